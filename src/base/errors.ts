@@ -1,0 +1,198 @@
+/**
+ * Operating errors: expected failures that a caller or an operator can act on. Decide by `code`,
+ * never by message. One class per family; docs/errors.md has a heading per code (a test checks it).
+ *
+ * Broken assumptions are not here: those are assertions (assert.ts). A caller's wrong argument is a
+ * TypeError or RangeError. Absence is `undefined`.
+ */
+
+export type NokvErrorCode =
+  | 'NOKV_IO'
+  | 'NOKV_NO_SPACE'
+  | 'NOKV_CORRUPTION'
+  | 'NOKV_FORMAT'
+  | 'NOKV_MODE'
+  | 'NOKV_LOCKED'
+  | 'NOKV_CLOSED'
+  | 'NOKV_BUSY'
+  | 'NOKV_TIMEOUT'
+  | 'NOKV_NOT_FOUND'
+  | 'NOKV_CONFLICT'
+  | 'NOKV_READ_ONLY'
+  | 'NOKV_CHANGED'
+  | 'NOKV_INVALID'
+  | 'NOKV_UNHEALTHY';
+
+/** May the write that failed have happened? */
+export type Outcome = 'none' | 'unknown';
+
+/** Values that survive JSON and structured cloning. */
+export type Details = Readonly<Record<string, string | number | boolean | null>>;
+
+export interface NokvErrorInit {
+  readonly hint?: string;
+  readonly outcome?: Outcome;
+  readonly retryable?: boolean;
+  readonly details?: Details;
+  readonly cause?: unknown;
+}
+
+/** The base class. Message: sentence case, "Cannot do X: reason", no final period, no values of `details`. */
+export class NokvError extends Error {
+  override readonly name: string = 'NokvError';
+  readonly code: NokvErrorCode;
+  /** What an operator does next. */
+  readonly hint: string;
+  readonly outcome: Outcome;
+  readonly retryable: boolean;
+  readonly details: Details;
+
+  constructor(code: NokvErrorCode, message: string, init: NokvErrorInit = {}) {
+    super(message, init.cause === undefined ? undefined : { cause: init.cause });
+    this.code = code;
+    this.hint = init.hint ?? DEFAULT_HINTS[code];
+    this.outcome = init.outcome ?? 'none';
+    this.retryable = init.retryable ?? false;
+    this.details = init.details ?? {};
+  }
+}
+
+const DEFAULT_HINTS: Readonly<Record<NokvErrorCode, string>> = {
+  NOKV_IO: 'Check the disk and the permissions of the named path; reopen the workdir afterwards',
+  NOKV_NO_SPACE: 'Free space on the file system; writes resume by themselves when one succeeds',
+  NOKV_CORRUPTION: 'Run "nokv check --workdir DIR" for the full extent; restore the file from a copy',
+  NOKV_FORMAT: 'Use the version of nokv that wrote this workdir, or a newer one',
+  NOKV_MODE: 'Open the workdir in the mode it is in, or finish its migration',
+  NOKV_LOCKED: 'Stop the process that holds the workdir, or open it read-only',
+  NOKV_CLOSED: 'Open the database again',
+  NOKV_BUSY: 'Retry after the given back-off',
+  NOKV_TIMEOUT: 'Retry with a longer time limit; a write may have happened',
+  NOKV_NOT_FOUND: 'Check the name or the key',
+  NOKV_CONFLICT: 'Read again and retry the transaction',
+  NOKV_READ_ONLY: 'Open the workdir without readOnly, or reopen it after the named failure',
+  NOKV_CHANGED: 'The workdir is in use and changed while it was read; run the command again',
+  NOKV_INVALID: 'Correct the option or argument that the message names',
+  NOKV_UNHEALTHY: 'See the listed findings',
+};
+
+export interface IoErrorDetails {
+  /** The call: open, read, write, sync, truncate, rename, remove, list, mkdir, syncdir, lock, stat. */
+  readonly op: string;
+  readonly path: string;
+  /** POSIX name: ENOSPC, EIO, EACCES, ... */
+  readonly errno: string;
+  readonly bytes?: number;
+}
+
+/** A system call failed. ENOSPC and EDQUOT have the code NOKV_NO_SPACE and are retryable. */
+export class IoError extends NokvError {
+  override readonly name = 'IoError';
+  readonly op: string;
+  readonly path: string;
+  readonly errno: string;
+
+  constructor(info: IoErrorDetails, init: Omit<NokvErrorInit, 'details'> = {}) {
+    const full = info.errno === 'ENOSPC' || info.errno === 'EDQUOT';
+    super(
+      full ? 'NOKV_NO_SPACE' : 'NOKV_IO',
+      full
+        ? `Cannot ${info.op} ${info.path}: no space left`
+        : `Cannot ${info.op} ${info.path}: ${info.errno}`,
+      { retryable: full, ...init, details: { ...info } },
+    );
+    this.op = info.op;
+    this.path = info.path;
+    this.errno = info.errno;
+  }
+}
+
+export interface CorruptionDetails {
+  readonly file: string;
+  /** Byte offset in the file where the damage was met. */
+  readonly offset: number;
+  readonly expected?: string | number;
+  readonly actual?: string | number;
+}
+
+/** Bytes on disk are not what was written. Stays recognisable when wrapped: look through `cause`. */
+export class CorruptionError extends NokvError {
+  override readonly name = 'CorruptionError';
+  readonly file: string;
+  readonly offset: number;
+
+  /** `what` finishes "Cannot read FILE at OFFSET: ...", e.g. "block checksum mismatch". */
+  constructor(what: string, info: CorruptionDetails, init: Omit<NokvErrorInit, 'details'> = {}) {
+    super('NOKV_CORRUPTION', `Cannot read ${info.file} at offset ${info.offset}: ${what}`, {
+      ...init,
+      details: { ...info, what },
+    });
+    this.file = info.file;
+    this.offset = info.offset;
+  }
+}
+
+/** A format version or a feature this build does not know. */
+export class FormatError extends NokvError {
+  override readonly name = 'FormatError';
+  constructor(message: string, details: { file: string; found: number | string; supported: number | string }) {
+    super('NOKV_FORMAT', message, { details });
+  }
+}
+
+/** The workdir is seeded or part of a cluster, and was opened as standalone. */
+export class ModeError extends NokvError {
+  override readonly name = 'ModeError';
+  constructor(details: { workdir: string; found: string; supported: string }) {
+    super('NOKV_MODE', `Cannot open ${details.workdir}: it is in mode "${details.found}"`, { details });
+  }
+}
+
+/** Another process holds the workdir. `details.holder` names it as far as it can be known. */
+export class LockedError extends NokvError {
+  override readonly name = 'LockedError';
+  constructor(details: { workdir: string; holder: string }) {
+    super('NOKV_LOCKED', `Cannot open ${details.workdir}: held by ${details.holder}`, { details });
+  }
+}
+
+/** A call on a closed handle; `details.call` names it. */
+export class ClosedError extends NokvError {
+  override readonly name = 'ClosedError';
+  constructor(call: string) {
+    super('NOKV_CLOSED', `Cannot ${call}: the database is closed`, { details: { call } });
+  }
+}
+
+/** A bounded queue is full or writes are stopped. */
+export class BusyError extends NokvError {
+  override readonly name = 'BusyError';
+  constructor(message: string, details: { queue: string; limit: number; backoffMs: number }) {
+    super('NOKV_BUSY', message, { details, retryable: true });
+  }
+}
+
+/** A write on a read-only or failed (latched) database. `cause` is the failure that latched it. */
+export class ReadOnlyError extends NokvError {
+  override readonly name = 'ReadOnlyError';
+  constructor(message: string, init: NokvErrorInit = {}) {
+    super('NOKV_READ_ONLY', message, init);
+  }
+}
+
+/** A reader that follows a live writer met files that changed under it; nothing is damaged. */
+export class ChangedError extends NokvError {
+  override readonly name = 'ChangedError';
+  constructor(what: string, details: Details = {}) {
+    super('NOKV_CHANGED', `Changed while reading: ${what}`, { details, retryable: true });
+  }
+}
+
+/** True for a NokvError with this code, also when it is wrapped as a `cause`. */
+export function hasCode(error: unknown, code: NokvErrorCode): boolean {
+  let current: unknown = error;
+  for (let depth = 0; depth < 8 && current instanceof Error; depth++) {
+    if (current instanceof NokvError && current.code === code) return true;
+    current = current.cause;
+  }
+  return false;
+}

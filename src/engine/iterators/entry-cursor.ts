@@ -1,0 +1,38 @@
+/**
+ * The cursor that every sorted source offers: memtables, tables, runs of tables, merges of them.
+ * Entries come in internal order (encoded key ascending, version descending, sequence descending),
+ * all versions, tombstones included; range tombstones are not among them (they are kept aside).
+ *
+ * Synchronous. Fields describe the current entry while `valid`; the buffers are *borrowed* until the
+ * next move of this cursor. Reads of damaged files throw CorruptionError from any move.
+ */
+export interface EntryCursor {
+  valid: boolean;
+  /** Encoded key: keyBytes[keyStart, keyStart + keyLength). */
+  keyBytes: Uint8Array;
+  keyStart: number;
+  keyLength: number;
+  version: number;
+  seq: number;
+  /** KIND_PUT, KIND_DELETE or KIND_VALUE_POINTER. */
+  kind: number;
+  /** Wall milliseconds or NO_EXPIRY. */
+  expiresAt: number;
+  /** Value, or the 12 bytes of a value pointer, or nothing for a delete. */
+  valueBytes: Uint8Array;
+  valueStart: number;
+  valueLength: number;
+
+  /** To the first entry whose encoded key is >= the target (any byte string). */
+  seek(key: Uint8Array, start: number, length: number): void;
+  /** To the last entry whose encoded key is < the target: the start of a reverse scan. */
+  seekBefore(key: Uint8Array, start: number, length: number): void;
+  first(): void;
+  last(): void;
+  /** Requires valid. */
+  next(): void;
+  /** Requires valid. */
+  prev(): void;
+  /** Releases what the cursor pins. Idempotent; the cursor is unusable afterwards. */
+  close(): void;
+}
