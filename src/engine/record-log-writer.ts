@@ -200,8 +200,8 @@ export class RecordLogWriter {
       this.#file.truncate(this.#bytes);
       return error;
     } catch (cutError) {
+      if (cutError instanceof IoError) this.#failure = cutError;
       if (!(error instanceof IoError) || !(cutError instanceof IoError)) return cutError;
-      this.#failure = cutError;
       return new IoError(
         { op: error.op, path: error.path, errno: error.errno },
         { outcome: 'unknown', retryable: false, cause: cutError },

@@ -119,6 +119,9 @@ export function loadWal(
 export function replayWal(wal: LoadedWal, context: WalContext, visitor: WalVisitor): WalReplay {
   const counts = new RecordCounts();
   if (wal.header === undefined) {
+    if (context.sealed !== undefined || (context.syncedAtLeast ?? 0) > 0) {
+      throw new CorruptionError('segment has no header but was synced', { file: wal.path, offset: 0 });
+    }
     return { tail: { bytes: 0, chain: 0, tornBytes: wal.length }, counts, entries: 0 };
   }
   const scanner = scanRecords(wal.bytes, wal.length, wal.header);
