@@ -61,7 +61,8 @@ export class NokvError extends Error {
 const DEFAULT_HINTS: Readonly<Record<NokvErrorCode, string>> = {
   NOKV_IO: 'Check the disk and the permissions of the named path; reopen the workdir afterwards',
   NOKV_NO_SPACE: 'Free space on the file system; writes resume by themselves when one succeeds',
-  NOKV_CORRUPTION: 'Run "nokv check --workdir DIR" for the full extent; restore the file from a copy',
+  NOKV_CORRUPTION:
+    'Run "nokv check --workdir DIR" for the full extent; restore the file from a copy',
   NOKV_FORMAT: 'Use the version of nokv that wrote this workdir, or a newer one',
   NOKV_MODE: 'Open the workdir in the mode it is in, or finish its migration',
   NOKV_LOCKED: 'Stop the process that holds the workdir, or open it read-only',
@@ -135,7 +136,10 @@ export class CorruptionError extends NokvError {
 /** A format version or a feature this build does not know. */
 export class FormatError extends NokvError {
   override readonly name = 'FormatError';
-  constructor(message: string, details: { file: string; found: number | string; supported: number | string }) {
+  constructor(
+    message: string,
+    details: { file: string; found: number | string; supported: number | string },
+  ) {
     super('NOKV_FORMAT', message, { details });
   }
 }
@@ -144,7 +148,9 @@ export class FormatError extends NokvError {
 export class ModeError extends NokvError {
   override readonly name = 'ModeError';
   constructor(details: { workdir: string; found: string; supported: string }) {
-    super('NOKV_MODE', `Cannot open ${details.workdir}: it is in mode "${details.found}"`, { details });
+    super('NOKV_MODE', `Cannot open ${details.workdir}: it is in mode "${details.found}"`, {
+      details,
+    });
   }
 }
 
