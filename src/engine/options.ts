@@ -1,0 +1,235 @@
+/**
+ * Every option of `open()`: default, unit, range. One table drives validation, the "did you mean" of
+ * unknown names and docs/options.md. The caller's object is never changed.
+ */
+import { closestName } from '../base/closest-name.js';
+import { NokvError } from '../base/errors.js';
+import { GIB, KIB, MIB, VALUE_BYTES_MAX } from '../base/limits.js';
+
+/** os: acknowledged = survives kill -9. disk: acknowledged = survives power loss. */
+export type Durability = 'os' | 'disk';
+export type MemtableKind = 'art' | 'skiplist';
+export type CompactionPolicy = 'leveled' | 'tiered' | 'hybrid';
+export type Compression = 'none' | 'lz4';
+export type FamilyName = 'default' | 'lock' | 'write';
+
+/** One rule for where values go; the first rule that matches family and prefix decides. */
+export interface ValuePolicy {
+  /** Default: every family. */
+  readonly columnFamily?: FamilyName;
+  /** User key prefix; default: every key. */
+  readonly prefix?: string | Uint8Array;
+  /** inline: never separated. offload: always separated. threshold: by this rule's own threshold. */
+  readonly strategy: 'inline' | 'offload' | 'threshold';
+  /** Bytes; only with strategy `threshold`. */
+  readonly threshold?: number;
+}
+
+export interface OpenOptions {
+  /** Take no lock, write nothing, follow a live writer by `refresh()`. Default false. */
+  readonly readOnly?: boolean;
+  /** Create the workdir when it is not there. Default true. */
+  readonly createIfMissing?: boolean;
+  /** Fail when a database is there already. Default false. */
+  readonly errorIfExists?: boolean;
+  /** When a write is acknowledged; every write may choose again. Default `os`. */
+  readonly durability?: Durability;
+  /** Index of the memtables. Default `art`. */
+  readonly memtable?: MemtableKind;
+  /** Size of one memtable and its log segment, bytes. Default 64 MiB. */
+  readonly memtableBytes?: number;
+  /** Memtables in memory, the active one included; writes stop when all are full. Default 4. */
+  readonly memtableCount?: number;
+  /** Block cache, bytes; 0 disables it. Default 64 MiB. */
+  readonly cacheBytes?: number;
+  /** Decoded table indexes and filters, bytes. Default 64 MiB. */
+  readonly indexCacheBytes?: number;
+  /** Data block target, bytes before compression. Default 4 KiB. */
+  readonly blockBytes?: number;
+  /** Bloom filter bits per key; 0 disables filters. Default 10. */
+  readonly filterBitsPerKey?: number;
+  /** Block compression. Default `none`. */
+  readonly compression?: Compression;
+  /** Table size of the levels below L0, bytes. Default 64 MiB. */
+  readonly tableBytes?: number;
+  /** Up to this size of the last level there is no level between L0 and it. Default 2 GiB. */
+  readonly baseLevelBytes?: number;
+  /** Default `leveled`. */
+  readonly compactionPolicy?: CompactionPolicy;
+  /** Background compaction. Default true; `compact()` works either way. */
+  readonly autoCompaction?: boolean;
+  /** L0 tables that start a compaction. Default 8. */
+  readonly l0CompactionTrigger?: number;
+  /** L0 tables at which writes are slowed down. Default 24. */
+  readonly l0SlowdownTrigger?: number;
+  /** L0 tables at which writes stop. Default 48. */
+  readonly l0StopTrigger?: number;
+  /** Values of at least this many bytes go to the value log. Default 2048. */
+  readonly valueThreshold?: number;
+  /** Rules that override the threshold. Default none. */
+  readonly valuePolicies?: readonly ValuePolicy[];
+  /** Size of one value-log segment, bytes. Default 256 MiB. */
+  readonly valueLogFileBytes?: number;
+  /** Generations of value-log segments: bucket 0 takes new values, bucket n survivors of n collections. Default 4. */
+  readonly valueLogBuckets?: number;
+  /** Share of garbage at which a segment is collected, in (0, 1). Default 0.5. */
+  readonly valueLogGcRatio?: number;
+  /** Collect value-log segments in the background. Default true. */
+  readonly valueLogGc?: boolean;
+  /** Manifest size at which it is rewritten, bytes. Default 4 MiB. */
+  readonly manifestRewriteBytes?: number;
+}
+
+/** All options with their values. */
+export type Options = { readonly [Name in keyof Required<OpenOptions>]: Required<OpenOptions>[Name] };
+
+interface NumberRule {
+  readonly kind: 'number';
+  readonly initial: number;
+  readonly min: number;
+  readonly max: number;
+  readonly isInteger: boolean;
+}
+interface BooleanRule {
+  readonly kind: 'boolean';
+  readonly initial: boolean;
+}
+interface ChoiceRule {
+  readonly kind: 'choice';
+  readonly initial: string;
+  readonly choices: readonly string[];
+}
+interface PoliciesRule {
+  readonly kind: 'policies';
+  readonly initial: readonly ValuePolicy[];
+}
+type Rule = NumberRule | BooleanRule | ChoiceRule | PoliciesRule;
+
+const bytes = (initial: number, min: number, max: number): NumberRule => ({
+  kind: 'number',
+  initial,
+  min,
+  max,
+  isInteger: true,
+});
+const flag = (initial: boolean): BooleanRule => ({ kind: 'boolean', initial });
+const choice = (initial: string, ...others: string[]): ChoiceRule => ({
+  kind: 'choice',
+  initial,
+  choices: [initial, ...others],
+});
+
+export const OPTION_RULES: { readonly [Name in keyof Required<OpenOptions>]: Rule } = {
+  readOnly: flag(false),
+  createIfMissing: flag(true),
+  errorIfExists: flag(false),
+  durability: choice('os', 'disk'),
+  memtable: choice('art', 'skiplist'),
+  memtableBytes: bytes(64 * MIB, 64 * KIB, GIB),
+  memtableCount: bytes(4, 2, 64),
+  cacheBytes: bytes(64 * MIB, 0, 1024 * GIB),
+  indexCacheBytes: bytes(64 * MIB, 0, 1024 * GIB),
+  blockBytes: bytes(4 * KIB, 256, 4 * MIB),
+  filterBitsPerKey: bytes(10, 0, 32),
+  compression: choice('none', 'lz4'),
+  tableBytes: bytes(64 * MIB, 16 * KIB, 2 * GIB),
+  baseLevelBytes: bytes(2 * GIB, 64 * KIB, 1024 * GIB),
+  compactionPolicy: choice('leveled', 'tiered', 'hybrid'),
+  autoCompaction: flag(true),
+  l0CompactionTrigger: bytes(8, 1, 1000),
+  l0SlowdownTrigger: bytes(24, 2, 1000),
+  l0StopTrigger: bytes(48, 3, 2000),
+  valueThreshold: bytes(2048, 0, VALUE_BYTES_MAX + 1),
+  valuePolicies: { kind: 'policies', initial: [] },
+  valueLogFileBytes: bytes(256 * MIB, 64 * KIB, 2 * GIB),
+  valueLogBuckets: bytes(4, 1, 256),
+  valueLogGcRatio: { kind: 'number', initial: 0.5, min: 0.01, max: 0.99, isInteger: false },
+  valueLogGc: flag(true),
+  manifestRewriteBytes: bytes(4 * MIB, 4 * KIB, GIB),
+};
+
+/**
+ * Fills in the defaults and checks every value.
+ * @throws NokvError NOKV_INVALID naming the option, its value and its range.
+ */
+export function resolveOptions(given: OpenOptions): Options {
+  const names = Object.keys(OPTION_RULES);
+  const resolved: Record<string, unknown> = {};
+  for (const name of Object.keys(given)) {
+    if (!names.includes(name)) throw unknownOption(name, names);
+  }
+  for (const name of names) {
+    const rule = OPTION_RULES[name as keyof OpenOptions];
+    const value = given[name as keyof OpenOptions];
+    resolved[name] = value === undefined ? rule.initial : checkOption(name, rule, value);
+  }
+  const options = resolved as unknown as Options;
+  checkTriggers(options);
+  return options;
+}
+
+function unknownOption(name: string, names: readonly string[]): NokvError {
+  const closest = closestName(name, names);
+  const suggestion = closest === undefined ? '' : `; did you mean "${closest}"?`;
+  return new NokvError('NOKV_INVALID', `Cannot open: unknown option "${name}"${suggestion}`, {
+    details: { option: name, suggestion: closest ?? null },
+  });
+}
+
+function checkOption(name: string, rule: Rule, value: unknown): unknown {
+  switch (rule.kind) {
+    case 'boolean':
+      if (typeof value !== 'boolean') throw badOption(name, value, 'true or false');
+      return value;
+    case 'choice':
+      if (!rule.choices.includes(value as string)) {
+        throw badOption(name, value, `one of ${rule.choices.join(', ')}`);
+      }
+      return value;
+    case 'number': {
+      const isFine =
+        typeof value === 'number' &&
+        value >= rule.min &&
+        value <= rule.max &&
+        (!rule.isInteger || Number.isInteger(value));
+      if (isFine) return value;
+      const what = rule.isInteger ? 'an integer' : 'a number';
+      throw badOption(name, value, `${what} from ${rule.min} to ${rule.max}`);
+    }
+    case 'policies':
+      return checkPolicies(value);
+  }
+}
+
+function badOption(name: string, value: unknown, expected: string): NokvError {
+  const shown = typeof value === 'string' ? JSON.stringify(value) : String(value);
+  return new NokvError('NOKV_INVALID', `Cannot open: option "${name}" must be ${expected}`, {
+    details: { option: name, value: shown, expected },
+    hint: `Got ${shown}; give ${expected}`,
+  });
+}
+
+function checkPolicies(value: unknown): readonly ValuePolicy[] {
+  if (!Array.isArray(value)) throw badOption('valuePolicies', value, 'an array of rules');
+  for (const policy of value as readonly Partial<ValuePolicy>[]) {
+    const strategy = policy.strategy;
+    if (strategy !== 'inline' && strategy !== 'offload' && strategy !== 'threshold') {
+      throw badOption('valuePolicies[].strategy', strategy, 'one of inline, offload, threshold');
+    }
+    const threshold = policy.threshold;
+    if ((strategy === 'threshold') !== (Number.isInteger(threshold) && (threshold as number) >= 0)) {
+      throw badOption('valuePolicies[].threshold', threshold, 'an integer, exactly with strategy threshold');
+    }
+  }
+  return value as readonly ValuePolicy[];
+}
+
+function checkTriggers(options: Options): void {
+  const { l0CompactionTrigger, l0SlowdownTrigger, l0StopTrigger } = options;
+  if (l0CompactionTrigger <= l0SlowdownTrigger && l0SlowdownTrigger < l0StopTrigger) return;
+  throw badOption(
+    'l0SlowdownTrigger',
+    l0SlowdownTrigger,
+    `at least l0CompactionTrigger (${l0CompactionTrigger}) and below l0StopTrigger (${l0StopTrigger})`,
+  );
+}
