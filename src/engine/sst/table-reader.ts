@@ -29,6 +29,7 @@ import { decodeProperties, type TableOptionsRecord } from './properties.js';
 import { decodeRangeTombstones, type RangeTombstone } from './range-tombstones.js';
 import { TableCursor, type TableCursorOptions } from './table-cursor.js';
 import { TableFile } from './table-file.js';
+import { verifyTable, type VerifyProgress } from './table-verify.js';
 
 /** Told when a table's index and filter enter memory; answers by dropping those of others. */
 export interface IndexBudget {
@@ -257,6 +258,11 @@ export class TableReader {
     return { number, offset, size, payloadBytes, codec, separator: index.separator(number), continues };
   }
 
+  /** Checks the whole file; returns the damage found, nothing for a sound table. @throws IoError, FormatError */
+  verify(onProgress: VerifyProgress = ignoreProgress): readonly CorruptionError[] {
+    return verifyTable(this.#file, this.#footer, this.meta, this.#cache.buffers, onProgress);
+  }
+
   /** Forgets index and filter; the next use reads them again. Cursors keep what they have. */
   dropIndex(): void {
     if (this.#loaded === undefined) return;
@@ -346,6 +352,8 @@ export class TableReader {
     this.#blockLength = length;
   }
 }
+
+function ignoreProgress(): void {}
 
 function readFooter(file: FsFile, length: number): Footer {
   const offset = length - FOOTER_BYTES;
