@@ -150,7 +150,9 @@ export class KeyBuffer {
   }
 
   #grow(needed: number): void {
-    this.bytes = new Uint8Array(Math.min(ENCODED_KEY_BYTES_MAX, Math.max(needed, 2 * this.bytes.length)));
+    this.bytes = new Uint8Array(
+      Math.min(ENCODED_KEY_BYTES_MAX, Math.max(needed, 2 * this.bytes.length)),
+    );
   }
 }
 
