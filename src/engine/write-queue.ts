@@ -28,7 +28,8 @@ import type { Durability } from './options.js';
 import { RECORD_HEADER_BYTES } from './record-log.js';
 import type { ActiveValueLog } from './vlog/active-value-log.js';
 import { encodeValuePointer, VALUE_POINTER_SIZE } from './vlog/value-pointer.js';
-import { RECORD_BATCH } from './wal/format.js';
+import { WAL_BATCH } from './wal/format.js';
+import type { WalWriter } from './wal/writer.js';
 
 /** A group is written as soon as it holds this much. */
 const GROUP_BYTES_MAX = 4 * MIB;
@@ -231,9 +232,22 @@ export class WriteQueue {
     return group.promise;
   }
 
-  /** Writes the open group now; afterwards the active memtable can be sealed. */
+  get isFailed(): boolean {
+    return this.#failure !== undefined;
+  }
+
+  /** Writes the open group now. */
   commitNow(): void {
     this.#commitOpenGroup();
+  }
+
+  /** Seals the active memtable; false when there is no room for another one yet. @throws IoError */
+  rotate(): boolean {
+    this.#commitOpenGroup();
+    const next = this.#host.nextMemtable(0, 0);
+    if (next === undefined) return false;
+    this.active = next;
+    return true;
   }
 
   /** Resolves when no write is open, waiting or on its way to the disk. Failures are their writers'. */
@@ -438,7 +452,7 @@ export class WriteQueue {
     try {
       this.#valueLog.flush();
       memtable.view.setUint32(start + RECORD_HEADER_BYTES, group.entries, true);
-      memtable.wal.append(memtable.data, memtable.view, start, payload, RECORD_BATCH);
+      (memtable.wal as WalWriter).append(memtable.data, memtable.view, start, payload, WAL_BATCH);
     } catch (error) {
       memtable.cursor = start;
       this.#valueLog.rewind(group.valueLogMark);

@@ -67,6 +67,13 @@ export class Fields {
     return new Uint8Array(buffer);
   }
 
+  /** true or false. */
+  boolean(name: string): boolean {
+    const value = this.any(name);
+    if (typeof value !== 'boolean') return fail(`${name} is not a boolean`);
+    return value;
+  }
+
   /** True when present; then it must be `true`. */
   flag(name: string): boolean {
     if (!this.#values.has(name)) return false;

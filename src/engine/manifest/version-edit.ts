@@ -21,6 +21,22 @@ export interface RemoveTable {
   readonly fileNumber: number;
 }
 
+/**
+ * A log segment came into use: from now on it must be there. `previousBytes` and `previousChain` tell how
+ * its predecessor ended, synced or not: after a crash of the process alone it must end there.
+ */
+export interface AddWal {
+  readonly fileNumber: number;
+  /** Number of the predecessor, 0 when there is none. */
+  readonly previous: number;
+  readonly previousBytes: number;
+  readonly previousChain: number;
+  /** File and directory entry were synced before this edit. */
+  readonly isSynced: boolean;
+  /** Host.bootId at its creation. */
+  readonly bootId: string;
+}
+
 /** Length and chain value of a segment that was closed in order, all of it synced. */
 export interface SealWal {
   readonly fileNumber: number;
@@ -59,6 +75,7 @@ export interface VersionEdit {
   readonly minWalNumber?: number;
   readonly removeTables?: readonly RemoveTable[];
   readonly addTables?: readonly AddTable[];
+  readonly addWal?: readonly AddWal[];
   readonly sealWal?: readonly SealWal[];
   readonly addValueLog?: readonly AddValueLog[];
   readonly sealValueLog?: readonly SealValueLog[];
@@ -85,6 +102,14 @@ export function encodeEdit(edit: VersionEdit): Uint8Array {
     minWalNumber: edit.minWalNumber,
     removeTables: edit.removeTables?.map(({ level, fileNumber }) => ({ level, fileNumber })),
     addTables: edit.addTables?.map(({ level, meta }) => ({ level, meta: jsonOfMeta(meta) })),
+    addWal: edit.addWal?.map((wal) => ({
+      fileNumber: wal.fileNumber,
+      previous: wal.previous,
+      previousBytes: wal.previousBytes,
+      previousChain: wal.previousChain,
+      isSynced: wal.isSynced,
+      bootId: wal.bootId,
+    })),
     sealWal: edit.sealWal?.map(({ fileNumber, bytes, chain }) => ({ fileNumber, bytes, chain })),
     addValueLog: edit.addValueLog?.map(({ fileNumber, bucket, identity }) => ({
       fileNumber,
@@ -163,6 +188,7 @@ function editOf(json: unknown): VersionEdit {
   if (fields.has('minWalNumber')) edit.minWalNumber = fields.number('minWalNumber', 0, FILE_NUMBER_MAX + 1);
   if (fields.has('removeTables')) edit.removeTables = fields.list('removeTables', removeTableOf);
   if (fields.has('addTables')) edit.addTables = fields.list('addTables', addTableOf);
+  if (fields.has('addWal')) edit.addWal = fields.list('addWal', addWalOf);
   if (fields.has('sealWal')) edit.sealWal = fields.list('sealWal', sealWalOf);
   if (fields.has('addValueLog')) edit.addValueLog = fields.list('addValueLog', addValueLogOf);
   if (fields.has('sealValueLog')) edit.sealValueLog = fields.list('sealValueLog', sealValueLogOf);
@@ -185,6 +211,20 @@ function addTableOf(json: unknown): AddTable {
   const add = { level: levelIn(fields), meta: metaOf(fields.any('meta')) };
   fields.end();
   return add;
+}
+
+function addWalOf(json: unknown): AddWal {
+  const fields = fieldsOf(json, 'addWal');
+  const wal = {
+    fileNumber: fileNumberIn(fields),
+    previous: fields.number('previous', 0, FILE_NUMBER_MAX),
+    previousBytes: fields.number('previousBytes', 0, U32_MAX),
+    previousChain: fields.number('previousChain', 0, U32_MAX),
+    isSynced: fields.boolean('isSynced'),
+    bootId: fields.string('bootId'),
+  };
+  fields.end();
+  return wal;
 }
 
 function sealWalOf(json: unknown): SealWal {
