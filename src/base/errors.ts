@@ -5,6 +5,7 @@
  * Broken assumptions are not here: those are assertions (assert.ts). A caller's wrong argument is a
  * TypeError or RangeError. Absence is `undefined`.
  */
+import { AssertionError } from './assert.js';
 
 export type NokvErrorCode =
   | 'NOKV_IO'
@@ -60,7 +61,8 @@ export class NokvError extends Error {
 const DEFAULT_HINTS: Readonly<Record<NokvErrorCode, string>> = {
   NOKV_IO: 'Check the disk and the permissions of the named path; reopen the workdir afterwards',
   NOKV_NO_SPACE: 'Free space on the file system; writes resume by themselves when one succeeds',
-  NOKV_CORRUPTION: 'Run "nokv check --workdir DIR" for the full extent; restore the file from a copy',
+  NOKV_CORRUPTION:
+    'Run "nokv check --workdir DIR" for the full extent; restore the file from a copy',
   NOKV_FORMAT: 'Use the version of nokv that wrote this workdir, or a newer one',
   NOKV_MODE: 'Open the workdir in the mode it is in, or finish its migration',
   NOKV_LOCKED: 'Stop the process that holds the workdir, or open it read-only',
@@ -134,7 +136,10 @@ export class CorruptionError extends NokvError {
 /** A format version or a feature this build does not know. */
 export class FormatError extends NokvError {
   override readonly name = 'FormatError';
-  constructor(message: string, details: { file: string; found: number | string; supported: number | string }) {
+  constructor(
+    message: string,
+    details: { file: string; found: number | string; supported: number | string },
+  ) {
     super('NOKV_FORMAT', message, { details });
   }
 }
@@ -143,7 +148,9 @@ export class FormatError extends NokvError {
 export class ModeError extends NokvError {
   override readonly name = 'ModeError';
   constructor(details: { workdir: string; found: string; supported: string }) {
-    super('NOKV_MODE', `Cannot open ${details.workdir}: it is in mode "${details.found}"`, { details });
+    super('NOKV_MODE', `Cannot open ${details.workdir}: it is in mode "${details.found}"`, {
+      details,
+    });
   }
 }
 
@@ -195,4 +202,85 @@ export function hasCode(error: unknown, code: NokvErrorCode): boolean {
     current = current.cause;
   }
   return false;
+}
+
+/** An error as plain data: what crosses from a worker thread. `stack` is the one of the thread that threw. */
+export interface PlainError {
+  readonly name: string;
+  readonly message: string;
+  readonly stack: string;
+  /** Absent for an error that is not a NokvError. */
+  readonly nokv?: {
+    readonly code: NokvErrorCode;
+    readonly hint: string;
+    readonly outcome: Outcome;
+    readonly retryable: boolean;
+    readonly details: Details;
+  };
+  readonly cause?: PlainError;
+}
+
+/** Causes are followed this deep; a chain that is longer, or a circle, is cut. */
+const CAUSE_DEPTH_MAX = 8;
+
+/** Anything that was thrown, as data that survives JSON and structured cloning. */
+export function errorToPlain(thrown: unknown, depth = 0): PlainError {
+  if (!(thrown instanceof Error)) return { name: 'Error', message: String(thrown), stack: '' };
+  const common = { name: thrown.name, message: thrown.message, stack: thrown.stack ?? '' };
+  const cause =
+    thrown.cause === undefined || depth === CAUSE_DEPTH_MAX
+      ? {}
+      : { cause: errorToPlain(thrown.cause, depth + 1) };
+  if (!(thrown instanceof NokvError)) return { ...common, ...cause };
+  const { code, hint, outcome, retryable, details } = thrown;
+  return { ...common, nokv: { code, hint, outcome, retryable, details }, ...cause };
+}
+
+/** The inverse of errorToPlain: the same class, fields, message, stack and causes. */
+export function errorFromPlain(plain: PlainError): Error {
+  const error = rebuild(plain);
+  error.message = plain.message;
+  if (plain.stack !== '') error.stack = plain.stack;
+  if (plain.cause !== undefined) {
+    const value = errorFromPlain(plain.cause);
+    Object.defineProperty(error, 'cause', { value, configurable: true, writable: true });
+  }
+  if (plain.nokv !== undefined) Object.assign(error, plain.nokv);
+  return error;
+}
+
+/** An instance of the named class; errorFromPlain then sets the fields that all classes share. */
+function rebuild(plain: PlainError): Error {
+  const { name, message, nokv } = plain;
+  if (nokv === undefined) {
+    if (name === 'AssertionError') return new AssertionError(message);
+    if (name === 'TypeError') return new TypeError(message);
+    if (name === 'RangeError') return new RangeError(message);
+    const other = new Error(message);
+    other.name = name;
+    return other;
+  }
+  const details = nokv.details;
+  switch (name) {
+    case 'IoError':
+      return new IoError(details as unknown as IoErrorDetails);
+    case 'CorruptionError':
+      return new CorruptionError(String(details['what']), details as unknown as CorruptionDetails);
+    case 'FormatError':
+      return new FormatError(message, details as ConstructorParameters<typeof FormatError>[1]);
+    case 'ModeError':
+      return new ModeError(details as ConstructorParameters<typeof ModeError>[0]);
+    case 'LockedError':
+      return new LockedError(details as ConstructorParameters<typeof LockedError>[0]);
+    case 'ClosedError':
+      return new ClosedError(String(details['call']));
+    case 'BusyError':
+      return new BusyError(message, details as ConstructorParameters<typeof BusyError>[1]);
+    case 'ReadOnlyError':
+      return new ReadOnlyError(message);
+    case 'ChangedError':
+      return new ChangedError(message);
+    default:
+      return new NokvError(nokv.code, message);
+  }
 }

@@ -35,5 +35,8 @@ export const LEVEL_COUNT = 7;
 export const FILE_NUMBER_MAX = 0xffff_ffff;
 
 assert(ENCODED_KEY_BYTES_MAX < 1 << 18, 'limits: encoded key length fits the 24-bit length field');
-assert(BATCH_BYTES_MAX + 64 * MIB < BUFFER_BYTES_LIMIT, 'limits: a batch and its record fit one buffer');
+assert(
+  BATCH_BYTES_MAX + 64 * MIB < BUFFER_BYTES_LIMIT,
+  'limits: a batch and its record fit one buffer',
+);
 assert(VALUE_BYTES_MAX < BATCH_BYTES_MAX, 'limits: a value fits a batch');

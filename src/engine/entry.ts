@@ -63,7 +63,9 @@ export function entrySeq(view: DataView, at: number): number {
 }
 
 export function entryVersion(view: DataView, at: number): number {
-  return (view.getUint8(at + 7) & FLAG_VERSION) === 0 ? getU64(view, at + 12) : getU64(view, at + 20);
+  return (view.getUint8(at + 7) & FLAG_VERSION) === 0
+    ? getU64(view, at + 12)
+    : getU64(view, at + 20);
 }
 
 /** Wall milliseconds, or NO_EXPIRY. */
@@ -135,7 +137,8 @@ export function entryFault(view: DataView, at: number, end: number): string | un
   const kind = kindByte & KIND_MASK;
   if (kind === 0 || kind > KIND_MAX) return 'unknown entry kind';
   if ((kindByte & ~KIND_MASK & ~FLAGS_KNOWN) !== 0) return 'unknown entry flag';
-  const flagged = at + ENTRY_HEADER_BYTES + (kindByte & FLAG_VERSION ? 8 : 0) + (kindByte & FLAG_EXPIRY ? 8 : 0);
+  const flagged =
+    at + ENTRY_HEADER_BYTES + (kindByte & FLAG_VERSION ? 8 : 0) + (kindByte & FLAG_EXPIRY ? 8 : 0);
   const keyLength = entryKeyLength(view, at);
   if (keyLength < 3 || flagged + keyLength + entryValueLength(view, at) > end) {
     return 'entry runs past the record';

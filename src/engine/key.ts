@@ -140,8 +140,19 @@ export class KeyBuffer {
     return this.bytes.slice(0, this.length);
   }
 
+  /** A KeyBuffer of its own with the same key. */
+  clone(): KeyBuffer {
+    const other = new KeyBuffer();
+    other.bytes = this.bytes.slice(0, Math.max(this.length, 64));
+    other.length = this.length;
+    other.hash = this.hash;
+    return other;
+  }
+
   #grow(needed: number): void {
-    this.bytes = new Uint8Array(Math.min(ENCODED_KEY_BYTES_MAX, Math.max(needed, 2 * this.bytes.length)));
+    this.bytes = new Uint8Array(
+      Math.min(ENCODED_KEY_BYTES_MAX, Math.max(needed, 2 * this.bytes.length)),
+    );
   }
 }
 

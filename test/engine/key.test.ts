@@ -38,7 +38,16 @@ describe('encodeKey', () => {
   });
 
   it('gives a string the encoding of its UTF-8 bytes, and the hash of its encoding', () => {
-    for (const text of ['a', 'user42', 'a\u0000b', '\u0001', 'grün', '漢字', '\u007f', 'x'.repeat(700)]) {
+    for (const text of [
+      'a',
+      'user42',
+      'a\u0000b',
+      '\u0001',
+      'grün',
+      '漢字',
+      '\u007f',
+      'x'.repeat(700),
+    ]) {
       const fromText = new KeyBuffer();
       fromText.encode(FAMILY_LOCK, text);
       const fromBytes = encodeKey(FAMILY_LOCK, new TextEncoder().encode(text));

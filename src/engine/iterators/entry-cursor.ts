@@ -33,6 +33,8 @@ export interface EntryCursor {
   next(): void;
   /** Requires valid. */
   prev(): void;
+  /** Forward over the remaining versions of the current key, to the newest entry of the next one. Requires valid. */
+  nextKey(): void;
   /** Releases what the cursor pins. Idempotent; the cursor is unusable afterwards. */
   close(): void;
 }

@@ -4,7 +4,7 @@
  * names file and offset.
  */
 import { crc32 } from '../../base/crc32.js';
-import { viewOf } from '../../base/codec.js';
+import { readU32, viewOf } from '../../base/codec.js';
 import type { Fs, FsFile } from '../../base/env.js';
 import { CorruptionError } from '../../base/errors.js';
 import { ValueSlab } from '../value-slab.js';
@@ -155,16 +155,6 @@ function pastEnd(segment: ValueLogFile, start: number, length: number, count: nu
     expected: length,
     actual: count,
   });
-}
-
-function readU32(bytes: Uint8Array, at: number): number {
-  return (
-    ((bytes[at] as number) |
-      ((bytes[at + 1] as number) << 8) |
-      ((bytes[at + 2] as number) << 16) |
-      ((bytes[at + 3] as number) << 24)) >>>
-    0
-  );
 }
 
 /** One record met by `readRecords`. */

@@ -9,6 +9,8 @@
  *
  * Invariant: a pointer reachable from the current version never names a dropped file.
  */
+import { readU32, writeU32 } from '../../base/codec.js';
+
 export const VALUE_POINTER_SIZE = 12; // on disk, frozen
 
 /** Writes a pointer at `at`; returns the offset after it. Requires VALUE_POINTER_SIZE free bytes. */
@@ -19,9 +21,9 @@ export function encodeValuePointer(
   start: number,
   length: number,
 ): number {
-  at = putU32(target, at, fileNumber);
-  at = putU32(target, at, start);
-  return putU32(target, at, length);
+  at = writeU32(target, at, fileNumber);
+  at = writeU32(target, at, start);
+  return writeU32(target, at, length);
 }
 
 export function pointerFileNumber(bytes: Uint8Array, at: number): number {
@@ -34,22 +36,4 @@ export function pointerStart(bytes: Uint8Array, at: number): number {
 
 export function pointerLength(bytes: Uint8Array, at: number): number {
   return readU32(bytes, at + 8);
-}
-
-function putU32(bytes: Uint8Array, at: number, value: number): number {
-  bytes[at] = value;
-  bytes[at + 1] = value >>> 8;
-  bytes[at + 2] = value >>> 16;
-  bytes[at + 3] = value >>> 24;
-  return at + 4;
-}
-
-function readU32(bytes: Uint8Array, at: number): number {
-  return (
-    ((bytes[at] as number) |
-      ((bytes[at + 1] as number) << 8) |
-      ((bytes[at + 2] as number) << 16) |
-      ((bytes[at + 3] as number) << 24)) >>>
-    0
-  );
 }

@@ -1,0 +1,300 @@
+/**
+ * Background work: which memtable is flushed next, which tables are compacted next, when writers are
+ * held back. Decisions are made here on the main thread; the jobs run in the executor's lanes, one
+ * flush and one compaction at a time, so that a long compaction never delays a flush.
+ *
+ * Errors: a job that failed for want of space or by an I/O error is tried again after a pause, with all
+ * inputs untouched; damage found by a compaction stops compaction (reads keep naming the file),
+ * because rewriting damaged data would hide it.
+ */
+import type { Env, Timer } from '../base/env.js';
+import { hasCode, NokvError } from '../base/errors.js';
+import type { LoggedMemtable } from './logged-memtable.js';
+import type { Options } from './options.js';
+import type { CompactionPlan, CompactionRunner } from './compaction-runner.js';
+import type { FlushRunner } from './flush-runner.js';
+import type { Tree } from './tree.js';
+
+const RETRY_MS = 500;
+
+/** Why writers wait or are slowed down, in words for stats; '' when they are not. */
+export type PressureMode = 'none' | 'slowdown' | 'stop';
+
+export interface BackgroundHost {
+  /** A sealed memtable is in the tree now: reads need it no more. */
+  onFlushed(memtable: LoggedMemtable): void;
+  /** Pressure may have fallen: waiting writers may try again. */
+  onPressureChanged(): void;
+}
+
+export interface BackgroundCounters {
+  flushes: number;
+  flushFailures: number;
+  flushMs: number;
+  lastFlushMs: number;
+  maxFlushMs: number;
+  flushWaitMs: number;
+  lastFlushWaitMs: number;
+  maxFlushWaitMs: number;
+  compactions: number;
+  compactionFailures: number;
+  compactionMs: number;
+  lastCompactionMs: number;
+  maxCompactionMs: number;
+}
+
+interface SealedMemtable {
+  readonly memtable: LoggedMemtable;
+  readonly sealedMs: number;
+}
+
+export class Background {
+  readonly counters: BackgroundCounters;
+  readonly #env: Env;
+  readonly #options: Options;
+  readonly #tree: Tree;
+  readonly #host: BackgroundHost;
+  readonly #flushRunner: FlushRunner;
+  readonly #compactionRunner: CompactionRunner;
+  /** Oldest first. */
+  readonly #sealed: SealedMemtable[];
+  #flushing: Promise<void> | undefined;
+  #compacting: Promise<void> | undefined;
+  #retryTimer: Timer | undefined;
+  #isClosing: boolean;
+  #isPaused: boolean;
+  /** The failure that stopped compaction, or that the last job met and will try again. */
+  #failure: unknown;
+  #isCompactionStopped: boolean;
+
+  constructor(
+    env: Env,
+    options: Options,
+    tree: Tree,
+    flushRunner: FlushRunner,
+    compactionRunner: CompactionRunner,
+    host: BackgroundHost,
+  ) {
+    this.#env = env;
+    this.#options = options;
+    this.#tree = tree;
+    this.#flushRunner = flushRunner;
+    this.#compactionRunner = compactionRunner;
+    this.#host = host;
+    this.#sealed = [];
+    this.#flushing = undefined;
+    this.#compacting = undefined;
+    this.#retryTimer = undefined;
+    this.#isClosing = false;
+    this.#isPaused = false;
+    this.#failure = undefined;
+    this.#isCompactionStopped = false;
+    this.counters = {
+      flushes: 0,
+      flushFailures: 0,
+      flushMs: 0,
+      lastFlushMs: 0,
+      maxFlushMs: 0,
+      flushWaitMs: 0,
+      lastFlushWaitMs: 0,
+      maxFlushWaitMs: 0,
+      compactions: 0,
+      compactionFailures: 0,
+      compactionMs: 0,
+      lastCompactionMs: 0,
+      maxCompactionMs: 0,
+    };
+  }
+
+  get failure(): unknown {
+    return this.#failure;
+  }
+
+  get isFlushing(): boolean {
+    return this.#flushing !== undefined;
+  }
+
+  get isCompacting(): boolean {
+    return this.#compacting !== undefined;
+  }
+
+  get sealedCount(): number {
+    return this.#sealed.length;
+  }
+
+  /** Whether and why writers are held back right now. */
+  pressure(): { readonly mode: PressureMode; readonly reason: string } {
+    const runs = this.#tree.current.runs.length;
+    const { l0StopTrigger, l0SlowdownTrigger, memtableCount } = this.#options;
+    if (this.#sealed.length >= memtableCount - 1) {
+      return { mode: 'stop', reason: `memtables ${this.#sealed.length + 1}/${memtableCount}` };
+    }
+    if (runs >= l0StopTrigger) return { mode: 'stop', reason: `L0 tables ${runs}/${l0StopTrigger}` };
+    if (runs >= l0SlowdownTrigger) {
+      return { mode: 'slowdown', reason: `L0 tables ${runs}/${l0SlowdownTrigger}` };
+    }
+    return { mode: 'none', reason: '' };
+  }
+
+  /** Takes over a sealed memtable; it is flushed when its last write is visible. */
+  addSealed(memtable: LoggedMemtable): void {
+    this.#sealed.push({ memtable, sealedMs: this.#env.clock.monotonicMs() });
+    memtable.onQuiet = () => this.kick();
+    this.kick();
+  }
+
+  /** Starts whatever there is to do. */
+  kick(): void {
+    if (this.#isClosing || this.#retryTimer !== undefined) return;
+    if (this.#flushing === undefined && this.#nextFlush() !== undefined) {
+      this.#flushing = this.#flushAll();
+    }
+    if (this.#options.autoCompaction && !this.#isPaused) this.#maybeCompact();
+  }
+
+  /** Resolves when every sealed memtable is in a table. @throws the failure of the last attempt */
+  async flushed(): Promise<void> {
+    while (this.#sealed.length > 0) {
+      this.kick();
+      if (this.#flushing === undefined) {
+        if (this.#failure !== undefined) throw this.#failure;
+        await this.#env.clock.nextTurn();
+        continue;
+      }
+      await this.#flushing;
+      if (this.#sealed.length > 0 && this.#retryTimer !== undefined) throw this.#failure;
+    }
+  }
+
+  /** Runs one compaction now, behind the one that runs; automatic ones wait meanwhile. @throws NokvError */
+  async compactNow(pick: () => CompactionPlan | undefined): Promise<boolean> {
+    this.#isPaused = true;
+    try {
+      while (this.#compacting !== undefined) await this.#compacting;
+      const plan = pick();
+      if (plan === undefined) return false;
+      const run = this.#runCompaction(plan);
+      this.#compacting = run.then(
+        () => undefined,
+        () => undefined,
+      );
+      await run;
+      return true;
+    } finally {
+      this.#compacting = undefined;
+      this.#isPaused = false;
+      this.kick();
+    }
+  }
+
+  /** Resolves when nothing runs and nothing is due. */
+  async idle(): Promise<void> {
+    for (;;) {
+      this.kick();
+      const running = this.#flushing ?? this.#compacting;
+      if (running === undefined) return;
+      await running;
+    }
+  }
+
+  /** Stops: running jobs are cancelled or awaited, nothing new starts. Idempotent. */
+  async close(): Promise<void> {
+    this.#isClosing = true;
+    this.#retryTimer?.cancel();
+    this.#retryTimer = undefined;
+    this.#compactionRunner.cancel();
+    await this.#compacting;
+    await this.#flushing;
+  }
+
+  #nextFlush(): SealedMemtable | undefined {
+    const oldest = this.#sealed[0];
+    return oldest !== undefined && oldest.memtable.pendingEntries === 0 ? oldest : undefined;
+  }
+
+  /** Flushes the sealed memtables in order until there is none or one fails. Never rejects. */
+  async #flushAll(): Promise<void> {
+    try {
+      for (let next = this.#nextFlush(); next !== undefined; next = this.#nextFlush()) {
+        await this.#flushOne(next);
+        if (this.#isClosing && this.#sealed.length === 0) break;
+      }
+    } catch (error) {
+      this.counters.flushFailures++;
+      this.#onJobFailure('flush', error);
+    }
+    this.#flushing = undefined;
+    this.kick();
+  }
+
+  async #flushOne(sealed: SealedMemtable): Promise<void> {
+    const { counters } = this;
+    const startMs = this.#env.clock.monotonicMs();
+    const waitMs = startMs - sealed.sealedMs;
+    await this.#flushRunner.flush(sealed.memtable);
+    const tookMs = this.#env.clock.monotonicMs() - startMs;
+    this.#sealed.shift();
+    counters.flushes++;
+    counters.flushMs += tookMs;
+    counters.lastFlushMs = tookMs;
+    counters.maxFlushMs = Math.max(counters.maxFlushMs, tookMs);
+    counters.flushWaitMs += waitMs;
+    counters.lastFlushWaitMs = waitMs;
+    counters.maxFlushWaitMs = Math.max(counters.maxFlushWaitMs, waitMs);
+    this.#failure = undefined;
+    this.#host.onFlushed(sealed.memtable);
+    this.#host.onPressureChanged();
+    this.kick();
+  }
+
+  #maybeCompact(): void {
+    if (this.#compacting !== undefined || this.#isCompactionStopped) return;
+    const plan = this.#compactionRunner.pick();
+    if (plan === undefined) return;
+    this.#compacting = this.#compactOnce(plan);
+  }
+
+  /** Never rejects. */
+  async #compactOnce(plan: CompactionPlan): Promise<void> {
+    try {
+      await this.#runCompaction(plan);
+    } catch (error) {
+      if (!this.#isClosing) this.#onJobFailure('compaction', error);
+    }
+    this.#compacting = undefined;
+    this.kick();
+  }
+
+  async #runCompaction(plan: CompactionPlan): Promise<void> {
+    const { counters } = this;
+    const startMs = this.#env.clock.monotonicMs();
+    try {
+      await this.#compactionRunner.run(plan);
+    } catch (error) {
+      counters.compactionFailures++;
+      throw error;
+    }
+    const tookMs = this.#env.clock.monotonicMs() - startMs;
+    counters.compactions++;
+    counters.compactionMs += tookMs;
+    counters.lastCompactionMs = tookMs;
+    counters.maxCompactionMs = Math.max(counters.maxCompactionMs, tookMs);
+    this.#failure = undefined;
+    this.#host.onPressureChanged();
+  }
+
+  #onJobFailure(job: string, error: unknown): void {
+    if (!(error instanceof NokvError)) throw error;
+    this.#failure = error;
+    this.#env.log.write('error', `${job} failed`, { code: error.code, message: error.message });
+    if (job === 'compaction' && !hasCode(error, 'NOKV_NO_SPACE') && !hasCode(error, 'NOKV_IO')) {
+      this.#isCompactionStopped = true;
+      return;
+    }
+    if (this.#isClosing || this.#retryTimer !== undefined) return;
+    this.#retryTimer = this.#env.clock.setTimer(RETRY_MS, () => {
+      this.#retryTimer = undefined;
+      this.kick();
+    });
+  }
+}

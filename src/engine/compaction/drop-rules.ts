@@ -1,0 +1,246 @@
+/**
+ * Which entries a flush or compaction may leave out. Pure; the reasoning and the proof sketch are in
+ * docs/compaction.md.
+ *
+ * A *reader* is a pair (s, V): it sees entries with seq <= s and version <= V, and per key the first of
+ * them in internal order decides. Readers to be kept right: s is a pinned sequence number or later than all
+ * of them; V is unbounded or >= keepVersionsFrom. An entry e = (v, q) is *shadowed* when every such
+ * reader that sees e sees a newer e' of the key, and it is enough to ask the one with the least s and V:
+ *
+ *   s(q) = least pinned seq >= q (or unbounded)     V(v) = max(v, keepVersionsFrom)
+ *   e is shadowed by e' = (v', q') > (v, q)  when  v' <= V(v)  and  q' <= s(q)
+ *
+ * The same holds for a range tombstone in the place of e'. "Shadowed by" is transitive, so it does not
+ * matter whether e' itself is left out. Since q' <= s(q) asks for the least q' only, two running minima
+ * decide: over all newer entries with version <= keepVersionsFrom, and over those of e's own version.
+ *
+ * A delete (or an expired entry, which reads the same) hides what sorts after it. It may go when nothing does:
+ * no later entry of the key stays in this job (`hold`: the caller waits for the end of the key), none lies
+ * in an older table (`isBottom`), and none can arrive (`tombstoneFloor`).
+ */
+import { assert } from '../../base/assert.js';
+import { compareArrays, compareBytes } from '../../base/bytes.js';
+import { SEQ_MAX } from '../../base/limits.js';
+import { KIND_DELETE, NO_EXPIRY } from '../entry.js';
+import type { RangeFragment, RangeTombstones } from '../range-tombstones.js';
+
+/** Copy the entry. */
+export const KEEP = 0;
+/** Copy it as a DELETE without value and expiry: it is expired for every reader. */
+export const KEEP_AS_DELETE = 1;
+/** A delete that may vanish: write it (as a DELETE) only if a later entry of the key is kept. */
+export const HOLD = 2;
+/** As HOLD, for an entry that has expired. */
+export const HOLD_EXPIRED = 3;
+/** A newer entry of the key hides it from every reader. */
+export const DROP_SHADOWED = 4;
+/** A range tombstone hides it from every reader. */
+export const DROP_COVERED = 5;
+
+/** A half-open range of encoded keys. */
+export interface KeyRange {
+  readonly lower: Uint8Array;
+  readonly upper: Uint8Array;
+}
+
+/** What must stay readable. Plain data: part of job specs. */
+export interface Retention {
+  /**
+   * Sequence numbers that readers are pinned to, ascending, each once, and last the sequence number
+   * visible when the job was made: snapshots taken later pin at least that.
+   */
+  readonly pinnedSeqs: readonly number[];
+  /** Reads name no version, or one from here on. SEQ_MAX: no read names a version. */
+  readonly keepVersionsFrom: number;
+  /**
+   * Tombstones up to this version may vanish at the bottom: no write that arrives later, and no newer
+   * source, holds an entry that sorts after one of them. SEQ_MAX when versions always follow the
+   * sequence numbers; 0 when older versions may arrive at any time.
+   */
+  readonly tombstoneFloor: number;
+  /** Wall milliseconds of the oldest reader, or now: what expired by then is gone for all readers. */
+  readonly nowMs: number;
+}
+
+export class DropRules {
+  readonly #retention: Retention;
+  readonly #pinned: readonly number[];
+  readonly #rangeTombstones: RangeTombstones;
+  /** Sorted, disjoint. */
+  readonly #olderRanges: readonly KeyRange[];
+  /** Index of the first older range whose upper bound is above the current key. */
+  #olderAt: number;
+  #keyIsBottom: boolean;
+  /** Least seq of the current key's newer entries with version <= keepVersionsFrom. */
+  #leastSeq: number;
+  /** Least seq of its newer entries with version #version. */
+  #leastSeqOfVersion: number;
+  #version: number;
+  #isFirst: boolean;
+  /** Is the entry just decided, if it is kept, already superseded for new readers? */
+  isStale: boolean;
+
+  /**
+   * `rangeTombstones` are those of the inputs. `olderRanges`: where tables that are not among the inputs
+   * may hold older data of the same keys; sorted and disjoint.
+   */
+  constructor(
+    retention: Retention,
+    rangeTombstones: RangeTombstones,
+    olderRanges: readonly KeyRange[],
+  ) {
+    this.#retention = retention;
+    this.#pinned = retention.pinnedSeqs;
+    this.#rangeTombstones = rangeTombstones;
+    this.#olderRanges = olderRanges;
+    this.#olderAt = 0;
+    this.#keyIsBottom = false;
+    this.#leastSeq = Number.POSITIVE_INFINITY;
+    this.#leastSeqOfVersion = Number.POSITIVE_INFINITY;
+    this.#version = -1;
+    this.#isFirst = true;
+    this.isStale = false;
+    checkPinned(this.#pinned);
+  }
+
+  /** Keys come in ascending order, each once. */
+  startKey(keyBytes: Uint8Array, keyStart: number, keyLength: number): void {
+    const ranges = this.#olderRanges;
+    let at = this.#olderAt;
+    while (at < ranges.length) {
+      const upper = (ranges[at] as KeyRange).upper;
+      if (compareBytes(upper, 0, upper.length, keyBytes, keyStart, keyLength) > 0) break;
+      at++;
+    }
+    this.#olderAt = at;
+    this.#keyIsBottom = true;
+    if (at < ranges.length) {
+      const lower = (ranges[at] as KeyRange).lower;
+      this.#keyIsBottom = compareBytes(lower, 0, lower.length, keyBytes, keyStart, keyLength) > 0;
+    }
+    this.#leastSeq = Number.POSITIVE_INFINITY;
+    this.#leastSeqOfVersion = Number.POSITIVE_INFINITY;
+    this.#version = -1;
+    this.#isFirst = true;
+  }
+
+  /** What to do with the next entry of the current key; entries come in internal order. */
+  decide(
+    keyBytes: Uint8Array,
+    keyStart: number,
+    keyLength: number,
+    version: number,
+    seq: number,
+    kind: number,
+    expiresAt: number,
+  ): number {
+    const keepFrom = this.#retention.keepVersionsFrom;
+    const seqMax = this.#leastReaderOf(seq);
+    if (version !== this.#version) {
+      this.#version = version;
+      this.#leastSeqOfVersion = Number.POSITIVE_INFINITY;
+    }
+    const least = version <= keepFrom ? this.#leastSeq : this.#leastSeqOfVersion;
+    const isShadowed = least <= seqMax;
+    this.isStale = !this.#isFirst;
+    this.#isFirst = false;
+    if (seq < this.#leastSeqOfVersion) this.#leastSeqOfVersion = seq;
+    if (version <= keepFrom && seq < this.#leastSeq) this.#leastSeq = seq;
+    if (isShadowed) return DROP_SHADOWED;
+    const tombstones = this.#rangeTombstones;
+    if (!tombstones.isEmpty) {
+      const versionMax = version > keepFrom ? version : keepFrom;
+      if (tombstones.covers(keyBytes, keyStart, keyLength, version, seq, seqMax, versionMax)) {
+        return DROP_COVERED;
+      }
+      this.isStale ||= tombstones.covers(keyBytes, keyStart, keyLength, version, seq, SEQ_MAX, SEQ_MAX);
+    }
+    const isExpired = expiresAt !== NO_EXPIRY && expiresAt <= this.#retention.nowMs;
+    if (kind !== KIND_DELETE && !isExpired) return KEEP;
+    if (this.#keyIsBottom && version <= this.#retention.tombstoneFloor) {
+      return kind === KIND_DELETE ? HOLD : HOLD_EXPIRED;
+    }
+    return kind === KIND_DELETE ? KEEP : KEEP_AS_DELETE;
+  }
+
+  /** The least pinned sequence number that sees `seq`; unbounded when only later readers do. */
+  #leastReaderOf(seq: number): number {
+    const pinned = this.#pinned;
+    let low = 0;
+    let high = pinned.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if ((pinned[middle] as number) >= seq) high = middle;
+      else low = middle + 1;
+    }
+    return low < pinned.length ? (pinned[low] as number) : SEQ_MAX;
+  }
+}
+
+/**
+ * The range tombstones that must be written: per fragment, those that another one shadows are left out,
+ * and at the bottom those that every reader sees (all they cover in the inputs is dropped). Neighbours
+ * with equal lists are joined.
+ */
+export function keptFragments(
+  tombstones: RangeTombstones,
+  retention: Retention,
+  olderRanges: readonly KeyRange[],
+): RangeFragment[] {
+  if (tombstones.isEmpty) return [];
+  const kept: RangeFragment[] = [];
+  for (const fragment of tombstones.clip(undefined, undefined)) {
+    const isBottom = !meetsAny(olderRanges, fragment);
+    const rest = keptTombstones(fragment, retention, isBottom);
+    if (rest.versions.length === 0) continue;
+    const before = kept.at(-1);
+    if (before !== undefined && continues(before, rest)) {
+      kept[kept.length - 1] = { ...before, upper: rest.upper };
+    } else {
+      kept.push(rest);
+    }
+  }
+  return kept;
+}
+
+function keptTombstones(fragment: RangeFragment, retention: Retention, isBottom: boolean): RangeFragment {
+  const { pinnedSeqs, keepVersionsFrom, tombstoneFloor } = retention;
+  const oldest = pinnedSeqs[0] ?? SEQ_MAX;
+  const versions: number[] = [];
+  const seqs: number[] = [];
+  for (let i = 0; i < fragment.seqs.length; i++) {
+    const version = fragment.versions[i] as number;
+    const seq = fragment.seqs[i] as number;
+    const seqMax = pinnedSeqs.find((pinned) => pinned >= seq) ?? SEQ_MAX;
+    const versionMax = Math.max(version, keepVersionsFrom);
+    const isShadowed = seqs.some((other, k) => other <= seqMax && (versions[k] as number) <= versionMax);
+    const isSeenByAll = seq <= oldest && version <= keepVersionsFrom;
+    if (isShadowed || (isBottom && isSeenByAll && version <= tombstoneFloor)) continue;
+    versions.push(version);
+    seqs.push(seq);
+  }
+  return { lower: fragment.lower, upper: fragment.upper, versions, seqs };
+}
+
+function continues(before: RangeFragment, next: RangeFragment): boolean {
+  return (
+    compareArrays(before.upper, next.lower) === 0 &&
+    before.seqs.length === next.seqs.length &&
+    before.seqs.every((seq, i) => seq === next.seqs[i] && before.versions[i] === next.versions[i])
+  );
+}
+
+function meetsAny(ranges: readonly KeyRange[], range: KeyRange): boolean {
+  return ranges.some((other) => rangesMeet(other, range));
+}
+
+/** Do two half-open ranges share a key? */
+export function rangesMeet(a: KeyRange, b: KeyRange): boolean {
+  return compareArrays(a.lower, b.upper) < 0 && compareArrays(b.lower, a.upper) < 0;
+}
+
+function checkPinned(pinned: readonly number[]): void {
+  for (let i = 1; i < pinned.length; i++) {
+    assert((pinned[i - 1] as number) < (pinned[i] as number), 'drop rules: pinned sequence numbers ascend');
+  }
+}

@@ -1,0 +1,645 @@
+/**
+ * The embedded database: the public API, and the one file that sees every part. One thread owns it:
+ * reads are synchronous, writes return promises, flush and compaction run in workers.
+ *
+ *   write: write-queue.ts -> value log -> write-ahead log -> memtable
+ *   read:  read-view.ts   -> memtables -> L0 runs -> levels -> value log
+ *   background.ts         -> flush-runner.ts, compaction-runner.ts -> tree.ts (manifest)
+ */
+import { ClosedError, NokvError, ReadOnlyError } from '../base/errors.js';
+import { SEQ_MAX, VALUE_BYTES_MAX } from '../base/limits.js';
+import type { Env } from '../base/env.js';
+import { Background } from './background.js';
+import type { Core } from './core.js';
+import type { RecoveryReport } from './recovery-report.js';
+import { openCore } from './recovery.js';
+import { CompactionRunner } from './compaction-runner.js';
+import { KIND_DELETE, KIND_PUT, KIND_RANGE_DELETE, NO_EXPIRY } from './entry.js';
+import { FlushRunner } from './flush-runner.js';
+import { MergingCursor } from './iterators/merging.js';
+import { VisibleCursor } from './iterators/visible.js';
+import {
+  encodeKey,
+  FAMILY_DEFAULT,
+  FAMILY_LOCK,
+  FAMILY_WRITE,
+  KeyBuffer,
+  keySuccessor,
+  prefixSuccessor,
+} from './key.js';
+import type { LoggedMemtable } from './logged-memtable.js';
+import {
+  type Durability,
+  type FamilyName,
+  type OpenOptions,
+  type Options,
+  resolveOptions,
+} from './options.js';
+import { PointReader, ReadState } from './read-view.js';
+import { RetentionSource } from './retention.js';
+import { Scan, type Row } from './scan.js';
+import { openSources, tombstonesOf } from './sources.js';
+import { Snapshot, SnapshotRegistry } from './snapshot.js';
+import { collectStats, type Stats } from './stats.js';
+import { ValuePlacement } from './value-placement.js';
+import type { SegmentReport } from './vlog/gc-picker.js';
+import { type BatchOperation, WriteQueue } from './write-queue.js';
+
+export interface ReadOptions {
+  /** Read as of this snapshot; default: now. */
+  readonly snapshot?: Snapshot;
+  /** Read the newest entry of at most this version (managed writes); default: any. */
+  readonly version?: number;
+  readonly columnFamily?: FamilyName;
+}
+
+export interface WriteOptions {
+  /** Default: the database's. */
+  readonly durability?: Durability;
+}
+
+export interface PutOptions extends WriteOptions {
+  /** Milliseconds from now after which the key is gone; a positive integer. */
+  readonly ttlMs?: number;
+  /** Wall time in milliseconds at which the key is gone. */
+  readonly expiresAt?: number;
+  /** Managed version of the entry, 1 ... 2^53 - 1; default: its sequence number. */
+  readonly version?: number;
+  readonly columnFamily?: FamilyName;
+}
+
+export interface DeleteOptions extends WriteOptions {
+  readonly version?: number;
+  readonly columnFamily?: FamilyName;
+}
+
+export type BatchInput =
+  | {
+      readonly type: 'put';
+      readonly key: Key;
+      readonly value: Value;
+      readonly ttlMs?: number;
+      readonly expiresAt?: number;
+      readonly version?: number;
+      readonly columnFamily?: FamilyName;
+    }
+  | {
+      readonly type: 'del';
+      readonly key: Key;
+      readonly version?: number;
+      readonly columnFamily?: FamilyName;
+    }
+  | {
+      readonly type: 'deleteRange';
+      readonly start: Key;
+      readonly end: Key;
+      readonly version?: number;
+      readonly columnFamily?: FamilyName;
+    };
+
+export interface ScanOptions extends ReadOptions {
+  readonly gte?: Key;
+  readonly gt?: Key;
+  readonly lte?: Key;
+  readonly lt?: Key;
+  readonly prefix?: Key;
+  /** Default false: ascending. */
+  readonly reverse?: boolean;
+  /** Rows at most; default: all. */
+  readonly limit?: number;
+  /** Values stay unread and empty. */
+  readonly keysOnly?: boolean;
+}
+
+/** A string stands for its UTF-8 bytes. */
+export type Key = Uint8Array | string;
+export type Value = Uint8Array | string;
+
+const FAMILIES: Readonly<Record<FamilyName, number>> = {
+  default: FAMILY_DEFAULT,
+  lock: FAMILY_LOCK,
+  write: FAMILY_WRITE,
+};
+const EMPTY = new Uint8Array(0);
+
+export class Db {
+  readonly workdir: string;
+  readonly options: Options;
+  /** What opening found and did. */
+  readonly recovery: RecoveryReport;
+  readonly #env: Env;
+  readonly #core: Core;
+  readonly #queue: WriteQueue | undefined;
+  readonly #background: Background | undefined;
+  readonly #compaction: CompactionRunner | undefined;
+  readonly #placement: ValuePlacement;
+  readonly #snapshots: SnapshotRegistry;
+  readonly #reader: PointReader;
+  readonly #readKey: KeyBuffer;
+  readonly #writeKey: KeyBuffer;
+  readonly #openScans: Set<Scan>;
+  /** Sealed memtables, newest first: part of every read. */
+  #sealed: LoggedMemtable[];
+  /** undefined once closed. */
+  #state: ReadState | undefined;
+  #closing: Promise<void> | undefined;
+  #slowdownDebtBytes: number;
+  readonly #openedMs: number;
+
+  /** Use `openDb`. */
+  constructor(env: Env, workdir: string, options: Options, core: Core) {
+    this.workdir = workdir;
+    this.options = options;
+    this.recovery = core.report;
+    this.#env = env;
+    this.#core = core;
+    this.#placement = new ValuePlacement(options);
+    this.#snapshots = new SnapshotRegistry();
+    this.#reader = new PointReader(core.tree.valueLog, () => env.clock.nowMs());
+    this.#readKey = new KeyBuffer();
+    this.#writeKey = new KeyBuffer();
+    this.#openScans = new Set();
+    this.#sealed = [...core.sealed].reverse();
+    this.#closing = undefined;
+    this.#slowdownDebtBytes = 0;
+    this.#openedMs = env.clock.nowMs();
+    this.#state = new ReadState(core.active, this.#sealed, core.tree.current);
+    core.tree.onChange = () => this.#refreshState();
+    if (options.readOnly) {
+      this.#queue = undefined;
+      this.#background = undefined;
+      this.#compaction = undefined;
+      return;
+    }
+    const retention = new RetentionSource(env, this.#snapshots, () => this.#visibleSeq());
+    this.#compaction = new CompactionRunner(env, options, core, {
+      retention,
+      minValueLogInMemory: () => this.#minValueLogInMemory(),
+    });
+    const flush = new FlushRunner(env, options, core, retention);
+    this.#background = new Background(env, options, core.tree, flush, this.#compaction, {
+      onFlushed: (memtable) => this.#onFlushed(memtable),
+      onPressureChanged: () => this.#queue?.resume(),
+    });
+    this.#queue = new WriteQueue(env.clock, this.#queueHost(), core.valueLog, core.active, core.lastSeq);
+    for (const memtable of core.sealed) this.#background.addSealed(memtable);
+    this.#background.kick();
+  }
+
+  /**
+   * The newest value of a key, in private memory (small values share slabs: value-slab.ts), or undefined.
+   * @throws CorruptionError, ClosedError, TypeError or RangeError for a bad key
+   */
+  get(key: Key, options?: ReadOptions): Uint8Array | undefined {
+    const state = this.#state;
+    if (state === undefined) throw new ClosedError('get');
+    const buffer = this.#readKey;
+    if (options === undefined) {
+      buffer.encode(FAMILY_DEFAULT, key);
+      return this.#reader.get(state, buffer, this.#visibleSeq(), SEQ_MAX, 0);
+    }
+    buffer.encode(familyOf(options), key);
+    const snapshot = options.snapshot;
+    snapshot?.mustBeOpen();
+    const seqMax = snapshot?.seq ?? this.#visibleSeq();
+    const versionMax = checkVersion(options.version) ?? SEQ_MAX;
+    return this.#reader.get(state, buffer, seqMax, versionMax, snapshot?.createdMs ?? 0);
+  }
+
+  /** The values of several keys as of one moment, in their order. */
+  getMany(keys: readonly Key[], options?: ReadOptions): (Uint8Array | undefined)[] {
+    return keys.map((key) => this.get(key, options));
+  }
+
+  /** Is there a value? Reads no value-log file. */
+  has(key: Key, options?: ReadOptions): boolean {
+    return this.scan({ ...options, gte: key, lte: key, keysOnly: true, limit: 1 }).take(1).length > 0;
+  }
+
+  /**
+   * Sets a key. Key and value are copied before it returns. Resolves when the write is visible and as
+   * durable as asked; rejects with IoError (nothing written), ReadOnlyError, BusyError.
+   */
+  put(key: Key, value: Value, options?: PutOptions): Promise<void> {
+    try {
+      const queue = this.#mustWrite('put');
+      const buffer = this.#writeKey;
+      const family = options === undefined ? FAMILY_DEFAULT : familyOf(options);
+      buffer.encode(family, key);
+      const bytes = valueBytes(value);
+      if (options === undefined) {
+        return queue.write(KIND_PUT, buffer, family, bytes, NO_EXPIRY, 0, this.options.durability);
+      }
+      const expiresAt = expiryOf(options, this.#env.clock.nowMs());
+      const version = checkVersion(options.version) ?? 0;
+      return queue.write(
+        KIND_PUT,
+        buffer,
+        family,
+        bytes,
+        expiresAt,
+        version,
+        options.durability ?? this.options.durability,
+      );
+    } catch (error) {
+      return rejectedWith(error);
+    }
+  }
+
+  /** Deletes a key; fine when it is not there. */
+  del(key: Key, options: DeleteOptions = {}): Promise<void> {
+    try {
+      const queue = this.#mustWrite('del');
+      const family = familyOf(options);
+      this.#writeKey.encode(family, key);
+      return queue.write(
+        KIND_DELETE,
+        this.#writeKey,
+        family,
+        EMPTY,
+        NO_EXPIRY,
+        checkVersion(options.version) ?? 0,
+        options.durability ?? this.options.durability,
+      );
+    } catch (error) {
+      return rejectedWith(error);
+    }
+  }
+
+  /** Deletes every key in [start, end). @throws RangeError (rejects) unless start < end */
+  deleteRange(start: Key, end: Key, options: DeleteOptions = {}): Promise<void> {
+    const { durability, ...rest } = options;
+    return this.batch(
+      [{ type: 'deleteRange', start, end, ...rest }],
+      durability === undefined ? {} : { durability },
+    );
+  }
+
+  /** Writes all operations or none. Later ones win over earlier ones on the same key. */
+  batch(operations: readonly BatchInput[], options: WriteOptions = {}): Promise<void> {
+    try {
+      const queue = this.#mustWrite('batch');
+      const nowMs = this.#env.clock.nowMs();
+      const checked = operations.map((operation) => checkOperation(operation, nowMs));
+      return queue.writeBatch(checked, this.#writeKey, options.durability ?? this.options.durability);
+    } catch (error) {
+      return rejectedWith(error);
+    }
+  }
+
+  /** Rows of a range as of one moment; see ScanOptions. Close it when it is not read to its end. */
+  scan(options: ScanOptions = {}): Scan {
+    const state = this.#state;
+    if (state === undefined) throw new ClosedError('scan');
+    options.snapshot?.mustBeOpen();
+    const family = familyOf(options);
+    const { lower, upper } = rangeOf(family, options);
+    const limit = options.limit ?? Number.POSITIVE_INFINITY;
+    if (limit < 0 || Number.isNaN(limit)) throw new RangeError('Cannot scan: limit must not be negative');
+    const cursor = new VisibleCursor(new MergingCursor(openSources(state)), {
+      lower,
+      upper,
+      seqMax: options.snapshot?.seq ?? this.#visibleSeq(),
+      versionMax: checkVersion(options.version) ?? SEQ_MAX,
+      nowMs: options.snapshot?.createdMs ?? this.#env.clock.nowMs(),
+      tombstones: tombstonesOf(state),
+    });
+    state.retain();
+    const plan = {
+      isReverse: options.reverse ?? false,
+      isKeysOnly: options.keysOnly ?? false,
+      limit,
+    };
+    const scan = new Scan(cursor, plan, this.#core.tree.valueLog, this.#env.clock, () => {
+      this.#openScans.delete(scan);
+      state.release();
+    });
+    this.#openScans.add(scan);
+    return scan;
+  }
+
+  /** Pins the present: reads with it repeat until it is closed. */
+  snapshot(): Snapshot {
+    if (this.#state === undefined) throw new ClosedError('snapshot');
+    return this.#snapshots.create(this.#visibleSeq(), this.#env.clock.nowMs());
+  }
+
+  /** Makes every write acknowledged so far survive a power loss. */
+  sync(): Promise<void> {
+    try {
+      return this.#mustWrite('sync').sync();
+    } catch (error) {
+      return rejectedWith(error);
+    }
+  }
+
+  /** Moves everything in memory into tables. */
+  async flush(): Promise<void> {
+    const queue = this.#mustWrite('flush');
+    queue.commitNow();
+    while (!queue.active.isEmpty()) {
+      if (queue.rotate()) break;
+      await this.#mustBackground().flushed();
+    }
+    await this.#mustBackground().flushed();
+  }
+
+  /** Flushes, then rewrites the tree until everything dropped or shadowed is gone. */
+  async compact(): Promise<void> {
+    await this.flush();
+    const compaction = this.#compaction as CompactionRunner;
+    while (await this.#mustBackground().compactNow(() => compaction.pickFull())) continue;
+  }
+
+  /**
+   * Collects value-log segments whose garbage is at least `ratio`; tells for every segment what
+   * was done or why not. `dryRun` only tells.
+   */
+  async collectValueLog(options: { ratio?: number; dryRun?: boolean } = {}): Promise<SegmentReport[]> {
+    const ratio = options.ratio ?? this.options.valueLogGcRatio;
+    if (!(ratio > 0 && ratio < 1)) {
+      throw new NokvError('NOKV_INVALID', 'Cannot collect value log: ratio must be between 0 and 1');
+    }
+    this.#mustWrite('collectValueLog');
+    const compaction = this.#compaction as CompactionRunner;
+    if (options.dryRun !== true) {
+      await this.flush();
+      while (await this.#mustBackground().compactNow(() => compaction.pickCollection(ratio))) continue;
+    }
+    return compaction.report(ratio);
+  }
+
+  /** Resolves when writers are not held back and no background work is due. */
+  async settle(): Promise<void> {
+    await this.#queue?.drain();
+    await this.#background?.idle();
+  }
+
+  /** Resolves when writers are not held back. */
+  async untilUnthrottled(): Promise<void> {
+    const queue = this.#queue;
+    if (queue === undefined) return;
+    await queue.drain();
+    while (this.#mustBackground().pressure().mode !== 'none') {
+      this.#mustBackground().kick();
+      await this.#env.clock.nextTurn();
+    }
+  }
+
+  stats(): Stats {
+    if (this.#state === undefined) throw new ClosedError('stats');
+    return collectStats({
+      core: this.#core,
+      options: this.options,
+      state: this.#state,
+      queue: this.#queue,
+      background: this.#background,
+      compaction: this.#compaction,
+      snapshots: this.#snapshots,
+      openScans: this.#openScans.size,
+      uptimeMs: this.#env.clock.nowMs() - this.#openedMs,
+    });
+  }
+
+  get isClosed(): boolean {
+    return this.#state === undefined;
+  }
+
+  /** Finishes writes, stops the background, makes everything durable and releases the lock. Idempotent. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #close(): Promise<void> {
+    const errors: unknown[] = [];
+    const attempt = async (step: () => Promise<void> | void): Promise<void> => {
+      try {
+        await step();
+      } catch (error) {
+        errors.push(error);
+      }
+    };
+    await attempt(() => this.#queue?.drain());
+    await attempt(() => this.#flushForClose());
+    await attempt(() => this.#background?.close());
+    for (const scan of [...this.#openScans]) scan.close();
+    this.#snapshots.closeAll();
+    this.#state = undefined;
+    const active = this.#queue?.active ?? this.#core.active;
+    await attempt(() => this.#core.close(this.#queue?.lastSeq ?? this.#core.lastSeq, active));
+    if (errors.length === 1) throw errors[0];
+    if (errors.length > 1) throw new AggregateError(errors, 'Cannot close cleanly: see errors');
+  }
+
+  /** A big memtable is cheaper to flush now than to replay at the next open. */
+  async #flushForClose(): Promise<void> {
+    const queue = this.#queue;
+    if (queue === undefined || queue.isFailed) return;
+    if (queue.active.usedBytes >= FLUSH_AT_CLOSE_BYTES) await this.flush();
+    else await this.#mustBackground().flushed();
+  }
+
+  #visibleSeq(): number {
+    return this.#queue === undefined ? this.#core.lastSeq : this.#queue.visibleSeq;
+  }
+
+  #mustWrite(call: string): WriteQueue {
+    if (this.#state === undefined || this.#closing !== undefined) throw new ClosedError(call);
+    if (this.#queue === undefined) throw new ReadOnlyError(`Cannot ${call}: the database is open read-only`);
+    return this.#queue;
+  }
+
+  #mustBackground(): Background {
+    if (this.#background === undefined) throw new ReadOnlyError('Cannot do this: open read-only');
+    return this.#background;
+  }
+
+  #queueHost(): ConstructorParameters<typeof WriteQueue>[1] {
+    const core = this.#core;
+    const background = this.#background as Background;
+    return {
+      nextMemtable: (bytes, entries) => this.#nextMemtable(bytes, entries),
+      isSeparated: (family, key, length) => this.#placement.isSeparated(family, key, length),
+      onFailure: (error) => {
+        this.#env.log.write('error', 'writes stopped after a failed sync', { message: String(error) });
+      },
+      syncLogs: () => core.syncLogs(),
+      delayMs: (bytes) => this.#delayMs(bytes, background),
+    };
+  }
+
+  /** Seals the active memtable and puts a fresh one in its place; undefined while writers must wait. */
+  #nextMemtable(bytes: number, entries: number): LoggedMemtable | undefined {
+    const background = this.#background as Background;
+    if (background.pressure().mode === 'stop') {
+      background.kick();
+      return undefined;
+    }
+    const state = this.#state as ReadState;
+    const sealed = state.active;
+    const next = this.#core.createMemtable(bytes, entries, sealed);
+    sealed.isSealed = true;
+    this.#sealed = [sealed, ...this.#sealed];
+    this.#state = new ReadState(next, this.#sealed, this.#core.tree.current);
+    background.addSealed(sealed);
+    return next;
+  }
+
+  #refreshState(): void {
+    const state = this.#state;
+    if (state === undefined) return;
+    this.#state = new ReadState(state.active, this.#sealed, this.#core.tree.current);
+  }
+
+  #onFlushed(memtable: LoggedMemtable): void {
+    this.#sealed = this.#sealed.filter((other) => other !== memtable);
+    this.#refreshState();
+    memtable.isFlushed = true;
+    memtable.release();
+  }
+
+  /** Slowdown: the bytes written since the last pause, at the allowed rate, in whole milliseconds. */
+  #delayMs(bytes: number, background: Background): number {
+    if (background.pressure().mode !== 'slowdown') {
+      this.#slowdownDebtBytes = 0;
+      return 0;
+    }
+    this.#slowdownDebtBytes += bytes;
+    const delay = Math.floor(this.#slowdownDebtBytes / SLOWDOWN_BYTES_PER_MS);
+    this.#slowdownDebtBytes -= delay * SLOWDOWN_BYTES_PER_MS;
+    return delay;
+  }
+
+  #minValueLogInMemory(): number {
+    const state = this.#state;
+    if (state === undefined) return 0;
+    return state.sealed.reduce(
+      (min, memtable) => Math.min(min, memtable.minValueLog),
+      state.active.minValueLog,
+    );
+  }
+}
+
+/** At close, memtables from this size on are flushed instead of left to the log. */
+const FLUSH_AT_CLOSE_BYTES = 1024 * 1024;
+/** Write rate in slowdown: 32 MiB/s. */
+const SLOWDOWN_BYTES_PER_MS = 32 * 1024;
+
+/**
+ * Opens a workdir with an environment of the caller's choice.
+ * @throws LockedError, CorruptionError, FormatError, ModeError, IoError, NokvError NOKV_INVALID
+ */
+export async function openDb(env: Env, workdir: string, given: OpenOptions = {}): Promise<Db> {
+  const options = resolveOptions(given);
+  const core = await openCore(env, workdir, options);
+  return new Db(env, workdir, options, core);
+}
+
+function familyOf(options: { readonly columnFamily?: FamilyName }): number {
+  const name = options.columnFamily;
+  if (name === undefined) return FAMILY_DEFAULT;
+  const family = FAMILIES[name] as number | undefined;
+  if (family === undefined) throw new RangeError(`Cannot use column family "${String(name)}": there is no such family`);
+  return family;
+}
+
+function checkVersion(version: number | undefined): number | undefined {
+  if (version === undefined) return undefined;
+  if (!Number.isSafeInteger(version) || version < 1) {
+    throw new RangeError('Cannot use version: it must be an integer from 1 to 2^53 - 1');
+  }
+  return version;
+}
+
+function expiryOf(options: { readonly ttlMs?: number; readonly expiresAt?: number }, nowMs: number): number {
+  const { ttlMs, expiresAt } = options;
+  if (ttlMs !== undefined && expiresAt !== undefined) {
+    throw new RangeError('Cannot put: give either ttlMs or expiresAt');
+  }
+  const at = ttlMs === undefined ? expiresAt : nowMs + ttlMs;
+  if (at === undefined) return NO_EXPIRY;
+  if (!Number.isSafeInteger(at) || at < 1 || (ttlMs !== undefined && ttlMs < 1)) {
+    throw new RangeError('Cannot put: ttlMs and expiresAt must be positive integers in milliseconds');
+  }
+  return at;
+}
+
+function valueBytes(value: Value): Uint8Array {
+  const bytes = typeof value === 'string' ? Buffer.from(value, 'utf8') : value;
+  if (!(bytes instanceof Uint8Array)) {
+    throw new TypeError('Cannot use value: it is neither a string nor a Uint8Array');
+  }
+  if (bytes.length > VALUE_BYTES_MAX) {
+    throw new RangeError(`Cannot use value: ${bytes.length} bytes exceed ${VALUE_BYTES_MAX}`);
+  }
+  return bytes;
+}
+
+function checkOperation(operation: BatchInput, nowMs: number): BatchOperation {
+  const family = familyOf(operation);
+  const version = checkVersion(operation.version) ?? 0;
+  switch (operation.type) {
+    case 'put':
+      return {
+        kind: KIND_PUT,
+        family,
+        key: operation.key,
+        value: valueBytes(operation.value),
+        expiresAt: expiryOf(operation, nowMs),
+        version,
+      };
+    case 'del':
+      return { kind: KIND_DELETE, family, key: operation.key, value: EMPTY, expiresAt: NO_EXPIRY, version };
+    case 'deleteRange': {
+      const end = encodeKey(family, operation.end);
+      const start = encodeKey(family, operation.start);
+      if (Buffer.compare(start, end) >= 0) {
+        throw new RangeError('Cannot delete range: start must sort before end');
+      }
+      return { kind: KIND_RANGE_DELETE, family, key: operation.start, value: end, expiresAt: NO_EXPIRY, version };
+    }
+    default:
+      throw new TypeError(
+        `Cannot write batch: unknown operation type "${String((operation as { type: unknown }).type)}"`,
+      );
+  }
+}
+
+/** The half-open range of encoded keys that the bounds of a scan mean. */
+function rangeOf(family: number, options: ScanOptions): { lower: Uint8Array; upper: Uint8Array } {
+  let lower: Uint8Array = Uint8Array.of(family);
+  let upper: Uint8Array = Uint8Array.of(family + 1);
+  const raise = (bound: Uint8Array): void => {
+    if (Buffer.compare(bound, lower) > 0) lower = bound;
+  };
+  const cut = (bound: Uint8Array): void => {
+    if (Buffer.compare(bound, upper) < 0) upper = bound;
+  };
+  if (options.prefix !== undefined) {
+    const buffer = new KeyBuffer();
+    buffer.encodePrefix(family, options.prefix);
+    raise(buffer.copy());
+    cut(prefixSuccessor(buffer.copy()));
+  }
+  if (options.gte !== undefined) raise(boundOf(family, options.gte));
+  if (options.gt !== undefined) raise(keySuccessor(boundOf(family, options.gt)));
+  if (options.lt !== undefined) cut(boundOf(family, options.lt));
+  if (options.lte !== undefined) cut(keySuccessor(boundOf(family, options.lte)));
+  return { lower, upper };
+}
+
+/** An empty bound is no key, but sorts before all of them. */
+function boundOf(family: number, key: Key): Uint8Array {
+  return key.length === 0 ? Uint8Array.of(family) : encodeKey(family, key);
+}
+
+function rejectedWith(error: unknown): Promise<never> {
+  return Promise.reject(error instanceof Error ? error : new Error(String(error)));
+}
+
+export type { Row };

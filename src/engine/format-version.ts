@@ -1,0 +1,23 @@
+/**
+ * The version of everything a workdir holds, and the ordered steps from one version to the next.
+ * Each log file carries the version it was written in (record-log.ts); a newer one than
+ * FORMAT_VERSION is refused with FormatError before anything else of the file is believed.
+ *
+ * A change of any format adds one step here, and a golden workdir written by the code before it.
+ */
+
+/** Written into new files; u16 on disk. */
+export const FORMAT_VERSION = 1;
+
+/** The oldest version this build reads. */
+export const FORMAT_VERSION_MIN = 1;
+
+export interface FormatStep {
+  /** The version that the step leads to. */
+  readonly version: number;
+  /** What changed, one sentence. */
+  readonly change: string;
+}
+
+/** Steps after version 1, ascending and without gaps. */
+export const FORMAT_STEPS: readonly FormatStep[] = [];

@@ -1,0 +1,115 @@
+/**
+ * A memtable with the log segment that makes it durable, from its first entry to the installation of
+ * the table it is flushed to. The active one is written by the write queue; a sealed one is only read.
+ *
+ * Lifetime: the arena goes back to the pool when the memtable is flushed (`retire`) and the last
+ * cursor over it is closed (`release`).
+ */
+import { assert } from '../base/assert.js';
+import type { ArenaPool } from './memtable/arena-pool.js';
+import type { Memtable } from './memtable/memtable.js';
+import { RangeTombstones } from './range-tombstones.js';
+import { entryKeyLength, entryKeyStart, entrySeq, entryValueLength, entryValueStart, entryVersion } from './entry.js';
+import { LOG_HEADER_BYTES } from './record-log.js';
+import type { WalWriter } from './wal/writer.js';
+
+/** Arena offset of the first record, as in the file; 0 stands for "no entry". */
+export const FIRST_RECORD_AT = LOG_HEADER_BYTES;
+
+export class LoggedMemtable {
+  readonly memtable: Memtable;
+  readonly logNumber: number;
+  /** undefined for one that was recovered: nothing is appended to its segment any more. */
+  readonly wal: WalWriter | undefined;
+  readonly data: Uint8Array;
+  readonly view: DataView;
+  /** Arena offset of the next free byte. */
+  cursor: number;
+  /** Entries written to the log and not yet visible. */
+  pendingEntries: number;
+  isSealed: boolean;
+  isFlushed: boolean;
+  /** Lowest value-log file that a pointer in here may name. */
+  readonly minValueLog: number;
+  /** Called once when the sealed memtable has no pending entries. */
+  onQuiet: () => void;
+  readonly #pool: ArenaPool;
+  #references: number;
+  #tombstones: RangeTombstones;
+  #tombstoneCount: number;
+
+  constructor(
+    memtable: Memtable,
+    logNumber: number,
+    wal: WalWriter | undefined,
+    pool: ArenaPool,
+    minValueLog: number,
+  ) {
+    this.memtable = memtable;
+    this.logNumber = logNumber;
+    this.wal = wal;
+    this.data = memtable.data;
+    this.view = memtable.view;
+    this.cursor = FIRST_RECORD_AT;
+    this.pendingEntries = 0;
+    this.isSealed = false;
+    this.isFlushed = false;
+    this.minValueLog = minValueLog;
+    this.onQuiet = () => undefined;
+    this.#pool = pool;
+    this.#references = 1;
+    this.#tombstones = new RangeTombstones();
+    this.#tombstoneCount = 0;
+  }
+
+  /** Bytes of records in here. */
+  get usedBytes(): number {
+    return this.cursor - FIRST_RECORD_AT;
+  }
+
+  isEmpty(): boolean {
+    return this.cursor === FIRST_RECORD_AT;
+  }
+
+  /** Room for a record of `bytes` with this many more entries, beside those not indexed yet? */
+  hasRoomFor(bytes: number, entries: number): boolean {
+    return (
+      this.cursor + bytes <= this.data.length &&
+      this.memtable.hasRoomFor(entries + this.pendingEntries)
+    );
+  }
+
+  /** The range tombstones in here; rebuilt when one was added since. */
+  rangeTombstones(): RangeTombstones {
+    const offsets = this.memtable.rangeTombstones;
+    if (offsets.length !== this.#tombstoneCount) {
+      this.#tombstoneCount = offsets.length;
+      this.#tombstones = new RangeTombstones(
+        offsets.map((at) => ({
+          lower: copyOf(this.data, entryKeyStart(this.view, at), entryKeyLength(this.view, at)),
+          upper: copyOf(this.data, entryValueStart(this.view, at), entryValueLength(this.view, at)),
+          version: entryVersion(this.view, at),
+          seq: entrySeq(this.view, at),
+        })),
+      );
+    }
+    return this.#tombstones;
+  }
+
+  retain(): void {
+    assert(this.#references > 0, 'memtable: retained after its release');
+    this.#references++;
+  }
+
+  release(): void {
+    this.#references--;
+    assert(this.#references >= 0, 'memtable: released twice');
+    if (this.#references === 0) this.#pool.release(this.memtable.arena);
+  }
+}
+
+function copyOf(bytes: Uint8Array, start: number, length: number): Uint8Array {
+  const copy = new Uint8Array(length);
+  copy.set(bytes.subarray(start, start + length));
+  return copy;
+}

@@ -1,0 +1,302 @@
+/**
+ * Reads manifests, writes nothing. loadManifest is for recovery and throws at the first damage;
+ * readManifest is for inspectors and lists what is readable and what is not. Page: docs/formats/manifest.md.
+ */
+import type { Fs } from '../../base/env.js';
+import { CorruptionError, FormatError, IoError } from '../../base/errors.js';
+import { manifestName, parseFileName } from '../file-names.js';
+import { crashOf, judgeTail, type Tail } from '../record-log-tail.js';
+import {
+  decodeLogHeader,
+  LOG_HEADER_BYTES,
+  type LogHeader,
+  MAGIC_MANIFEST,
+  type RecordScanner,
+  scanRecords,
+} from '../record-log.js';
+import { readCurrent } from './current.js';
+import { applyEdit, EMPTY_VERSION, ImpossibleEditError, type Version } from './version.js';
+import { decodeEdit, type VersionEdit } from './version-edit.js';
+
+/** The only record type of a manifest; on disk, frozen. */
+export const MANIFEST_EDIT = 1;
+
+/** The manifest as recovery found it. */
+export interface LoadedManifest {
+  readonly fileNumber: number;
+  readonly path: string;
+  readonly header: LogHeader;
+  readonly version: Version;
+  readonly edits: number;
+  /** Offset after the snapshot, the first record. */
+  readonly snapshotEnd: number;
+  /** Where the valid part ends and how much was torn behind it: not cut yet (ManifestLog.open). */
+  readonly tail: Tail;
+  /** Offset after each record (and after the file header, first) -> chain value there. */
+  readonly chains: ReadonlyMap<number, number>;
+  /** The header's boot id is not known to be that of now. */
+  readonly isOtherBoot: boolean;
+}
+
+/**
+ * Loads the manifest that CURRENT names; undefined when there is no CURRENT (see readCurrent).
+ * `syncedAtLeast`: bytes of it known durable from elsewhere.
+ * @throws CorruptionError, FormatError, IoError
+ */
+export function loadManifest(
+  fs: Fs,
+  workdir: string,
+  bootId: string,
+  syncedAtLeast = 0,
+): LoadedManifest | undefined {
+  const fileNumber = readCurrent(fs, workdir);
+  if (fileNumber === undefined) return undefined;
+  const path = fs.join(workdir, manifestName(fileNumber));
+  const bytes = readWhole(fs, path);
+  const header = headerOf(bytes, fileNumber, path);
+  const scanner = scanRecords(bytes, bytes.length, header);
+  const chains = new Map([[LOG_HEADER_BYTES, header.chain]]);
+  let version = EMPTY_VERSION;
+  let snapshotEnd = 0;
+  while (scanner.next()) {
+    version = applyRecord(version, scanner, path);
+    if (scanner.count === 1) snapshotEnd = scanner.end;
+    chains.set(scanner.end, scanner.chain);
+  }
+  const crash = crashOf(header.bootId, bootId);
+  const tail = judgeTail(scanner, { file: path, crash, syncedAtLeast });
+  if (scanner.count === 0) {
+    // CURRENT is swapped only after the first record was synced.
+    throw new CorruptionError('manifest has no snapshot', { file: path, offset: LOG_HEADER_BYTES });
+  }
+  return {
+    fileNumber,
+    path,
+    header,
+    version,
+    edits: scanner.count,
+    snapshotEnd,
+    tail,
+    chains,
+    isOtherBoot: crash !== 'process',
+  };
+}
+
+function readWhole(fs: Fs, path: string): Uint8Array {
+  try {
+    return fs.readFile(path);
+  } catch (error) {
+    if (!(error instanceof IoError) || error.errno !== 'ENOENT') throw error;
+    throw new CorruptionError('file named by CURRENT is missing', { file: path, offset: 0 }, { cause: error });
+  }
+}
+
+function headerOf(bytes: Uint8Array, fileNumber: number, file: string): LogHeader {
+  const header = decodeLogHeader(bytes, bytes.length, MAGIC_MANIFEST, file);
+  if (header.fileNumber !== fileNumber) {
+    throw new CorruptionError('file number differs from the file name', {
+      file,
+      offset: 16,
+      expected: fileNumber,
+      actual: header.fileNumber,
+    });
+  }
+  return header;
+}
+
+/** The edit of the scanner's current record. @throws CorruptionError */
+function editOfRecord(scanner: RecordScanner, file: string): VersionEdit {
+  const offset = scanner.recordStart;
+  if (scanner.type !== MANIFEST_EDIT) {
+    throw new CorruptionError('unknown record type', { file, offset, actual: scanner.type });
+  }
+  const edit = decodeEdit(scanner.bytes, scanner.payloadStart, scanner.payloadLength, file, offset);
+  if ((edit.snapshot === true) !== (scanner.count === 1)) {
+    throw new CorruptionError('snapshot is not the first edit, and only that', { file, offset });
+  }
+  return edit;
+}
+
+function applyRecord(version: Version, scanner: RecordScanner, file: string): Version {
+  return applyRead(version, editOfRecord(scanner, file), file, scanner.recordStart);
+}
+
+function applyRead(version: Version, edit: VersionEdit, file: string, offset: number): Version {
+  try {
+    return applyEdit(version, edit);
+  } catch (error) {
+    if (!(error instanceof ImpossibleEditError)) throw error;
+    throw new CorruptionError(`version edit: ${error.message}`, { file, offset }, { cause: error });
+  }
+}
+
+/**
+ * Checks that this manifest is at least as long as it was when the segment was created.
+ *
+ * The segment names the current manifest: a record must end where it says, with that chain value.
+ * It names an older one: that was rewritten since; when it is the one this manifest was made from, its
+ * length then must not be below what the segment saw. It names a newer one: CURRENT is stale.
+ * @throws CorruptionError naming the manifest
+ */
+export function checkManifestContinues(manifest: LoadedManifest, wal: LogHeader): void {
+  const seen = wal.continues;
+  if (seen === undefined) {
+    throw new CorruptionError('segment names no manifest', { file: `segment ${wal.fileNumber}`, offset: 100 });
+  }
+  const file = manifest.path;
+  if (seen.fileNumber > manifest.fileNumber) {
+    throw new CorruptionError('manifest is older than the one a segment was written under', {
+      file,
+      offset: 0,
+      expected: seen.fileNumber,
+      actual: manifest.fileNumber,
+    });
+  }
+  if (seen.fileNumber === manifest.fileNumber) {
+    const chain = manifest.chains.get(seen.bytes);
+    if (chain === seen.chain) return;
+    const what =
+      seen.bytes > manifest.tail.bytes
+        ? 'manifest is shorter than when a segment was created'
+        : 'manifest is not the one a segment was written under';
+    throw new CorruptionError(what, {
+      file,
+      offset: Math.min(seen.bytes, manifest.tail.bytes),
+      expected: seen.bytes,
+      actual: manifest.tail.bytes,
+    });
+  }
+  const from = manifest.header.continues;
+  if (from !== undefined && from.fileNumber < seen.fileNumber) {
+    throw new CorruptionError('manifest was not rewritten from the one a segment was written under', {
+      file,
+      offset: 100,
+      expected: seen.fileNumber,
+      actual: from.fileNumber,
+    });
+  }
+  if (from !== undefined && from.fileNumber === seen.fileNumber && from.bytes < seen.bytes) {
+    throw new CorruptionError('manifest was rewritten from a shorter one than a segment saw', {
+      file,
+      offset: 108,
+      expected: seen.bytes,
+      actual: from.bytes,
+    });
+  }
+}
+
+/** Something that is not as it should be; `tail`: what a crash (or a writer at work) leaves. */
+export interface ManifestFinding {
+  readonly kind: 'damage' | 'tail';
+  readonly file: string;
+  readonly offset: number;
+  readonly what: string;
+}
+
+export interface ManifestRecord {
+  readonly offset: number;
+  /** Whole record. */
+  readonly bytes: number;
+  readonly edit: VersionEdit;
+}
+
+export interface ManifestInspection {
+  /** undefined when no manifest was found. */
+  readonly fileNumber: number | undefined;
+  readonly path: string | undefined;
+  readonly header: LogHeader | undefined;
+  /** Length of the file. */
+  readonly bytes: number;
+  readonly edits: readonly ManifestRecord[];
+  /** After the last edit that could be applied. */
+  readonly version: Version;
+  readonly findings: readonly ManifestFinding[];
+}
+
+/**
+ * Everything readable of the live manifest, for inspectors; the newest one when CURRENT is of no use.
+ * Damage is listed, not thrown. @throws IoError when the workdir itself can not be read
+ */
+export function readManifest(fs: Fs, workdir: string): ManifestInspection {
+  const findings: ManifestFinding[] = [];
+  const fileNumber = findManifest(fs, workdir, findings);
+  let bytes: Uint8Array = new Uint8Array(0);
+  let header: LogHeader | undefined;
+  const edits: ManifestRecord[] = [];
+  let version = EMPTY_VERSION;
+  const path = fileNumber === undefined ? undefined : fs.join(workdir, manifestName(fileNumber));
+  if (fileNumber !== undefined && path !== undefined) {
+    listed(findings, () => {
+      bytes = readWhole(fs, path);
+      header = headerOf(bytes, fileNumber, path);
+      const scanner = scanRecords(bytes, bytes.length, header);
+      version = readEdits(scanner, path, edits, findings);
+    });
+  }
+  return { fileNumber, path, header, bytes: bytes.length, edits, version, findings };
+}
+
+function findManifest(fs: Fs, workdir: string, findings: ManifestFinding[]): number | undefined {
+  let fileNumber: number | undefined;
+  const isReadable = listed(findings, () => {
+    fileNumber = readCurrent(fs, workdir);
+  });
+  if (fileNumber !== undefined) return fileNumber;
+  let newest: number | undefined;
+  for (const name of fs.list(workdir)) {
+    const file = parseFileName(name);
+    if (file?.kind === 'manifest') newest = Math.max(newest ?? 0, file.fileNumber);
+  }
+  if (isReadable) {
+    findings.push({ kind: 'damage', file: fs.join(workdir, 'CURRENT'), offset: 0, what: 'file is missing' });
+  }
+  return newest;
+}
+
+/** Lists every edit that decodes; stops applying at the first that does not fit. */
+function readEdits(
+  scanner: RecordScanner,
+  file: string,
+  edits: ManifestRecord[],
+  findings: ManifestFinding[],
+): Version {
+  let version = EMPTY_VERSION;
+  let isWhole = true;
+  while (scanner.next()) {
+    const offset = scanner.recordStart;
+    const isApplied = listed(findings, () => {
+      const edit = editOfRecord(scanner, file);
+      edits.push({ offset, bytes: scanner.end - offset, edit });
+      if (isWhole) version = applyRead(version, edit, file, offset);
+    });
+    isWhole &&= isApplied;
+  }
+  if (scanner.scanEnd === 'bad') {
+    findings.push({ kind: 'damage', file, offset: scanner.end, what: 'record checksum mismatch' });
+  } else if (scanner.scanEnd === 'incomplete') {
+    findings.push({ kind: 'tail', file, offset: scanner.end, what: 'incomplete last record' });
+  }
+  if (scanner.count === 0) {
+    findings.push({ kind: 'damage', file, offset: LOG_HEADER_BYTES, what: 'manifest has no snapshot' });
+  }
+  return version;
+}
+
+/** Runs `step`; damage becomes a finding. True when there was none. */
+function listed(findings: ManifestFinding[], step: () => void): boolean {
+  try {
+    step();
+    return true;
+  } catch (error) {
+    if (error instanceof CorruptionError) {
+      const what = String(error.details['what'] ?? error.message);
+      findings.push({ kind: 'damage', file: error.file, offset: error.offset, what });
+      return false;
+    }
+    if (error instanceof FormatError) {
+      findings.push({ kind: 'damage', file: String(error.details['file']), offset: 0, what: error.message });
+      return false;
+    }
+    throw error;
+  }
+}

@@ -1,0 +1,205 @@
+/**
+ * The read path: what a point read sees at one moment. The newest entry wins by (version, sequence),
+ * never by where it was found: a source is skipped only when nothing in it can be newer than the
+ * entry already held.
+ *
+ * Nothing is allocated on the way to the value; the value itself is copied once, into private memory.
+ */
+import { detach } from '../base/bytes.js';
+import {
+  entryExpiresAt,
+  entryKind,
+  entrySeq,
+  entryValueLength,
+  entryValueStart,
+  entryVersion,
+  KIND_DELETE,
+  KIND_VALUE_POINTER,
+  NO_EXPIRY,
+} from './entry.js';
+import type { KeyBuffer } from './key.js';
+import type { LoggedMemtable } from './logged-memtable.js';
+import { LookupResult } from './sst/block-search.js';
+import type { Level, OpenTable, TreeVersion } from './tree-version.js';
+import { ValueSlab } from './value-slab.js';
+import type { ValueLogReader } from './vlog/reader.js';
+
+/** The sources of reads, newest first. Replaced, never changed, when one of them changes. */
+export class ReadState {
+  readonly active: LoggedMemtable;
+  /** Sealed memtables, newest first. */
+  readonly sealed: readonly LoggedMemtable[];
+  readonly tree: TreeVersion;
+
+  constructor(active: LoggedMemtable, sealed: readonly LoggedMemtable[], tree: TreeVersion) {
+    this.active = active;
+    this.sealed = sealed;
+    this.tree = tree;
+  }
+
+  /** Keeps all sources alive for a cursor; undone by `release`. */
+  retain(): void {
+    this.active.retain();
+    for (const memtable of this.sealed) memtable.retain();
+    this.tree.retain();
+  }
+
+  release(): void {
+    this.active.release();
+    for (const memtable of this.sealed) memtable.release();
+    this.tree.release();
+  }
+}
+
+export class PointReader {
+  readonly #valueLog: ValueLogReader;
+  readonly #nowMs: () => number;
+  readonly #slab: ValueSlab;
+  /** The newest entry found so far. */
+  #best: LookupResult;
+  #candidate: LookupResult;
+  /** #best lies in a cached block, which the next read of a table may evict. */
+  #isBorrowed: boolean;
+
+  constructor(valueLog: ValueLogReader, nowMs: () => number) {
+    this.#valueLog = valueLog;
+    this.#nowMs = nowMs;
+    this.#slab = new ValueSlab();
+    this.#best = new LookupResult();
+    this.#candidate = new LookupResult();
+    this.#isBorrowed = false;
+  }
+
+  /**
+   * The value visible at (seqMax, versionMax), owned by the caller, or undefined.
+   * `atMs` judges expiry: 0 means now. @throws CorruptionError
+   */
+  get(
+    state: ReadState,
+    key: KeyBuffer,
+    seqMax: number,
+    versionMax: number,
+    atMs: number,
+  ): Uint8Array | undefined {
+    if (!this.#find(state, key, seqMax, versionMax)) return undefined;
+    const entry = this.#best;
+    if (entry.kind === KIND_DELETE) return undefined;
+    if (entry.expiresAt !== NO_EXPIRY && entry.expiresAt <= (atMs === 0 ? this.#nowMs() : atMs)) {
+      return undefined;
+    }
+    if (isCovered(state, key, entry, seqMax, versionMax)) return undefined;
+    if (entry.kind === KIND_VALUE_POINTER) return this.#valueLog.read(entry.bytes, entry.start);
+    return this.#slab.copyOf(entry.bytes, entry.start, entry.length);
+  }
+
+  /** Sets #best to the newest entry of the key; false when there is none. */
+  #find(state: ReadState, key: KeyBuffer, seqMax: number, versionMax: number): boolean {
+    let found = this.#findInMemtable(state.active, key, seqMax, versionMax, false);
+    for (const memtable of state.sealed) {
+      found = this.#findInMemtable(memtable, key, seqMax, versionMax, found);
+    }
+    const tree = state.tree;
+    if (found && tree.maxVersion < this.#best.version) return true;
+    const runs = tree.runs;
+    for (let i = 0; i < runs.length; i++) {
+      const table = runs[i] as OpenTable;
+      if (found && table.meta.maxVersion < this.#best.version) continue;
+      found = this.#findInTable(table, key, seqMax, versionMax, found);
+    }
+    const levels = tree.levels;
+    for (let i = 0; i < levels.length; i++) {
+      const level = levels[i] as Level;
+      if (found && level.maxVersion < this.#best.version) continue;
+      const table = level.tableFor(key);
+      if (table !== undefined) found = this.#findInTable(table, key, seqMax, versionMax, found);
+    }
+    return found;
+  }
+
+  #findInTable(
+    table: OpenTable,
+    key: KeyBuffer,
+    seqMax: number,
+    versionMax: number,
+    found: boolean,
+  ): boolean {
+    if (found && this.#isBorrowed) {
+      // Rare: only managed versions make an older table worth a look after a hit in a newer one.
+      const best = this.#best;
+      best.bytes = detach(best.bytes, best.start, best.length);
+      best.start = 0;
+      this.#isBorrowed = false;
+    }
+    const isThere = table.reader.get(key, seqMax, versionMax, this.#candidate);
+    return this.#keepNewer(found, isThere, true);
+  }
+
+  #findInMemtable(
+    table: LoggedMemtable,
+    key: KeyBuffer,
+    seqMax: number,
+    versionMax: number,
+    found: boolean,
+  ): boolean {
+    const memtable = table.memtable;
+    if (found && memtable.maxVersion() < this.#best.version) return true;
+    const at = memtable.findVisible(key, seqMax, versionMax);
+    if (at === 0) return found;
+    const view = table.view;
+    const candidate = this.#candidate;
+    candidate.kind = entryKind(view, at);
+    candidate.version = entryVersion(view, at);
+    candidate.seq = entrySeq(view, at);
+    candidate.expiresAt = entryExpiresAt(view, at);
+    candidate.bytes = table.data;
+    candidate.start = entryValueStart(view, at);
+    candidate.length = entryValueLength(view, at);
+    return this.#keepNewer(found, true, false);
+  }
+
+  /** Makes the candidate the best one when it is newer. */
+  #keepNewer(found: boolean, isCandidate: boolean, isBorrowed: boolean): boolean {
+    if (!isCandidate) return found;
+    const candidate = this.#candidate;
+    const best = this.#best;
+    if (found) {
+      const isNewer =
+        candidate.version > best.version ||
+        (candidate.version === best.version && candidate.seq > best.seq);
+      if (!isNewer) return true;
+    }
+    this.#best = candidate;
+    this.#candidate = best;
+    this.#isBorrowed = isBorrowed;
+    return true;
+  }
+}
+
+/** Does a range tombstone that the read sees delete this entry? */
+function isCovered(
+  state: ReadState,
+  key: KeyBuffer,
+  entry: LookupResult,
+  seqMax: number,
+  versionMax: number,
+): boolean {
+  if (isCoveredIn(state.active, key, entry, seqMax, versionMax)) return true;
+  for (const memtable of state.sealed) {
+    if (isCoveredIn(memtable, key, entry, seqMax, versionMax)) return true;
+  }
+  const tombstones = state.tree.rangeTombstones;
+  if (tombstones.isEmpty) return false;
+  return tombstones.covers(key.bytes, 0, key.length, entry.version, entry.seq, seqMax, versionMax);
+}
+
+function isCoveredIn(
+  table: LoggedMemtable,
+  key: KeyBuffer,
+  entry: LookupResult,
+  seqMax: number,
+  versionMax: number,
+): boolean {
+  if (table.memtable.rangeTombstones.length === 0) return false;
+  const tombstones = table.rangeTombstones();
+  return tombstones.covers(key.bytes, 0, key.length, entry.version, entry.seq, seqMax, versionMax);
+}

@@ -1,0 +1,310 @@
+/**
+ * Opening a workdir, step by step: mode gate, lock, manifest, tables, value log, write-ahead log. Ends
+ * with a Core, everything that the database is made of. Idempotent: a crash at any point of it leaves
+ * a workdir that opens to the same state (docs/architecture.md, "Recovery").
+ *
+ * What a crash leaves is mended and reported; what it can not leave is refused with file and offset.
+ */
+import type { DirectoryLock, Env } from '../base/env.js';
+import { CorruptionError, hasCode, ModeError, NokvError } from '../base/errors.js';
+import { BlockCache } from './cache/block-cache.js';
+import { TableCache } from './cache/table-cache.js';
+import { Core } from './core.js';
+import {
+  CURRENT_TEMP_NAME,
+  MODE_NAME,
+  parseBucketName,
+  parseFileName,
+  VALUE_LOG_DIRECTORY,
+  segmentPath,
+} from './file-names.js';
+import { ManifestLog } from './manifest/manifest-log.js';
+import {
+  checkManifestContinues,
+  type LoadedManifest,
+  loadManifest,
+} from './manifest/manifest-reader.js';
+import type { VersionEdit } from './manifest/version-edit.js';
+import type { Version } from './manifest/version.js';
+import { ArenaPool } from './memtable/arena-pool.js';
+import { indexBytesFor } from './memtable/memtable.js';
+import type { Options } from './options.js';
+import type { RecoveryReport } from './recovery-report.js';
+import { manifestInit, Tree } from './tree.js';
+import { ValueLogFile, ValueLogReader } from './vlog/reader.js';
+import { pointerFileNumber } from './vlog/value-pointer.js';
+import { replaySegments, type ReplayedSegment } from './wal-recovery.js';
+
+/** @throws LockedError, ModeError, CorruptionError, FormatError, IoError, NokvError NOKV_INVALID */
+export async function openCore(env: Env, workdir: string, options: Options): Promise<Core> {
+  checkMode(env, workdir);
+  
+  prepareDirectory(env, workdir, options);
+  const lock = env.fs.lockDirectory(workdir);
+  try {
+    return await openLocked(env, workdir, options, lock);
+  } catch (error) {
+    lock.release();
+    throw error;
+  }
+}
+
+/** A workdir in any mode but standalone belongs to another command. */
+function checkMode(env: Env, workdir: string): void {
+  const path = env.fs.join(workdir, MODE_NAME);
+  if (env.fs.stat(path) === undefined) return;
+  let mode: unknown;
+  try {
+    mode = (JSON.parse(new TextDecoder().decode(env.fs.readFile(path))) as { mode?: unknown } | null)?.mode;
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+    throw new CorruptionError('mode file is not JSON', { file: path, offset: 0 }, { cause: error });
+  }
+  if (mode === 'standalone') return;
+  throw new ModeError({ workdir, found: String(mode), supported: 'standalone' });
+}
+
+function prepareDirectory(env: Env, workdir: string, options: Options): void {
+  const { fs } = env;
+  const stat = fs.stat(workdir);
+  if (stat !== undefined && !stat.isDirectory) {
+    throw new NokvError('NOKV_INVALID', 'Cannot open: the workdir is a file', {
+      details: { workdir },
+      hint: `${workdir} must be a directory, or absent`,
+    });
+  }
+  if (stat === undefined) {
+    if (!options.createIfMissing) throw notFound(workdir);
+    fs.makeDirectory(workdir);
+  }
+}
+
+function notFound(workdir: string): NokvError {
+  return new NokvError('NOKV_NOT_FOUND', 'Cannot open: there is no database', {
+    details: { workdir },
+    hint: `Check the path ${workdir}, or open it with createIfMissing`,
+  });
+}
+
+class Stopwatch {
+  readonly steps: { step: string; ms: number }[] = [];
+  #last: number;
+
+  constructor(private readonly env: Env) {
+    this.#last = env.clock.monotonicMs();
+  }
+
+  mark(step: string): void {
+    const now = this.env.clock.monotonicMs();
+    this.steps.push({ step, ms: now - this.#last });
+    this.#last = now;
+  }
+}
+
+async function openLocked(
+  env: Env,
+  workdir: string,
+  options: Options,
+  lock: DirectoryLock,
+): Promise<Core> {
+  const watch = new Stopwatch(env);
+  const loaded = loadManifest(env.fs, workdir, env.host.bootId);
+  if (loaded === undefined) {
+    if (!options.createIfMissing) throw notFound(workdir);
+    refuseStrayFiles(env, workdir);
+  } else if (options.errorIfExists) {
+    throw new NokvError('NOKV_INVALID', 'Cannot create: there is a database already', {
+      details: { workdir },
+    });
+  }
+  watch.mark('manifest');
+  const files = listFiles(env, workdir);
+  const pool = makePool(options);
+  const replayed = loaded === undefined ? [] : replayLogs(env, workdir, options, loaded, pool);
+  watch.mark('wal');
+  const manifest =
+    loaded === undefined
+      ? ManifestLog.create(env.fs, workdir, manifestInit(env, 1), env.clock.nowMs())
+      : ManifestLog.open(env.fs, workdir, loaded);
+  const blockCache = new BlockCache(options.cacheBytes);
+  const tableCache = new TableCache(env.fs, blockCache, { indexBytesMax: options.indexCacheBytes });
+  const tree = new Tree({ env, workdir, manifest, tableCache });
+  watch.mark('tables');
+  const report = reportOf(loaded, replayed, manifest.version);
+  await repair(env, tree, files, replayed, report);
+  watch.mark('repair');
+  report.steps = watch.steps;
+  return Core.create({ env, workdir, options, lock, pool, tree, blockCache, tableCache, report }, replayed);
+}
+
+/** Without CURRENT there must be none of our data: an empty database over old files would hide a loss. */
+function refuseStrayFiles(env: Env, workdir: string): void {
+  for (const name of env.fs.list(workdir)) {
+    const parsed = parseFileName(name);
+    if (parsed === undefined || parsed.kind === 'manifest') continue;
+    throw new CorruptionError('CURRENT is missing beside data files', {
+      file: env.fs.join(workdir, 'CURRENT'),
+      offset: 0,
+      actual: name,
+    });
+  }
+}
+
+/** Index arenas are sized for entries of about 100 bytes; one that fills up first ends its memtable. */
+function makePool(options: Options): ArenaPool {
+  const entries = Math.ceil(options.memtableBytes / 100);
+  return new ArenaPool(
+    options.memtableBytes,
+    indexBytesFor(options.memtable, entries),
+    options.memtableCount,
+  );
+}
+
+/** Every file of ours in the workdir: path and number. */
+interface FoundFile {
+  readonly path: string;
+  readonly kind: 'manifest' | 'wal' | 'table' | 'valueLog';
+  readonly fileNumber: number;
+}
+
+function listFiles(env: Env, workdir: string): FoundFile[] {
+  const { fs } = env;
+  const found: FoundFile[] = [];
+  const collect = (directory: string): void => {
+    for (const name of fs.list(directory)) {
+      const parsed = parseFileName(name);
+      if (parsed !== undefined) found.push({ path: fs.join(directory, name), ...parsed });
+    }
+  };
+  collect(workdir);
+  const valueLogs = fs.join(workdir, VALUE_LOG_DIRECTORY);
+  if (fs.stat(valueLogs) !== undefined) {
+    for (const name of fs.list(valueLogs)) {
+      if (parseBucketName(name) !== undefined) collect(fs.join(valueLogs, name));
+    }
+  }
+  return found;
+}
+
+function replayLogs(
+  env: Env,
+  workdir: string,
+  options: Options,
+  loaded: LoadedManifest,
+  pool: ArenaPool,
+): ReplayedSegment[] {
+  return replaySegments(env, workdir, loaded.version, {
+    kind: options.memtable,
+    pool,
+    checkHeader: (header) => checkManifestContinues(loaded, header),
+    isReadable: (pointer, at) => isReadable(env, workdir, loaded.version, pointer, at),
+  });
+}
+
+/** Can the value behind a pointer be read? Each segment is opened anew: this runs after a power loss only. */
+function isReadable(env: Env, workdir: string, version: Version, pointer: Uint8Array, at: number): boolean {
+  const fileNumber = pointerFileNumber(pointer, at);
+  const state = version.valueLog.get(fileNumber);
+  if (state === undefined) return false;
+  const path = segmentPath(env.fs, workdir, fileNumber, state.bucket);
+  const reader = new ValueLogReader(() =>
+    ValueLogFile.open(env.fs, path, { fileNumber, identity: state.identity }),
+  );
+  try {
+    reader.read(pointer, at);
+    return true;
+  } catch (error) {
+    if (hasCode(error, 'NOKV_CORRUPTION') || hasCode(error, 'NOKV_IO')) return false;
+    throw error;
+  } finally {
+    reader.close();
+  }
+}
+
+/**
+ * Makes durable what was found, then removes what nothing refers to. The file numbers of orphans are
+ * taken out of circulation first, so that none is used again.
+ */
+async function repair(
+  env: Env,
+  tree: Tree,
+  files: readonly FoundFile[],
+  replayed: readonly ReplayedSegment[],
+  report: RecoveryReport,
+): Promise<void> {
+  const version = tree.manifest.version;
+  const highest = files.reduce((max, file) => Math.max(max, file.fileNumber), 0);
+  const edit: VersionEdit = {
+    timeMs: env.clock.nowMs(),
+    reason: 'open',
+    nextFileNumber: Math.max(version.nextFileNumber, highest + 1),
+    sealValueLog: sealOpenSegments(env, tree, version),
+  };
+  await tree.apply(edit);
+  const kept = keptFiles(tree, version, replayed);
+  for (const file of files) {
+    if (kept.has(`${file.kind} ${file.fileNumber}`)) continue;
+    env.fs.remove(file.path);
+    report.orphansRemoved++;
+  }
+  const temp = env.fs.join(tree.workdir, CURRENT_TEMP_NAME);
+  if (env.fs.stat(temp) !== undefined) env.fs.remove(temp);
+}
+
+/** Segments that were being written to end where they end now; nothing is appended to them again. */
+function sealOpenSegments(
+  env: Env,
+  tree: Tree,
+  version: Version,
+): { fileNumber: number; bytes: number }[] {
+  const seals: { fileNumber: number; bytes: number }[] = [];
+  for (const [fileNumber, { bucket, sealedBytes }] of version.valueLog) {
+    const path = tree.segmentPath(fileNumber, bucket);
+    const stat = env.fs.stat(path);
+    if (stat === undefined) throw new CorruptionError('file is missing', { file: path, offset: 0 });
+    if (sealedBytes === undefined) seals.push({ fileNumber, bytes: stat.bytes });
+    else if (stat.bytes !== sealedBytes) {
+      throw new CorruptionError('value-log segment has another length than it was sealed with', {
+        file: path,
+        offset: Math.min(stat.bytes, sealedBytes),
+        expected: sealedBytes,
+        actual: stat.bytes,
+      });
+    }
+  }
+  return seals;
+}
+
+function keptFiles(tree: Tree, version: Version, replayed: readonly ReplayedSegment[]): Set<string> {
+  const kept = new Set<string>();
+  kept.add(`manifest ${tree.manifest.fileNumber}`);
+  for (const meta of version.levels.flat()) kept.add(`table ${meta.fileNumber}`);
+  for (const fileNumber of version.valueLog.keys()) kept.add(`valueLog ${fileNumber}`);
+  for (const segment of replayed) kept.add(`wal ${segment.fileNumber}`);
+  return kept;
+}
+
+function reportOf(
+  loaded: LoadedManifest | undefined,
+  replayed: readonly ReplayedSegment[],
+  version: Version,
+): RecoveryReport {
+  const sum = (pick: (segment: ReplayedSegment) => number): number =>
+    replayed.reduce((total, segment) => total + pick(segment), 0);
+  return {
+    isNew: loaded === undefined,
+    wasCleanClose: loaded?.version.isCleanClose ?? false,
+    manifestEdits: loaded?.edits ?? 0,
+    manifestTornBytes: loaded?.tail.tornBytes ?? 0,
+    tables: version.levels.flat().length,
+    walSegments: replayed.length,
+    walBytes: sum((segment) => segment.bytes),
+    walRecords: sum((segment) => segment.records),
+    walEntries: sum((segment) => segment.entries),
+    walTornBytes: sum((segment) => segment.tornBytes),
+    walLostSegments: replayed.filter((segment) => segment.isLost).length,
+    valueLogSegments: version.valueLog.size,
+    orphansRemoved: 0,
+    steps: [],
+  };
+}

@@ -1,0 +1,150 @@
+/**
+ * Scans: the rows of a key range as of one moment, in either direction. Synchronous to iterate; as an
+ * async iterable it yields to the event loop between chunks, for servers.
+ *
+ * A scan keeps its tables, memtables and value-log files alive until it is exhausted or closed.
+ */
+import type { Clock } from '../base/env.js';
+import { decodeUserKey, userKeyLength } from './key.js';
+import { KIND_VALUE_POINTER } from './entry.js';
+import type { VisibleCursor } from './iterators/visible.js';
+import { ValueSlab } from './value-slab.js';
+import type { ValueLogReader } from './vlog/reader.js';
+
+/** One row; both arrays are owned by the receiver (small ones share slabs, see value-slab.ts). */
+export interface Row {
+  readonly key: Uint8Array;
+  /** Empty in a keys-only scan. */
+  readonly value: Uint8Array;
+}
+
+/** Rows between two turns of the event loop of an async scan. */
+const CHUNK_ROWS = 256;
+const EMPTY = new Uint8Array(0);
+
+export interface ScanPlan {
+  readonly isReverse: boolean;
+  readonly isKeysOnly: boolean;
+  /** Rows at most. */
+  readonly limit: number;
+}
+
+export class Scan implements Iterable<Row>, AsyncIterable<Row> {
+  readonly #cursor: VisibleCursor;
+  readonly #plan: ScanPlan;
+  readonly #valueLog: ValueLogReader;
+  readonly #clock: Clock;
+  readonly #onClose: () => void;
+  readonly #slab: ValueSlab;
+  #left: number;
+  #isStarted: boolean;
+  #isClosed: boolean;
+
+  /** Made by `Db.scan()`. `onClose` releases what the cursor reads. */
+  constructor(
+    cursor: VisibleCursor,
+    plan: ScanPlan,
+    valueLog: ValueLogReader,
+    clock: Clock,
+    onClose: () => void,
+  ) {
+    this.#cursor = cursor;
+    this.#plan = plan;
+    this.#valueLog = valueLog;
+    this.#clock = clock;
+    this.#onClose = onClose;
+    this.#slab = new ValueSlab();
+    this.#left = plan.limit;
+    this.#isStarted = false;
+    this.#isClosed = false;
+  }
+
+  /** The next row, or undefined at the end (the scan is closed then). @throws CorruptionError, IoError */
+  next(): Row | undefined {
+    if (this.#isClosed) return undefined;
+    const cursor = this.#cursor;
+    if (this.#left === 0) {
+      this.close();
+      return undefined;
+    }
+    this.#step();
+    if (!cursor.valid) {
+      this.close();
+      return undefined;
+    }
+    this.#left--;
+    return this.#row();
+  }
+
+  /** Up to `count` rows at once: the cheapest way to read many. */
+  take(count: number): Row[] {
+    const rows: Row[] = [];
+    while (rows.length < count) {
+      const row = this.next();
+      if (row === undefined) break;
+      rows.push(row);
+    }
+    return rows;
+  }
+
+  *[Symbol.iterator](): Iterator<Row, void, void> {
+    try {
+      for (let row = this.next(); row !== undefined; row = this.next()) yield row;
+    } finally {
+      this.close();
+    }
+  }
+
+  async *[Symbol.asyncIterator](): AsyncIterator<Row, void, void> {
+    try {
+      for (;;) {
+        const rows = this.take(CHUNK_ROWS);
+        yield* rows;
+        if (rows.length < CHUNK_ROWS) return;
+        await this.#clock.nextTurn();
+      }
+    } finally {
+      this.close();
+    }
+  }
+
+  /** Releases the scan's sources. Idempotent. */
+  close(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.#cursor.close();
+    this.#onClose();
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  #step(): void {
+    const cursor = this.#cursor;
+    if (this.#isStarted) {
+      if (this.#plan.isReverse) cursor.prev();
+      else cursor.next();
+      return;
+    }
+    this.#isStarted = true;
+    if (this.#plan.isReverse) cursor.last();
+    else cursor.first();
+  }
+
+  #row(): Row {
+    const cursor = this.#cursor;
+    const slab = this.#slab;
+    const { keyBytes, keyStart, keyLength } = cursor;
+    const length = userKeyLength(keyBytes, keyStart, keyLength);
+    slab.take(length);
+    decodeUserKey(keyBytes, keyStart, keyLength, slab.bytes, slab.start);
+    const key = slab.viewOf(slab.start, length);
+    if (this.#plan.isKeysOnly) return { key, value: EMPTY };
+    const value =
+      cursor.kind === KIND_VALUE_POINTER
+        ? this.#valueLog.read(cursor.valueBytes, cursor.valueStart)
+        : slab.copyOf(cursor.valueBytes, cursor.valueStart, cursor.valueLength);
+    return { key, value };
+  }
+}

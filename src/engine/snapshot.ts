@@ -1,0 +1,83 @@
+/**
+ * Snapshots: a sequence number (and a time, for expiry) that reads can be pinned to. As long as one is
+ * open, flush and compaction keep every version it sees.
+ */
+import { ClosedError } from '../base/errors.js';
+
+/** A pinned moment. Close it: an open snapshot keeps old versions on disk. */
+export class Snapshot {
+  /** Writes up to this sequence number are seen. */
+  readonly seq: number;
+  /** Expiry is judged at this time; wall milliseconds. */
+  readonly createdMs: number;
+  #registry: SnapshotRegistry | undefined;
+
+  /** Made by `Db.snapshot()`. */
+  constructor(seq: number, createdMs: number, registry: SnapshotRegistry) {
+    this.seq = seq;
+    this.createdMs = createdMs;
+    this.#registry = registry;
+  }
+
+  get isOpen(): boolean {
+    return this.#registry !== undefined;
+  }
+
+  /** @throws ClosedError */
+  mustBeOpen(): void {
+    if (this.#registry === undefined) throw new ClosedError('read from this snapshot');
+  }
+
+  /** Releases the versions it pins. Idempotent. */
+  close(): void {
+    const registry = this.#registry;
+    this.#registry = undefined;
+    registry?.remove(this);
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+}
+
+/** The open snapshots of a database. */
+export class SnapshotRegistry {
+  readonly #open: Set<Snapshot>;
+
+  constructor() {
+    this.#open = new Set();
+  }
+
+  create(seq: number, nowMs: number): Snapshot {
+    const snapshot = new Snapshot(seq, nowMs, this);
+    this.#open.add(snapshot);
+    return snapshot;
+  }
+
+  remove(snapshot: Snapshot): void {
+    this.#open.delete(snapshot);
+  }
+
+  get count(): number {
+    return this.#open.size;
+  }
+
+  /** Pinned sequence numbers, ascending, each once. */
+  pinned(): number[] {
+    const seqs = [...new Set([...this.#open].map((snapshot) => snapshot.seq))];
+    return seqs.sort((a, b) => a - b);
+  }
+
+  /** Creation time of the oldest open snapshot, or undefined. */
+  oldestMs(): number | undefined {
+    let oldest: number | undefined;
+    for (const { createdMs } of this.#open) {
+      if (oldest === undefined || createdMs < oldest) oldest = createdMs;
+    }
+    return oldest;
+  }
+
+  closeAll(): void {
+    for (const snapshot of [...this.#open]) snapshot.close();
+  }
+}

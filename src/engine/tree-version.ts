@@ -1,0 +1,124 @@
+/**
+ * One version of the tree with open tables: what a read or a cursor holds on to. Counted: the tables a
+ * version names stay open, and on disk, until the last version that names them is released.
+ */
+import { assert } from '../base/assert.js';
+import { compareBytes } from '../base/bytes.js';
+import type { KeyBuffer } from './key.js';
+import type { Version } from './manifest/version.js';
+import { RangeTombstones } from './range-tombstones.js';
+import type { TableReader } from './sst/table-reader.js';
+import type { TableMeta } from './table-meta.js';
+
+/** A table in use. `references` counts the tree versions that name it. */
+export class OpenTable {
+  readonly meta: TableMeta;
+  readonly reader: TableReader;
+  references: number;
+
+  constructor(meta: TableMeta, reader: TableReader) {
+    this.meta = meta;
+    this.reader = reader;
+    this.references = 0;
+  }
+}
+
+/** A sorted run of tables with disjoint ranges: one level below L0. */
+export class Level {
+  readonly number: number;
+  readonly tables: readonly OpenTable[];
+  readonly maxVersion: number;
+  readonly #uppers: readonly Uint8Array[];
+
+  constructor(number: number, tables: readonly OpenTable[]) {
+    for (const table of tables) table.reader.setLevel(number);
+    this.number = number;
+    this.tables = tables;
+    this.#uppers = tables.map((table) => table.meta.upper);
+    this.maxVersion = tables.reduce((max, table) => Math.max(max, table.meta.maxVersion), 0);
+  }
+
+  /** Index of the first table whose upper bound is above the key; tables.length when there is none. */
+  indexFor(key: Uint8Array, start: number, length: number): number {
+    const uppers = this.#uppers;
+    let low = 0;
+    let high = uppers.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      const upper = uppers[middle] as Uint8Array;
+      if (compareBytes(upper, 0, upper.length, key, start, length) > 0) high = middle;
+      else low = middle + 1;
+    }
+    return low;
+  }
+
+  /** The one table that can hold the key, or undefined. */
+  tableFor(key: KeyBuffer): OpenTable | undefined {
+    return this.tables[this.indexFor(key.bytes, 0, key.length)];
+  }
+}
+
+export class TreeVersion {
+  readonly version: Version;
+  /** Newest first. */
+  readonly runs: readonly OpenTable[];
+  /** Levels below L0 that hold tables, upper ones first. */
+  readonly levels: readonly Level[];
+  /** Highest version in any table: a read that holds a newer entry need not look here. */
+  readonly maxVersion: number;
+  /** Of all tables together. */
+  readonly rangeTombstones: RangeTombstones;
+  #references: number;
+  readonly #onRelease: (version: TreeVersion) => void;
+
+  /** The creator holds one reference. `tables` finds the open table of every meta. */
+  constructor(
+    version: Version,
+    tables: ReadonlyMap<number, OpenTable>,
+    onRelease: (version: TreeVersion) => void,
+  ) {
+    const openOf = (meta: TableMeta): OpenTable => {
+      const table = tables.get(meta.fileNumber);
+      assert(table !== undefined, 'tree version: table is not open');
+      table.references++;
+      return table;
+    };
+    this.version = version;
+    this.runs = (version.levels[0] ?? []).map(openOf);
+    for (const run of this.runs) run.reader.setLevel(0);
+    this.levels = version.levels
+      .slice(1)
+      .map((metas, i) => new Level(i + 1, metas.map(openOf)))
+      .filter((level) => level.tables.length > 0);
+    const all = this.tables();
+    this.maxVersion = all.reduce((max, table) => Math.max(max, table.meta.maxVersion), 0);
+    this.rangeTombstones = combinedTombstones(all);
+    this.#references = 1;
+    this.#onRelease = onRelease;
+  }
+
+  /** Every table, upper levels first. */
+  tables(): OpenTable[] {
+    return [...this.runs, ...this.levels.flatMap((level) => level.tables)];
+  }
+
+  retain(): void {
+    assert(this.#references > 0, 'tree version: retained after its release');
+    this.#references++;
+  }
+
+  release(): void {
+    this.#references--;
+    assert(this.#references >= 0, 'tree version: released twice');
+    if (this.#references > 0) return;
+    for (const table of this.tables()) table.references--;
+    this.#onRelease(this);
+  }
+}
+
+function combinedTombstones(tables: readonly OpenTable[]): RangeTombstones {
+  const list = tables
+    .filter((table) => table.meta.rangeTombstones > 0)
+    .flatMap((table) => table.reader.rangeTombstones());
+  return new RangeTombstones(list);
+}

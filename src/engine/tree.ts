@@ -1,0 +1,241 @@
+/**
+ * The tree of tables: the manifest, the open tables and value-log segments, and the current version.
+ * Every change is one version edit: written, synced, then installed; only then do files that no
+ * version names any more go, and only when the last reader of an older version is done.
+ */
+import { assert } from '../base/assert.js';
+import type { Env } from '../base/env.js';
+import { CorruptionError, hasCode, IoError, NokvError } from '../base/errors.js';
+import { FILE_NUMBER_MAX } from '../base/limits.js';
+import type { TableCache } from './cache/table-cache.js';
+import { segmentPath, tableName } from './file-names.js';
+import type { ManifestInit, ManifestLog } from './manifest/manifest-log.js';
+import type { VersionEdit } from './manifest/version-edit.js';
+import type { Version } from './manifest/version.js';
+import type { TableMeta } from './table-meta.js';
+import { OpenTable, TreeVersion } from './tree-version.js';
+import { newIdentity } from './unique-identity.js';
+import { ValueLogFile, ValueLogReader } from './vlog/reader.js';
+
+export interface TreeParts {
+  readonly env: Env;
+  readonly workdir: string;
+  readonly manifest: ManifestLog;
+  readonly tableCache: TableCache;
+}
+
+export class Tree {
+  readonly valueLog: ValueLogReader;
+  readonly manifest: ManifestLog;
+  #current: TreeVersion;
+  readonly #parts: TreeParts;
+  readonly #tables: Map<number, OpenTable>;
+  /** Tree versions that name a value-log segment, and its path. */
+  readonly #segments: Map<number, { references: number; path: string }>;
+  readonly workdir: string;
+  /** Called after every change of `current`. */
+  onChange: () => void;
+  /** Lowest number not given out by this process. */
+  #nextFileNumber: number;
+  /** Edits appended, and how many of them the current version includes. */
+  #appended: number;
+  #installed: number;
+  /** Files that could not be removed; tried again at the next open. */
+  removeFailures: number;
+
+  /** Opens every table of the manifest's version. @throws CorruptionError naming a missing or damaged file */
+  constructor(parts: TreeParts) {
+    this.#parts = parts;
+    this.workdir = parts.workdir;
+    this.#nextFileNumber = 1;
+    this.#appended = 0;
+    this.#installed = 0;
+    this.manifest = parts.manifest;
+    this.#tables = new Map();
+    this.#segments = new Map();
+    this.onChange = () => undefined;
+    this.removeFailures = 0;
+    this.valueLog = new ValueLogReader((fileNumber) => this.#openSegment(fileNumber));
+    const version = parts.manifest.version;
+    for (const meta of version.levels.flat()) this.#openTable(meta);
+    this.#current = this.#makeVersion(version);
+  }
+
+  get current(): TreeVersion {
+    return this.#current;
+  }
+
+  tablePath(fileNumber: number): string {
+    return this.#parts.env.fs.join(this.#parts.workdir, tableName(fileNumber));
+  }
+
+  segmentPath(fileNumber: number, bucket: number): string {
+    return segmentPath(this.#parts.env.fs, this.workdir, fileNumber, bucket);
+  }
+
+  /** Takes the next file number; it is never used again, also after a crash. */
+  nextFileNumber(): number {
+    return this.reserveFileNumbers(1);
+  }
+
+  /** The first of `count` consecutive file numbers. */
+  reserveFileNumbers(count: number): number {
+    const first = Math.max(this.#nextFileNumber, this.manifest.version.nextFileNumber);
+    if (first + count > FILE_NUMBER_MAX) {
+      throw new NokvError('NOKV_INVALID', 'Cannot go on: file numbers are used up');
+    }
+    this.#nextFileNumber = first + count;
+    return first;
+  }
+
+  /**
+   * Makes an edit durable and current. On a failure nothing changed, or (a failed sync) the manifest is
+   * latched and no later edit is accepted. @throws IoError, CorruptionError
+   */
+  async apply(edit: VersionEdit): Promise<void> {
+    for (const { meta } of edit.addTables ?? []) {
+      if (!this.#tables.has(meta.fileNumber)) this.#openTable(meta);
+    }
+    let version: Version;
+    let order: number;
+    try {
+      version = this.manifest.append(edit);
+      order = ++this.#appended;
+      await this.manifest.sync();
+    } catch (error) {
+      this.#forgetUnused(edit);
+      throw error;
+    }
+    this.#install(version, order);
+    this.#maybeRewrite();
+  }
+
+  /**
+   * Writes an edit that changes no table and need not be durable yet. It becomes current with the next
+   * `apply`: installed at once, it would bring along an earlier edit that still waits for its sync.
+   * @throws IoError
+   */
+  note(edit: VersionEdit): void {
+    this.manifest.append(edit);
+    this.#appended++;
+  }
+
+  close(): void {
+    this.#current.release();
+    this.#parts.tableCache.closeAll();
+    this.#tables.clear();
+    this.valueLog.close();
+  }
+
+  #maybeRewrite(): void {
+    if (!this.manifest.isRewriteDue) return;
+    const { env } = this.#parts;
+    try {
+      this.manifest.rewrite(manifestInit(env, this.nextFileNumber()), env.clock.nowMs());
+    } catch (error) {
+      // The old manifest stays in use, or is latched and says so at the next edit.
+      if (!(error instanceof IoError)) throw error;
+      env.log.write('error', 'manifest not rewritten', { message: error.message });
+    }
+  }
+
+  #install(version: Version, order: number): void {
+    // A later edit may have been installed while this one waited for its sync: it includes this one.
+    if (order <= this.#installed) return;
+    this.#installed = order;
+    const previous = this.#current;
+    this.#current = this.#makeVersion(version);
+    this.onChange();
+    previous.release();
+  }
+
+  #makeVersion(version: Version): TreeVersion {
+    for (const [fileNumber, { bucket }] of version.valueLog) {
+      const segment = this.#segments.get(fileNumber);
+      if (segment !== undefined) segment.references++;
+      else this.#segments.set(fileNumber, { references: 1, path: this.segmentPath(fileNumber, bucket) });
+    }
+    return new TreeVersion(version, this.#tables, (released) => this.#onReleased(released));
+  }
+
+  #onReleased(released: TreeVersion): void {
+    for (const table of released.tables()) {
+      if (table.references === 0) this.#dropTable(table);
+    }
+    for (const fileNumber of released.version.valueLog.keys()) {
+      const segment = this.#segments.get(fileNumber);
+      assert(segment !== undefined, 'tree: released segment is known');
+      segment.references--;
+      if (segment.references > 0) continue;
+      this.#segments.delete(fileNumber);
+      if (this.#current !== released) {
+        this.valueLog.drop(fileNumber);
+        this.#remove(segment.path);
+      }
+    }
+  }
+
+  #openTable(meta: TableMeta): void {
+    const path = this.tablePath(meta.fileNumber);
+    try {
+      const reader = this.#parts.tableCache.open(path, meta);
+      this.#tables.set(meta.fileNumber, new OpenTable(meta, reader));
+    } catch (error) {
+      if (error instanceof IoError && error.errno === 'ENOENT') throw missing(path);
+      throw error;
+    }
+  }
+
+  #openSegment(fileNumber: number): ValueLogFile {
+    const info = this.manifest.version.valueLog.get(fileNumber);
+    const path = this.segmentPath(fileNumber, info?.bucket ?? 0);
+    if (info === undefined) throw missing(path);
+    try {
+      return ValueLogFile.open(this.#parts.env.fs, path, { fileNumber, identity: info.identity });
+    } catch (error) {
+      if (error instanceof IoError && error.errno === 'ENOENT') throw missing(path);
+      throw error;
+    }
+  }
+
+  /** Closes a table that no version names; its file goes unless the whole tree is closing. */
+  #dropTable(table: OpenTable): void {
+    const { fileNumber } = table.meta;
+    this.#tables.delete(fileNumber);
+    this.#parts.tableCache.close(fileNumber);
+    const isLive = this.manifest.version.levels.some((metas) =>
+      metas.some((meta) => meta.fileNumber === fileNumber),
+    );
+    if (!isLive) this.#remove(this.tablePath(fileNumber));
+  }
+
+  /** Tables of an edit that failed: closed, and left on disk for the next open to judge. */
+  #forgetUnused(edit: VersionEdit): void {
+    for (const { meta } of edit.addTables ?? []) {
+      const table = this.#tables.get(meta.fileNumber);
+      if (table === undefined || table.references > 0) continue;
+      this.#tables.delete(meta.fileNumber);
+      this.#parts.tableCache.close(meta.fileNumber);
+    }
+  }
+
+  #remove(path: string): void {
+    const { fs, log } = this.#parts.env;
+    try {
+      fs.remove(path);
+    } catch (error) {
+      if (!hasCode(error, 'NOKV_IO')) throw error;
+      this.removeFailures++;
+      log.write('warn', 'obsolete file not removed', { path });
+    }
+  }
+}
+
+/** What a new manifest is stamped with. */
+export function manifestInit(env: Env, fileNumber: number): ManifestInit {
+  return { fileNumber, identity: newIdentity(env.random), bootId: env.host.bootId };
+}
+
+function missing(path: string): CorruptionError {
+  return new CorruptionError('file is missing', { file: path, offset: 0 });
+}

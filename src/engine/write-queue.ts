@@ -1,0 +1,553 @@
+/**
+ * Group commit. Callers in flight at the same time share one group: their entries are encoded straight
+ * into the active memtable's data arena, behind room for a log record header, so that a value is
+ * copied once. A group is committed at the end of the current microtask run: value log first, then one
+ * log record written from the arena, then (durability `disk`) the syncs, then the entries enter
+ * the index and the group's one promise resolves.
+ *
+ * Order: groups become visible in the order in which they were written; a group that needs no sync
+ * waits for earlier ones that do. A failed or short write undoes its group alone and later writes may
+ * succeed; a failed sync is latched: nothing later is acknowledged.
+ *
+ * Single thread: everything but the sync itself is synchronous.
+ */
+import { copyBytes } from '../base/bytes.js';
+import type { Clock } from '../base/env.js';
+import { BusyError, ReadOnlyError } from '../base/errors.js';
+import { BATCH_BYTES_MAX, BATCH_ENTRIES_MAX, GIB, MIB } from '../base/limits.js';
+import {
+  entryBytes,
+  entrySize,
+  KIND_PUT,
+  KIND_VALUE_POINTER,
+  putEntryHeader,
+} from './entry.js';
+import type { KeyBuffer } from './key.js';
+import type { LoggedMemtable } from './logged-memtable.js';
+import type { Durability } from './options.js';
+import { RECORD_HEADER_BYTES } from './record-log.js';
+import type { ActiveValueLog } from './vlog/active-value-log.js';
+import { encodeValuePointer, VALUE_POINTER_SIZE } from './vlog/value-pointer.js';
+import { WAL_BATCH } from './wal/format.js';
+import type { WalWriter } from './wal/writer.js';
+
+/** A group is written as soon as it holds this much. */
+const GROUP_BYTES_MAX = 4 * MIB;
+/** Groups committed from microtasks before the event loop gets a turn. */
+const GROUPS_PER_TURN = 32;
+/** Copies of writes that wait for room. */
+const WAITING_BYTES_MAX = GIB;
+/** u32 entry count before the entries of a batch record. */
+const BATCH_HEADER_BYTES = 4;
+
+/** One operation of an atomic batch, already checked. */
+export interface BatchOperation {
+  readonly kind: number;
+  readonly family: number;
+  readonly key: Uint8Array | string;
+  /** Value; for a range delete the encoded end key. */
+  readonly value: Uint8Array;
+  /** Wall milliseconds or NO_EXPIRY. */
+  readonly expiresAt: number;
+  /** Managed version, or 0 for version = seq. */
+  readonly version: number;
+}
+
+/** What the queue needs of the database around it. */
+export interface WriteQueueHost {
+  /**
+   * A fresh memtable with its log, able to take a record of `bytes` and `entries`, or undefined when
+   * memory is full: `resume()` is called when there is room. The previous one is sealed.
+   * @throws IoError when the log cannot be created.
+   */
+  nextMemtable(bytes: number, entries: number): LoggedMemtable | undefined;
+  /** Should this value be separated? */
+  isSeparated(family: number, key: KeyBuffer, valueLength: number): boolean;
+  /** Latches the database: a sync failed. */
+  onFailure(error: unknown): void;
+  /** Log segments with records that are not durable yet, oldest first, the active one included. */
+  syncLogs(): Promise<void>;
+  /** Milliseconds by which the acknowledgement of `bytes` is held back (write slowdown). */
+  delayMs(bytes: number): number;
+}
+
+/** Entries that are written and acknowledged together. */
+class WriteGroup {
+  readonly memtable: LoggedMemtable;
+  readonly recordStart: number;
+  readonly valueLogMark: number;
+  entries: number;
+  lastSeq: number;
+  needsSync: boolean;
+  readonly promise: Promise<void>;
+  resolve!: () => void;
+  reject!: (error: unknown) => void;
+
+  constructor(memtable: LoggedMemtable, valueLogMark: number) {
+    this.memtable = memtable;
+    this.recordStart = memtable.cursor;
+    this.valueLogMark = valueLogMark;
+    this.entries = 0;
+    this.lastSeq = 0;
+    this.needsSync = false;
+    this.promise = new Promise<void>((resolve, reject) => {
+      this.resolve = resolve;
+      this.reject = reject;
+    });
+  }
+}
+
+/** A write that waits for room; it owns copies of its keys and values. */
+interface Waiter {
+  readonly bytes: number;
+  /** Places the write; undefined when there is still no room. */
+  readonly place: () => Promise<void> | undefined;
+  readonly resolve: (done: Promise<void>) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+export interface WriteCounters {
+  groups: number;
+  entries: number;
+  bytes: number;
+  syncs: number;
+  groupsSynced: number;
+  /** Times and milliseconds that writes waited for room. */
+  stalls: number;
+  stallMs: number;
+  delayedMs: number;
+}
+
+export class WriteQueue {
+  /** Highest sequence number given out. */
+  lastSeq: number;
+  /** Highest sequence number that reads see. */
+  visibleSeq: number;
+  active: LoggedMemtable;
+  readonly counters: WriteCounters;
+  readonly #clock: Clock;
+  readonly #host: WriteQueueHost;
+  readonly #valueLog: ActiveValueLog;
+  #group: WriteGroup | undefined;
+  /** Written, waiting for a sync or for an earlier group's. */
+  readonly #written: WriteGroup[];
+  #isSyncing: boolean;
+  readonly #waiting: Waiter[];
+  #waitingBytes: number;
+  #stallStartMs: number;
+  #groupsThisTurn: number;
+  #failure: unknown;
+  readonly #commitSoon: () => void;
+
+  constructor(
+    clock: Clock,
+    host: WriteQueueHost,
+    valueLog: ActiveValueLog,
+    active: LoggedMemtable,
+    lastSeq: number,
+  ) {
+    this.#clock = clock;
+    this.#host = host;
+    this.#valueLog = valueLog;
+    this.active = active;
+    this.lastSeq = lastSeq;
+    this.visibleSeq = lastSeq;
+    this.counters = {
+      groups: 0,
+      entries: 0,
+      bytes: 0,
+      syncs: 0,
+      groupsSynced: 0,
+      stalls: 0,
+      stallMs: 0,
+      delayedMs: 0,
+    };
+    this.#group = undefined;
+    this.#written = [];
+    this.#isSyncing = false;
+    this.#waiting = [];
+    this.#waitingBytes = 0;
+    this.#stallStartMs = 0;
+    this.#groupsThisTurn = 0;
+    this.#failure = undefined;
+    this.#commitSoon = () => this.#commitOpenGroup();
+  }
+
+  /** Writes queued for room, not yet in a group. */
+  get waiting(): number {
+    return this.#waiting.length;
+  }
+
+  get waitingBytes(): number {
+    return this.#waitingBytes;
+  }
+
+  /**
+   * Writes one entry; `key` is borrowed for the call and `value` is copied before it returns.
+   * Resolves when the entry is visible and as durable as asked. @throws ReadOnlyError after a failure
+   */
+  write(
+    kind: number,
+    key: KeyBuffer,
+    family: number,
+    value: Uint8Array,
+    expiresAt: number,
+    version: number,
+    durability: Durability,
+  ): Promise<void> {
+    this.#checkFailure();
+    if (this.#waiting.length === 0) {
+      const done = this.#placeOne(kind, key, family, value, expiresAt, version, durability);
+      if (done !== undefined) return done;
+    }
+    return this.#waitToWrite(kind, key, family, value, expiresAt, version, durability);
+  }
+
+  /** Writes all operations as one atomic record. The caller leaves them unchanged until it resolves. */
+  writeBatch(operations: readonly BatchOperation[], key: KeyBuffer, durability: Durability): Promise<void> {
+    this.#checkFailure();
+    if (operations.length === 0) return Promise.resolve();
+    const bytes = this.#batchBytes(operations, key);
+    if (bytes > BATCH_BYTES_MAX || operations.length > BATCH_ENTRIES_MAX) {
+      throw new RangeError(
+        `Cannot write batch: ${operations.length} entries, ${bytes} bytes exceed ${BATCH_ENTRIES_MAX} or ${BATCH_BYTES_MAX}`,
+      );
+    }
+    const place = (): Promise<void> | undefined => this.#placeBatch(operations, bytes, key, durability);
+    if (this.#waiting.length === 0) {
+      const done = place();
+      if (done !== undefined) return done;
+    }
+    return this.#wait(bytes, place);
+  }
+
+  /** Resolves when everything acknowledged so far is durable. */
+  sync(): Promise<void> {
+    this.#checkFailure();
+    this.#commitOpenGroup();
+    const group = new WriteGroup(this.active, this.#valueLog.mark());
+    group.needsSync = true;
+    group.lastSeq = this.lastSeq;
+    this.#finishWritten(group);
+    return group.promise;
+  }
+
+  get isFailed(): boolean {
+    return this.#failure !== undefined;
+  }
+
+  /** Writes the open group now. */
+  commitNow(): void {
+    this.#commitOpenGroup();
+  }
+
+  /** Seals the active memtable; false when there is no room for another one yet. @throws IoError */
+  rotate(): boolean {
+    this.#commitOpenGroup();
+    const next = this.#host.nextMemtable(0, 0);
+    if (next === undefined) return false;
+    this.active = next;
+    return true;
+  }
+
+  /** Resolves when no write is open, waiting or on its way to the disk. Failures are their writers'. */
+  async drain(): Promise<void> {
+    while (this.#group !== undefined || this.#written.length > 0 || this.#waiting.length > 0) {
+      this.#commitOpenGroup();
+      if (this.#failure !== undefined) return;
+      await this.#clock.nextTurn();
+    }
+  }
+
+  /** Called by the host when a memtable slot became free or pressure fell. */
+  resume(): void {
+    while (this.#waiting.length > 0) {
+      const waiter = this.#waiting[0] as Waiter;
+      let done: Promise<void> | undefined;
+      try {
+        done = waiter.place();
+        if (done === undefined) return;
+        waiter.resolve(done);
+      } catch (error) {
+        waiter.reject(error);
+      }
+      this.#waiting.shift();
+      this.#waitingBytes -= waiter.bytes;
+    }
+    if (this.#stallStartMs > 0) {
+      this.counters.stallMs += this.#clock.monotonicMs() - this.#stallStartMs;
+      this.#stallStartMs = 0;
+    }
+  }
+
+  /** Fails every write that is not acknowledged, now and from now on. */
+  fail(error: unknown): void {
+    if (this.#failure !== undefined) return;
+    this.#failure = error;
+    const open = this.#group;
+    this.#group = undefined;
+    const unknown = new ReadOnlyError('Cannot write: the database is read-only after a failure', {
+      cause: error,
+      outcome: 'unknown',
+    });
+    for (const group of this.#written.splice(0)) group.reject(unknown);
+    open?.reject(unknown);
+    for (const waiter of this.#waiting.splice(0)) waiter.reject(unknown);
+    this.#waitingBytes = 0;
+    this.#host.onFailure(error);
+  }
+
+  #checkFailure(): void {
+    if (this.#failure === undefined) return;
+    throw new ReadOnlyError('Cannot write: the database is read-only after a failure', {
+      cause: this.#failure,
+    });
+  }
+
+  #placeOne(
+    kind: number,
+    key: KeyBuffer,
+    family: number,
+    value: Uint8Array,
+    expiresAt: number,
+    version: number,
+    durability: Durability,
+  ): Promise<void> | undefined {
+    const isSeparated = kind === KIND_PUT && this.#host.isSeparated(family, key, value.length);
+    const stored = isSeparated ? VALUE_POINTER_SIZE : value.length;
+    const size = entrySize(key.length, stored, version !== 0, expiresAt !== 0);
+    if (!this.#makeRoom(size, 1)) return undefined;
+    const group = this.#group ?? this.#openGroup();
+    this.#encode(group, kind, isSeparated, key, value, expiresAt, version);
+    if (durability === 'disk') group.needsSync = true;
+    if (group.memtable.cursor - group.recordStart >= GROUP_BYTES_MAX) this.#commitOpenGroup();
+    return group.promise;
+  }
+
+  #placeBatch(
+    operations: readonly BatchOperation[],
+    bytes: number,
+    key: KeyBuffer,
+    durability: Durability,
+  ): Promise<void> | undefined {
+    if (!this.#makeRoom(bytes, operations.length)) return undefined;
+    const group = this.#group ?? this.#openGroup();
+    const { cursor } = group.memtable;
+    const { entries } = group;
+    const mark = this.#valueLog.mark();
+    try {
+      for (const operation of operations) this.#encodeOperation(group, operation, key);
+    } catch (error) {
+      group.memtable.cursor = cursor;
+      group.entries = entries;
+      this.#valueLog.rewind(mark);
+      throw error;
+    }
+    if (durability === 'disk') group.needsSync = true;
+    if (group.memtable.cursor - group.recordStart >= GROUP_BYTES_MAX) this.#commitOpenGroup();
+    return group.promise;
+  }
+
+  #encodeOperation(group: WriteGroup, operation: BatchOperation, key: KeyBuffer): void {
+    const { kind, family, value } = operation;
+    key.encode(family, operation.key);
+    const isSeparated = kind === KIND_PUT && this.#host.isSeparated(family, key, value.length);
+    this.#encode(group, kind, isSeparated, key, value, operation.expiresAt, operation.version);
+  }
+
+  /** Arena bytes of a batch. Encoding every key once for its size also refuses a bad one before anything is written. */
+  #batchBytes(operations: readonly BatchOperation[], key: KeyBuffer): number {
+    let bytes = 0;
+    for (const operation of operations) {
+      key.encode(operation.family, operation.key);
+      const isSeparated =
+        operation.kind === KIND_PUT &&
+        this.#host.isSeparated(operation.family, key, operation.value.length);
+      const stored = isSeparated ? VALUE_POINTER_SIZE : operation.value.length;
+      bytes += entrySize(key.length, stored, operation.version !== 0, operation.expiresAt !== 0);
+    }
+    return bytes;
+  }
+
+  /** Encodes one entry at the cursor. Requires room. */
+  #encode(
+    group: WriteGroup,
+    kind: number,
+    isSeparated: boolean,
+    key: KeyBuffer,
+    value: Uint8Array,
+    expiresAt: number,
+    version: number,
+  ): void {
+    const seq = this.lastSeq + 1;
+    const entryVersion = version === 0 ? seq : version;
+    const memtable = group.memtable;
+    if (isSeparated) {
+      // May have to write to the file and fail: before anything else changes.
+      const writer = this.#valueLog.writer;
+      writer.append(key.bytes, 0, key.length, seq, entryVersion, value, 0, value.length);
+    }
+    this.lastSeq = seq;
+    const data = memtable.data;
+    const valueLength = isSeparated ? VALUE_POINTER_SIZE : value.length;
+    const storedKind = isSeparated ? KIND_VALUE_POINTER : kind;
+    let at = putEntryHeader(
+      memtable.view,
+      memtable.cursor,
+      storedKind,
+      key.length,
+      valueLength,
+      seq,
+      entryVersion,
+      expiresAt,
+    );
+    copyBytes(key.bytes, 0, data, at, key.length);
+    at += key.length;
+    if (isSeparated) {
+      const writer = this.#valueLog.writer;
+      encodeValuePointer(data, at, writer.header.fileNumber, writer.lastStart, writer.lastLength);
+    } else {
+      copyBytes(value, 0, data, at, valueLength);
+    }
+    memtable.cursor = at + valueLength;
+    group.entries++;
+    group.lastSeq = seq;
+  }
+
+  /** True when the active memtable can take a record of `bytes`; rotates if need be. */
+  #makeRoom(bytes: number, entries: number): boolean {
+    const needed = bytes + RECORD_HEADER_BYTES + BATCH_HEADER_BYTES;
+    const open = this.#group === undefined ? 0 : this.#group.entries;
+    if (this.active.hasRoomFor(needed, entries + open)) return true;
+    this.#commitOpenGroup();
+    const next = this.#host.nextMemtable(needed, entries);
+    if (next === undefined) return false;
+    this.active = next;
+    return true;
+  }
+
+  #openGroup(): WriteGroup {
+    this.#valueLog.maybeRotate();
+    const group = new WriteGroup(this.active, this.#valueLog.mark());
+    this.active.cursor += RECORD_HEADER_BYTES + BATCH_HEADER_BYTES;
+    this.#group = group;
+    if (this.#groupsThisTurn < GROUPS_PER_TURN) {
+      this.#groupsThisTurn++;
+      queueMicrotask(this.#commitSoon);
+    } else {
+      // A loop of writers that only ever await microtasks would starve timers and worker messages.
+      this.#groupsThisTurn = 0;
+      void this.#clock.nextTurn().then(this.#commitSoon);
+    }
+    return group;
+  }
+
+  #commitOpenGroup(): void {
+    const group = this.#group;
+    if (group === undefined) return;
+    this.#group = undefined;
+    const memtable = group.memtable;
+    const start = group.recordStart;
+    const payload = memtable.cursor - start - RECORD_HEADER_BYTES;
+    try {
+      this.#valueLog.flush();
+      memtable.view.setUint32(start + RECORD_HEADER_BYTES, group.entries, true);
+      (memtable.wal as WalWriter).append(memtable.data, memtable.view, start, payload, WAL_BATCH);
+    } catch (error) {
+      memtable.cursor = start;
+      this.#valueLog.rewind(group.valueLogMark);
+      group.reject(error);
+      return;
+    }
+    this.counters.groups++;
+    this.counters.entries += group.entries;
+    this.counters.bytes += payload;
+    this.#finishWritten(group);
+  }
+
+  /** A written group becomes visible at once, or takes its place in the queue for the sync. */
+  #finishWritten(group: WriteGroup): void {
+    group.memtable.pendingEntries += group.entries;
+    if (!group.needsSync && this.#written.length === 0 && !this.#isSyncing) {
+      this.#makeVisible(group);
+      return;
+    }
+    this.#written.push(group);
+    if (!this.#isSyncing) void this.#syncWritten();
+  }
+
+  /** Syncs for all groups written so far, again and again until none needs it. Never rejects. */
+  async #syncWritten(): Promise<void> {
+    this.#isSyncing = true;
+    while (this.#written.length > 0 && this.#failure === undefined) {
+      const groups = this.#written.slice();
+      try {
+        await this.#valueLog.sync();
+        await this.#host.syncLogs();
+      } catch (error) {
+        this.fail(error);
+        break;
+      }
+      if (this.#failure !== undefined) break;
+      this.counters.syncs++;
+      this.counters.groupsSynced += groups.length;
+      this.#written.splice(0, groups.length);
+      for (const group of groups) this.#makeVisible(group);
+    }
+    this.#isSyncing = false;
+  }
+
+  #makeVisible(group: WriteGroup): void {
+    const memtable = group.memtable;
+    const view = memtable.view;
+    let at = group.recordStart + RECORD_HEADER_BYTES + BATCH_HEADER_BYTES;
+    for (let i = 0; i < group.entries; i++) {
+      memtable.memtable.insert(at);
+      at += entryBytes(view, at);
+    }
+    memtable.pendingEntries -= group.entries;
+    if (group.entries > 0) this.visibleSeq = group.lastSeq;
+    if (memtable.isSealed && memtable.pendingEntries === 0) memtable.onQuiet();
+    const delay = this.#host.delayMs(at - group.recordStart);
+    if (delay > 0) {
+      this.counters.delayedMs += delay;
+      this.#clock.setTimer(delay, group.resolve);
+    } else {
+      group.resolve();
+    }
+  }
+
+  #waitToWrite(
+    kind: number,
+    key: KeyBuffer,
+    family: number,
+    value: Uint8Array,
+    expiresAt: number,
+    version: number,
+    durability: Durability,
+  ): Promise<void> {
+    const ownKey = key.clone();
+    const ownValue = value.slice();
+    return this.#wait(ownKey.length + ownValue.length, () =>
+      this.#placeOne(kind, ownKey, family, ownValue, expiresAt, version, durability),
+    );
+  }
+
+  #wait(bytes: number, place: () => Promise<void> | undefined): Promise<void> {
+    if (this.#waitingBytes + bytes > WAITING_BYTES_MAX && this.#waiting.length > 0) {
+      throw new BusyError('Cannot write: too many writes wait for room', {
+        queue: 'writes',
+        limit: WAITING_BYTES_MAX,
+        backoffMs: 100,
+      });
+    }
+    if (this.#waiting.length === 0) {
+      this.#stallStartMs = this.#clock.monotonicMs();
+      this.counters.stalls++;
+    }
+    this.#waitingBytes += bytes;
+    return new Promise<void>((resolve, reject) => {
+      this.#waiting.push({ bytes, place, resolve, reject });
+    });
+  }
+}

@@ -1,0 +1,16 @@
+/** Entry point of a job worker thread: runs the jobs of engine/jobs.ts on the real disk. */
+import { parentPort, workerData } from 'node:worker_threads';
+import { assert } from '../base/assert.js';
+import { startJob } from '../engine/jobs.js';
+import { forwardingLog, serveJobs } from './job-channel.js';
+import type { JobWorkerData } from './job-channel.js';
+import { NodeClock } from './node-clock.js';
+import { NodeFs } from './node-fs.js';
+
+assert(parentPort !== null, 'worker-entry: started outside a worker thread');
+const { logLevel } = workerData as JobWorkerData;
+serveJobs(parentPort, startJob, {
+  clock: new NodeClock(),
+  fs: new NodeFs(),
+  log: forwardingLog(parentPort, logLevel),
+});
