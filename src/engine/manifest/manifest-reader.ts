@@ -159,7 +159,12 @@ export function checkManifestContinues(manifest: LoadedManifest, wal: LogHeader)
       seen.bytes > manifest.tail.bytes
         ? 'manifest is shorter than when a segment was created'
         : 'manifest is not the one a segment was written under';
-    throw new CorruptionError(what, { file, offset: Math.min(seen.bytes, manifest.tail.bytes), expected: seen.bytes, actual: manifest.tail.bytes });
+    throw new CorruptionError(what, {
+      file,
+      offset: Math.min(seen.bytes, manifest.tail.bytes),
+      expected: seen.bytes,
+      actual: manifest.tail.bytes,
+    });
   }
   const from = manifest.header.continues;
   if (from !== undefined && from.fileNumber < seen.fileNumber) {
@@ -270,6 +275,9 @@ function readEdits(
     findings.push({ kind: 'damage', file, offset: scanner.end, what: 'record checksum mismatch' });
   } else if (scanner.scanEnd === 'incomplete') {
     findings.push({ kind: 'tail', file, offset: scanner.end, what: 'incomplete last record' });
+  }
+  if (scanner.count === 0) {
+    findings.push({ kind: 'damage', file, offset: LOG_HEADER_BYTES, what: 'manifest has no snapshot' });
   }
   return version;
 }

@@ -14,7 +14,7 @@ import {
   putEntryHeader,
 } from '../../../src/engine/entry.js';
 import { encodeKey, FAMILY_DEFAULT } from '../../../src/engine/key.js';
-import { LOG_HEADER_BYTES, type LogHeaderInit, RECORD_HEADER_BYTES } from '../../../src/engine/record-log.js';
+import { type LogHeaderInit, RECORD_HEADER_BYTES } from '../../../src/engine/record-log.js';
 import { loadWal, replayWal, type WalContext, type WalReplay } from '../../../src/engine/wal/reader.js';
 import type { WalWriter } from '../../../src/engine/wal/writer.js';
 
@@ -82,4 +82,3 @@ export function readRows(fs: Parameters<typeof loadWal>[0], context: WalContext,
   return { rows, replay };
 }
 
-export const EMPTY_SEGMENT_BYTES = LOG_HEADER_BYTES;

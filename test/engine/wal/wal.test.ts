@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { viewOf } from '../../../src/base/codec.js';
+import { crc32 } from '../../../src/base/crc32.js';
 import { CorruptionError, FormatError, NokvError } from '../../../src/base/errors.js';
 import { Prng } from '../../../src/base/prng.js';
 import { entryFault } from '../../../src/engine/entry.js';
@@ -277,7 +278,11 @@ describe('loadWal', () => {
     expect(() => readWalHeader(disk(good.bytes), WAL_PATH, 8)).toThrow('file number');
     expect(readWalHeader(disk(good.bytes), WAL_PATH, 9)).toMatchObject(WAL_INIT);
     expect(() => readWalHeader(disk(good.bytes.subarray(0, 100)), WAL_PATH, 9)).toThrow(CorruptionError);
-    expect(FormatError).toBeDefined();
+    const newer = good.bytes.slice();
+    newer[8] = 2;
+    viewOf(newer).setUint32(124, crc32(newer, 0, 124), true);
+    expect(() => loadWal(disk(newer), WAL_PATH, 9, true, (n) => new Uint8Array(n))).toThrow(FormatError);
+    expect(() => readWalHeader(disk(newer), WAL_PATH, 9)).toThrow(FormatError);
   });
 });
 
