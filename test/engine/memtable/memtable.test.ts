@@ -229,7 +229,7 @@ describe.each(KINDS)('Memtable (%s)', (kind) => {
       [5, 5],
       [4, 20],
     ] as const;
-    const offsets = new Map(
+    const offsets = new Map<number, number>(
       arrivals.map(([seq, version]) => [seq, fixture.insert(k, seq, version)]),
     );
     const cursor = fixture.memtable.newCursor();
