@@ -29,7 +29,7 @@ export interface BenchRow {
   readonly maxNs: number;
   /** Load: until back pressure is gone. Workloads: until the last acknowledgement. */
   readonly durationNs: number;
-  /** From the last acknowledgement until back pressure is gone. */
+  /** From the last acknowledgement until no background work is left. */
   readonly settleNs: number;
   /** Values read and values and keys written, bytes. */
   readonly dataBytes: number;

@@ -65,7 +65,7 @@ export class MapEngine implements BenchEngine {
   readonly isAsync: boolean;
   opened = 0;
   closed = 0;
-  settled = 0;
+  idled = 0;
   reads = 0;
 
   constructor(isAsync: boolean) {
@@ -99,8 +99,10 @@ export class MapEngine implements BenchEngine {
     return this.isAsync ? Promise.resolve(found) : found;
   }
 
-  async settle(): Promise<void> {
-    this.settled++;
+  async unthrottled(): Promise<void> {}
+
+  async idle(): Promise<void> {
+    this.idled++;
   }
 
   stats(): EngineStats {

@@ -14,7 +14,7 @@ import {
 import { median, medianRows } from '../../src/bench/rows.js';
 import { row } from './fixtures.js';
 
-const ABOUT = { settings: { records: 10 }, machine: { node: 'v20' }, comparison: null };
+const ABOUT = { settings: { scanLengthMax: 10 }, machine: { node: 'v20' }, comparison: null };
 
 describe('csvText', () => {
   it('starts with exactly the columns of the reference', () => {
@@ -80,6 +80,7 @@ describe('jsonReport', () => {
     const rounds = [row({ round: 1 }), row({ round: 2, opsPerSec: 100_000 })];
     const report = jsonReport(rounds, ABOUT);
     expect(report.rounds).toHaveLength(2);
+    expect(report.settings).toEqual({ scan_length_max: 10 });
     expect(report.rows).toMatchInlineSnapshot(`
       [
         {
