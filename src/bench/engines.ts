@@ -32,7 +32,10 @@ export function parseEngines(text: string): EngineName[] {
     if (!isEngineName(name)) {
       const closest = closestName(name, ENGINE_NAMES);
       const suggestion = closest === undefined ? '' : `; did you mean "${closest}"?`;
-      throw invalid(`unknown engine "${name}"${suggestion}`, `Known are ${ENGINE_NAMES.join(', ')}`);
+      throw invalid(
+        `unknown engine "${name}"${suggestion}`,
+        `Known are ${ENGINE_NAMES.join(', ')}`,
+      );
     }
     if (!chosen.includes(name)) chosen.push(name);
   }

@@ -240,7 +240,8 @@ class Client {
       const nowMs = this.#machine.nowMs();
       this.#shared.pause(nowMs);
       if (nowMs >= dueMs || this.#shared.failure !== undefined) return;
-      if (dueMs - nowMs > SLEEP_ABOVE_MS) await this.#machine.sleep(dueMs - nowMs - SLEEP_ABOVE_MS + 1);
+      if (dueMs - nowMs > SLEEP_ABOVE_MS)
+        await this.#machine.sleep(dueMs - nowMs - SLEEP_ABOVE_MS + 1);
       else await this.#machine.nextTurn();
     }
   }

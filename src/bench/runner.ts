@@ -222,11 +222,7 @@ class EngineRun {
     return { row, records: result.records };
   }
 
-  #row(
-    workload: Workload,
-    result: PhaseResult,
-    measured: Measured,
-  ): BenchRow {
+  #row(workload: Workload, result: PhaseResult, measured: Measured): BenchRow {
     const { machine, round, directory } = this.#place;
     const { tally } = result;
     const { durationMs, settleMs, cpuMs, written } = measured;

@@ -162,7 +162,8 @@ function distributionOf(text: string | undefined): Distribution {
 function chooserOf(given: GivenSettings, file: PropertyFile | undefined): ChooserOptions {
   const base = file?.chooser ?? CHOOSER_DEFAULTS;
   const theta = given.theta ?? base.theta;
-  if (!(theta > 0 && theta < 1)) throw invalid('theta out of range', 'Give a number between 0 and 1');
+  if (!(theta > 0 && theta < 1))
+    throw invalid('theta out of range', 'Give a number between 0 and 1');
   return {
     theta,
     hotRecords: between('hot-records', given.hotRecords ?? base.hotRecords, 0, 1),

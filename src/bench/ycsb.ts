@@ -62,7 +62,11 @@ export async function runHere(
   const machine: BenchMachine = new ProcessMeter();
   const { moduleDirectory, settings } = run;
   const valueBytes = settings.values.kind === 'fixed' ? settings.values.bytes : 1;
-  const engine: BenchEngine = await makeEngine(run.engine, { machine, moduleDirectory, valueBytes });
+  const engine: BenchEngine = await makeEngine(run.engine, {
+    machine,
+    moduleDirectory,
+    valueBytes,
+  });
   const { directory, round } = run;
   return runEngine(engine, settings, { machine, progress, directory, round, signal });
 }

@@ -24,7 +24,11 @@ describe('runEngine', () => {
     const engine = new MapEngine(false);
     const machine = new FakeMachine();
     const workloads = parseWorkloads('DG');
-    const rows = await runEngine(engine, settings({ workloads, fresh: true, warmup: 50 }), place(machine));
+    const rows = await runEngine(
+      engine,
+      settings({ workloads, fresh: true, warmup: 50 }),
+      place(machine),
+    );
     expect(rows.map((row) => row.workload)).toEqual(['load', 'D', 'load', 'G']);
     expect(engine.opened).toBe(2);
     expect(machine.removed).toEqual(['/bench', '/bench']);
@@ -64,9 +68,20 @@ describe('runEngine', () => {
   });
 
   it('the same seed gives a workload the same operations, whatever runs beside it', async () => {
-    const alone = await runEngine(new MapEngine(false), settings({ workloads: parseWorkloads('A') }), place());
-    const beside = await runEngine(new MapEngine(true), settings({ workloads: parseWorkloads('CBA') }), place());
-    const counts = (row: { reads: number; updates: number } | undefined) => [row?.reads, row?.updates];
+    const alone = await runEngine(
+      new MapEngine(false),
+      settings({ workloads: parseWorkloads('A') }),
+      place(),
+    );
+    const beside = await runEngine(
+      new MapEngine(true),
+      settings({ workloads: parseWorkloads('CBA') }),
+      place(),
+    );
+    const counts = (row: { reads: number; updates: number } | undefined) => [
+      row?.reads,
+      row?.updates,
+    ];
     expect(counts(alone.at(-1))).toEqual(counts(beside.at(-1)));
   });
 });

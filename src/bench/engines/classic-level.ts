@@ -20,7 +20,12 @@ interface ClassicLevel {
   close(): Promise<void>;
   getSync(key: string): Uint8Array | undefined;
   put(key: string, value: Uint8Array, options?: { sync: boolean }): Promise<void>;
-  values(options: { gte: string; limit: number; fillCache: boolean; highWaterMarkBytes: number }): ValueIterator;
+  values(options: {
+    gte: string;
+    limit: number;
+    fillCache: boolean;
+    highWaterMarkBytes: number;
+  }): ValueIterator;
   getProperty(property: string): string;
 }
 type ClassicLevelClass = new (location: string, options: Record<string, unknown>) => ClassicLevel;

@@ -19,7 +19,7 @@ interface Lmdb {
   close(): Promise<void>;
 }
 interface LmdbModule {
-  open(options: Record<string, unknown>): Lmdb;
+  open(this: void, options: Record<string, unknown>): Lmdb;
 }
 
 export class LmdbEngine implements BenchEngine {

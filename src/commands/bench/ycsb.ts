@@ -4,7 +4,13 @@ import { availableParallelism, cpus, totalmem } from 'node:os';
 import { basename, join, resolve } from 'node:path';
 import { boolean, integer, option, string } from '@oclif/core/flags';
 import { NokvError } from '../../base/errors.js';
-import { type Comparison, compareRows, comparisonFailure, parseBase, parseShare } from '../../bench/compare.js';
+import {
+  type Comparison,
+  compareRows,
+  comparisonFailure,
+  parseBase,
+  parseShare,
+} from '../../bench/compare.js';
 import { ENGINE_NAMES, checkInstalled, isNokv, parseEngines } from '../../bench/engines.js';
 import { htmlReport } from '../../bench/html-report.js';
 import type { Progress as BenchProgress } from '../../bench/machine.js';
@@ -77,7 +83,8 @@ of the last run; other engines work in a directory beside it, which is removed.`
       helpGroup: RUN,
     }),
     mix: string({
-      description: 'a workload of your own: weights of read, update, insert, scan, rmw (default none)',
+      description:
+        'a workload of your own: weights of read, update, insert, scan, rmw (default none)',
       env: 'NOKV_BENCH_MIX',
       helpValue: 'WEIGHTS',
       helpGroup: RUN,
@@ -208,7 +215,8 @@ of the last run; other engines work in a directory beside it, which is removed.`
       default: 'nokv',
     }),
     durability: option({
-      description: 'os: acknowledged survives a crash of the process; disk: it is synced (default os)',
+      description:
+        'os: acknowledged survives a crash of the process; disk: it is synced (default os)',
       env: 'NOKV_BENCH_DURABILITY',
       options: ['os', 'disk'] as const,
       helpGroup: ENGINE,
@@ -257,7 +265,8 @@ of the last run; other engines work in a directory beside it, which is removed.`
       helpGroup: REPORT,
     }),
     'fail-over': string({
-      description: 'with --compare: exit with status 4 when a row is slower by more than this (default 10%)',
+      description:
+        'with --compare: exit with status 4 when a row is slower by more than this (default 10%)',
       env: 'NOKV_BENCH_FAIL_OVER',
       helpValue: 'SHARE',
       helpGroup: REPORT,
@@ -273,7 +282,8 @@ of the last run; other engines work in a directory beside it, which is removed.`
     const base = flags.compare === undefined ? undefined : parseBase(readText(flags.compare));
     const workdir = resolve(flags.workdir);
     const moduleDirectory = process.cwd();
-    for (const name of ignoredProperties) this.note(`property ${name} has no meaning here: ignored`);
+    for (const name of ignoredProperties)
+      this.note(`property ${name} has no meaning here: ignored`);
     await checkInstalled(engines, moduleDirectory);
     if (engines.some(isNokv)) this.#claim(workdir);
 
