@@ -9,7 +9,12 @@ export const WORKDIR = 'w';
 export const INIT: ManifestInit = { fileNumber: 1, identity: '00112233445566aa', bootId: 'boot-a' };
 
 /** A table of the keys [from, to], both included. */
-export function table(fileNumber: number, from: string, to: string, maxSeq = fileNumber * 10): TableMeta {
+export function table(
+  fileNumber: number,
+  from: string,
+  to: string,
+  maxSeq = fileNumber * 10,
+): TableMeta {
   return {
     fileNumber,
     bytes: 1000 + fileNumber,
@@ -38,25 +43,55 @@ export function edit(fields: Omit<VersionEdit, 'timeMs' | 'reason'>): VersionEdi
 export function plain(version: Version): unknown {
   return {
     ...version,
-    levels: version.levels.map((tables) => tables.map((meta) => ({ ...meta, lower: [...meta.lower], upper: [...meta.upper] }))),
+    levels: version.levels.map((tables) =>
+      tables.map((meta) => ({ ...meta, lower: [...meta.lower], upper: [...meta.upper] })),
+    ),
     valueLog: [...version.valueLog].sort(([a], [b]) => a - b),
+    wals: [...version.wals].sort(([a], [b]) => a - b),
     sealedWals: [...version.sealedWals].sort(([a], [b]) => a - b),
   };
 }
 
 /** A program of edits that names everything an edit can hold. */
 export const PROGRAM: readonly VersionEdit[] = [
-  edit({ nextFileNumber: 9, addValueLog: [{ fileNumber: 3, bucket: 0, identity: 'abcdefabcdefabcd' }] }),
+  edit({
+    nextFileNumber: 9,
+    addValueLog: [{ fileNumber: 3, bucket: 0, identity: 'abcdefabcdefabcd' }],
+  }),
   edit({
     lastSeq: 50,
     minWalNumber: 5,
     addTables: [{ level: 0, meta: table(4, 'a', 'm') }],
+    addWal: [
+      {
+        fileNumber: 5,
+        previous: 0,
+        previousBytes: 0,
+        previousChain: 0,
+        isSynced: true,
+        bootId: 'boot-a',
+      },
+      {
+        fileNumber: 6,
+        previous: 5,
+        previousBytes: 4000,
+        previousChain: 0xfedcba98,
+        isSynced: false,
+        bootId: '',
+      },
+    ],
     sealWal: [{ fileNumber: 5, bytes: 4000, chain: 0xfedcba98 }],
   }),
-  edit({ sealValueLog: [{ fileNumber: 3, bytes: 5000 }], discard: [{ fileNumber: 3, bytes: 100, count: 2 }] }),
+  edit({
+    sealValueLog: [{ fileNumber: 3, bytes: 5000 }],
+    discard: [{ fileNumber: 3, bytes: 100, count: 2 }],
+  }),
   edit({
     removeTables: [{ level: 0, fileNumber: 4 }],
-    addTables: [{ level: 1, meta: table(4, 'a', 'm') }, { level: 1, meta: table(7, 'n', 'z') }],
+    addTables: [
+      { level: 1, meta: table(4, 'a', 'm') },
+      { level: 1, meta: table(7, 'n', 'z') },
+    ],
     discard: [{ fileNumber: 3, bytes: 1, count: 1 }],
   }),
   edit({ cleanClose: true }),

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { viewOf } from '../../../src/base/codec.js';
 import { crc32 } from '../../../src/base/crc32.js';
-import { CorruptionError, FormatError, IoError, NokvError, ReadOnlyError } from '../../../src/base/errors.js';
+import type { NokvError } from '../../../src/base/errors.js';
+import { CorruptionError, FormatError, IoError, ReadOnlyError } from '../../../src/base/errors.js';
 import { encodeCurrent, readCurrent } from '../../../src/engine/manifest/current.js';
 import { ManifestLog } from '../../../src/engine/manifest/manifest-log.js';
 import {
@@ -57,7 +58,11 @@ function withFile(fs: FakeFs, path: string, bytes: Uint8Array): FakeFs {
 }
 
 /** How many edits recovery and inspection find; every outcome but an error must be a right version. */
-function recover(fs: FakeFs, bootId: string, good: Built): { edits: number; torn: number } | NokvError {
+function recover(
+  fs: FakeFs,
+  bootId: string,
+  good: Built,
+): { edits: number; torn: number } | NokvError {
   const inspection = readManifest(fs, WORKDIR);
   try {
     const loaded = load(fs, bootId);
@@ -76,7 +81,8 @@ function eachDamage(bytes: Uint8Array, visit: (bad: Uint8Array, at: number) => v
   for (let at = 0; at < bytes.length; at++) {
     const byte = bytes[at] as number;
     // All values at the framing and the start; a few inside the JSON, whose checksum is one for all.
-    const masks = at < 400 ? [1, 2, 4, 8, 16, 32, 64, 128, byte, byte ^ 0xff] : [1 << at % 8, byte ^ 0xff];
+    const masks =
+      at < 400 ? [1, 2, 4, 8, 16, 32, 64, 128, byte, byte ^ 0xff] : [1 << (at % 8), byte ^ 0xff];
     for (const mask of masks) {
       if (mask === 0) continue;
       const bad = bytes.slice();
@@ -127,9 +133,11 @@ describe('ManifestLog', () => {
     const { fs, log } = created();
     const before = fs.bytesOf(MANIFEST).slice();
     expect(() => log.append(edit({ removeValueLog: [8] }))).toThrow(ImpossibleEditError);
-    expect(() => log.append(edit({ addTables: [{ level: 0, meta: { ...table(4, 'a', 'b'), rawBytes: 1.5 } }] }))).toThrow(
-      ImpossibleEditError,
-    );
+    expect(() =>
+      log.append(
+        edit({ addTables: [{ level: 0, meta: { ...table(4, 'a', 'b'), rawBytes: 1.5 } }] }),
+      ),
+    ).toThrow(ImpossibleEditError);
     expect(fs.bytesOf(MANIFEST)).toEqual(before);
     expect(log.version.levels[0]).toEqual([]);
   });
@@ -171,7 +179,9 @@ describe('ManifestLog.rewrite', () => {
     expect(good.fs.afterPowerLoss().list(WORKDIR)).toContain('MANIFEST-000012');
     const loaded = load(good.fs);
     expect(loaded.header.continues).toMatchObject({ fileNumber: 1, bytes });
-    expect(plain(loaded.version)).toEqual(plain({ ...version, nextFileNumber: 13, isCleanClose: false }));
+    expect(plain(loaded.version)).toEqual(
+      plain({ ...version, nextFileNumber: 13, isCleanClose: false }),
+    );
     log.append(edit({ lastSeq: 500 }));
     expect(load(good.fs)).toMatchObject({ edits: 2, version: { lastSeq: 500 } });
   });
@@ -262,7 +272,10 @@ describe('ManifestLog.rewrite', () => {
       fs.fault = () => undefined;
       for (const crashed of [fs.afterProcessCrash(), fs.afterPowerLoss()]) {
         const { version } = load(crashed, 'boot-b');
-        expect(plain({ ...version, isCleanClose: false, nextFileNumber: 0 }), `operation ${crashAt}`).toEqual(want);
+        expect(
+          plain({ ...version, isCleanClose: false, nextFileNumber: 0 }),
+          `operation ${crashAt}`,
+        ).toEqual(want);
       }
       if (!isCrashed) break;
     }
@@ -273,7 +286,11 @@ describe('loadManifest', () => {
   it('after a process crash cuts an incomplete last edit at every length and refuses a file without snapshot', () => {
     const good = built(true);
     for (let length = 0; length <= good.bytes.length; length++) {
-      const result = recover(withFile(good.fs, MANIFEST, good.bytes.subarray(0, length)), 'boot-a', good);
+      const result = recover(
+        withFile(good.fs, MANIFEST, good.bytes.subarray(0, length)),
+        'boot-a',
+        good,
+      );
       const edits = good.ends.filter((end) => end <= length).length;
       if (edits === 0) expect(result).toBeInstanceOf(CorruptionError);
       else expect(result).toEqual({ edits, torn: length - (good.ends[edits - 1] as number) });
@@ -283,7 +300,10 @@ describe('loadManifest', () => {
   it('after a process crash refuses every changed byte', () => {
     const good = built(true);
     eachDamage(good.bytes, (bad, at) => {
-      expect(recover(withFile(good.fs, MANIFEST, bad), 'boot-a', good), `byte ${at}`).toBeInstanceOf(CorruptionError);
+      expect(
+        recover(withFile(good.fs, MANIFEST, bad), 'boot-a', good),
+        `byte ${at}`,
+      ).toBeInstanceOf(CorruptionError);
     });
   });
 
@@ -307,7 +327,9 @@ describe('loadManifest', () => {
   it('names the manifest when it is missing', () => {
     const good = built(true);
     good.fs.files.delete(MANIFEST);
-    expect(() => load(good.fs)).toThrow(expect.objectContaining({ code: 'NOKV_CORRUPTION', file: MANIFEST }));
+    expect(() => load(good.fs)).toThrow(
+      expect.objectContaining({ code: 'NOKV_CORRUPTION', file: MANIFEST }),
+    );
     expect(readManifest(good.fs, WORKDIR).findings).toEqual([
       { kind: 'damage', file: MANIFEST, offset: 0, what: 'file named by CURRENT is missing' },
     ]);
@@ -320,7 +342,9 @@ describe('loadManifest', () => {
     viewOf(newer).setUint32(124, crc32(newer, 0, 124), true);
     const fs = withFile(good.fs, MANIFEST, newer);
     expect(() => load(fs)).toThrow(FormatError);
-    expect(readManifest(fs, WORKDIR).findings).toMatchObject([{ kind: 'damage', file: MANIFEST, offset: 0 }]);
+    expect(readManifest(fs, WORKDIR).findings).toMatchObject([
+      { kind: 'damage', file: MANIFEST, offset: 0 },
+    ]);
   });
 
   it('refuses a manifest under another number', () => {
@@ -337,7 +361,9 @@ describe('CURRENT', () => {
     const bytes = good.fs.bytesOf(CURRENT);
     expect(new TextDecoder().decode(bytes)).toBe('MANIFEST-000001 5a055f23\n');
     for (let length = 0; length < bytes.length; length++) {
-      expect(() => readCurrent(withFile(good.fs, CURRENT, bytes.subarray(0, length)), WORKDIR)).toThrow(CorruptionError);
+      expect(() =>
+        readCurrent(withFile(good.fs, CURRENT, bytes.subarray(0, length)), WORKDIR),
+      ).toThrow(CorruptionError);
     }
     const longer = new Uint8Array(bytes.length + 1);
     longer.set(bytes);
@@ -363,9 +389,16 @@ describe('readManifest', () => {
   it('lists every edit with its place', () => {
     const good = built(true);
     const inspection = readManifest(good.fs, WORKDIR);
-    expect(inspection).toMatchObject({ fileNumber: 1, path: MANIFEST, bytes: good.bytes.length, findings: [] });
+    expect(inspection).toMatchObject({
+      fileNumber: 1,
+      path: MANIFEST,
+      bytes: good.bytes.length,
+      findings: [],
+    });
     expect(inspection.edits.slice(1).map((record) => record.edit)).toEqual(PROGRAM);
-    expect(inspection.edits.slice(1).map((record) => record.offset)).toEqual(good.ends.slice(0, -1));
+    expect(inspection.edits.slice(1).map((record) => record.offset)).toEqual(
+      good.ends.slice(0, -1),
+    );
   });
 
   it('reads up to the damage, says where it is, and finds a manifest without CURRENT', () => {
@@ -388,7 +421,12 @@ describe('readManifest', () => {
 
 describe('checkManifestContinues', () => {
   const seen = (continues: LogPosition | undefined): LogHeader => ({
-    fileNumber: 9, identity: '0011223344556677', bootId: '', formatVersion: 1, chain: 0, continues,
+    fileNumber: 9,
+    identity: '0011223344556677',
+    bootId: '',
+    formatVersion: 1,
+    chain: 0,
+    continues,
   });
 
   it('accepts every synced place of the current manifest and refuses any other', () => {
@@ -403,8 +441,12 @@ describe('checkManifestContinues', () => {
     const loaded = load(fs);
     for (const place of places) {
       checkManifestContinues(loaded, seen(place));
-      expect(() => checkManifestContinues(loaded, seen({ ...place, chain: place.chain ^ 1 }))).toThrow(CorruptionError);
-      expect(() => checkManifestContinues(loaded, seen({ ...place, bytes: place.bytes + 1 }))).toThrow(CorruptionError);
+      expect(() =>
+        checkManifestContinues(loaded, seen({ ...place, chain: place.chain ^ 1 })),
+      ).toThrow(CorruptionError);
+      expect(() =>
+        checkManifestContinues(loaded, seen({ ...place, bytes: place.bytes + 1 })),
+      ).toThrow(CorruptionError);
     }
     const short = load(withFile(fs, MANIFEST, fs.bytesOf(MANIFEST).subarray(0, places[2]?.bytes)));
     checkManifestContinues(short, seen(places[2]));
@@ -421,8 +463,12 @@ describe('checkManifestContinues', () => {
     checkManifestContinues(loaded, seen(old));
     checkManifestContinues(loaded, seen({ ...old, bytes: 128 }));
     checkManifestContinues(loaded, seen(log.syncedPosition()));
-    expect(() => checkManifestContinues(loaded, seen({ ...old, bytes: old.bytes + 1 }))).toThrow('shorter');
-    expect(() => checkManifestContinues(loaded, seen({ ...old, fileNumber: 5 }))).toThrow('not rewritten from');
+    expect(() => checkManifestContinues(loaded, seen({ ...old, bytes: old.bytes + 1 }))).toThrow(
+      'shorter',
+    );
+    expect(() => checkManifestContinues(loaded, seen({ ...old, fileNumber: 5 }))).toThrow(
+      'not rewritten from',
+    );
     expect(() => checkManifestContinues(loaded, seen({ ...old, fileNumber: 21 }))).toThrow('older');
     log.rewrite({ ...INIT, fileNumber: 22 }, 7);
     checkManifestContinues(load(good.fs), seen(old));

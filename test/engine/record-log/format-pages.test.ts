@@ -18,7 +18,8 @@ function hex(bytes: Uint8Array): string {
 
 /** The bytes of the first dump on a page that starts like this; `*` stands for lines like the one before. */
 function dumpOn(text: string, firstBytes: string): string {
-  const block = text.split('```').find((part) => part.trimStart().startsWith(`0  ${firstBytes}`)) ?? '';
+  const block =
+    text.split('```').find((part) => part.trimStart().startsWith(`0  ${firstBytes}`)) ?? '';
   const bytes: string[] = [];
   for (const line of block.trim().split('\n')) {
     const match = /^\s*(\d+)  ((?:[0-9a-f]{2} ?)+)/.exec(line);
@@ -50,7 +51,12 @@ describe('format pages', () => {
       { key: 'b', value: '', seq: 2, kind: 2 },
     ]);
     wal.syncBlocking();
-    log.append({ timeMs: 1_700_000_000_500, reason: 'close', sealWal: [wal.seal()], cleanClose: true });
+    log.append({
+      timeMs: 1_700_000_000_500,
+      reason: 'close',
+      sealWal: [wal.seal()],
+      cleanClose: true,
+    });
     expect(dumpOn(page('record-log'), '4e 6f 4b')).toBe(hex(fs.bytesOf(WAL_PATH)));
     expect(dumpOn(page('manifest'), '4e 6f 4b')).toBe(hex(fs.bytesOf('w/MANIFEST-000001')));
     expect(dumpOn(page('manifest'), '4d 41 4e')).toBe(hex(fs.bytesOf('w/CURRENT')));
@@ -58,7 +64,11 @@ describe('format pages', () => {
 
   it('show encoded keys as they are', () => {
     const text = page('key');
-    for (const key of [encodeKey(FAMILY_DEFAULT, 'a\u0000'), encodeKey(FAMILY_DEFAULT, 'a\u0001'), encodeKey(FAMILY_LOCK, 'grün')]) {
+    for (const key of [
+      encodeKey(FAMILY_DEFAULT, 'a\u0000'),
+      encodeKey(FAMILY_DEFAULT, 'a\u0001'),
+      encodeKey(FAMILY_LOCK, 'grün'),
+    ]) {
       expect(text).toContain(`\`${hex(key)}\``);
     }
   });
