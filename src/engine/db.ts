@@ -335,7 +335,10 @@ export class Db {
 
   /** Moves everything in memory into tables. */
   async flush(): Promise<void> {
-    const queue = this.#mustWrite('flush');
+    await this.#flushAll(this.#mustWrite('flush'));
+  }
+
+  async #flushAll(queue: WriteQueue): Promise<void> {
     queue.commitNow();
     while (!queue.active.isEmpty()) {
       if (queue.rotate()) break;
@@ -440,7 +443,7 @@ export class Db {
   async #flushForClose(): Promise<void> {
     const queue = this.#queue;
     if (queue === undefined || queue.isFailed) return;
-    if (queue.active.usedBytes >= FLUSH_AT_CLOSE_BYTES) await this.flush();
+    if (queue.active.usedBytes >= FLUSH_AT_CLOSE_BYTES) await this.#flushAll(queue);
     else await this.#mustBackground().flushed();
   }
 

@@ -62,18 +62,19 @@ export class Scan implements Iterable<Row>, AsyncIterable<Row> {
   /** The next row, or undefined at the end (the scan is closed then). @throws CorruptionError, IoError */
   next(): Row | undefined {
     if (this.#isClosed) return undefined;
+    if (this.#left === 0) this.close();
     const cursor = this.#cursor;
-    if (this.#left === 0) {
-      this.close();
-      return undefined;
-    }
+    if (this.#isClosed) return undefined;
     this.#step();
     if (!cursor.valid) {
       this.close();
       return undefined;
     }
+    const row = this.#row();
+    // Rows are copies: at the limit nothing is needed any more, whether the caller asks again or not.
     this.#left--;
-    return this.#row();
+    if (this.#left === 0) this.close();
+    return row;
   }
 
   /** Up to `count` rows at once: the cheapest way to read many. */
