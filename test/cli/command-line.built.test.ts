@@ -1,4 +1,12 @@
-import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -97,6 +105,7 @@ describe('bin/dev.js', () => {
       for (const name of ['bin', 'scripts', 'src', 'package.json', 'tsconfig.json']) {
         cpSync(join(ROOT, name), join(project, name), { recursive: true });
       }
+      mkdirSync(join(project, 'src/commands'), { recursive: true });
       symlinkSync(join(ROOT, 'node_modules'), join(project, 'node_modules'));
       const say = (text: string): void => {
         const source = `import { Command } from '@oclif/core/command';
