@@ -455,7 +455,7 @@ class Picker {
   #canDropAll(table: TableMeta): boolean {
     const { pinnedSeqs, keepVersionsFrom, tombstoneFloor } = this.#context.retention;
     const oldest = pinnedSeqs[0];
-    if (oldest !== undefined && table.maxSeq > oldest) return false;
+    if (oldest === undefined || table.maxSeq > oldest) return false;
     return table.maxVersion <= keepVersionsFrom && table.maxVersion <= tombstoneFloor;
   }
 
