@@ -104,7 +104,7 @@ export default tseslint.config(
       'no-console': 'error',
       'no-param-reassign': 'off',
       'no-restricted-syntax': ['error', ...SYNTAX_BANNED],
-      '@typescript-eslint/no-floating-promises': ['error', { ignoreVoid: false }],
+      '@typescript-eslint/no-floating-promises': 'error',
       '@typescript-eslint/no-misused-promises': 'error',
       '@typescript-eslint/await-thenable': 'error',
       '@typescript-eslint/return-await': ['error', 'in-try-catch'],
@@ -122,10 +122,14 @@ export default tseslint.config(
         'error',
         { allowNumber: true, allowBoolean: true },
       ],
+      // A stored failure is rethrown as it was caught.
+      '@typescript-eslint/only-throw-error': ['error', { allowThrowingUnknown: true }],
+      '@typescript-eslint/prefer-promise-reject-errors': ['error', { allowThrowingUnknown: true }],
       // A field may change during an await or a call, which the type checker does not see.
       '@typescript-eslint/no-unnecessary-condition': 'off',
       '@typescript-eslint/no-confusing-void-expression': 'off',
       '@typescript-eslint/no-extraneous-class': 'off',
+      '@typescript-eslint/no-invalid-void-type': 'off',
       '@typescript-eslint/unified-signatures': 'off',
       // `process.env['NAME']` and index signatures need brackets under strict compiler flags.
       '@typescript-eslint/dot-notation': 'off',

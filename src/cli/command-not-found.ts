@@ -3,7 +3,7 @@
  * meant; elsewhere the nearest one is named, and nothing waits for an answer. Status 127 either way.
  */
 import type { Hook } from '@oclif/core/hooks';
-import { closest } from './did-you-mean.js';
+import { closestName } from '../base/closest-name.js';
 import { EXIT_UNKNOWN_COMMAND } from './exit-status.js';
 
 const hook: Hook.CommandNotFound = async function (options) {
@@ -15,7 +15,7 @@ const hook: Hook.CommandNotFound = async function (options) {
     return;
   }
   const visible = config.commands.filter((command) => !command.hidden);
-  const known = closest(
+  const known = closestName(
     id,
     visible.map((command) => command.id),
   );

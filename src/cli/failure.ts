@@ -3,8 +3,8 @@
  * and JSON. Errors of the engine keep what they say of themselves; mistakes in the arguments are
  * NOKV_INVALID (status 2); errors of the system get the code of their errno; anything else is a defect.
  */
+import { closestName } from '../base/closest-name.js';
 import { NokvError, hasCode, type Details, type NokvErrorCode } from '../base/errors.js';
-import { closest } from './did-you-mean.js';
 import { EXIT_CORRUPTION, EXIT_FAILED, EXIT_SIGINT, exitStatusOf } from './exit-status.js';
 
 /** NOKV_INTERNAL and NOKV_INTERRUPTED exist on the command line only; docs/errors.md has them. */
@@ -55,7 +55,7 @@ export function usageErrorOf(error: unknown, flags: readonly string[]): unknown 
   if (!(error instanceof Error) || !('oclif' in error)) return error;
   const unknown = 'flags' in error && Array.isArray(error.flags) ? error.flags.map(String) : [];
   const first = unknown[0];
-  const name = first === undefined ? undefined : closest(first.replace(/^-+/, ''), flags);
+  const name = first === undefined ? undefined : closestName(first.replace(/^-+/, ''), flags);
   return new NokvError('NOKV_INVALID', error.message.replace(/\nSee more help with --help$/, ''), {
     hint: name === undefined ? 'See --help' : `Did you mean --${name}? See --help`,
     cause: error,

@@ -137,8 +137,15 @@ export class Core {
       if (!this.#listedLogs.has(wal.fileNumber)) this.#listLog(wal.fileNumber);
       await wal.sync();
       const isActive = this.#unsyncedLogs[this.#unsyncedLogs.length - 1] === wal;
-      if (!isActive) this.#forgetUnsynced(wal);
+      if (isActive) continue;
+      this.#forgetUnsynced(wal);
+      if (this.tree.manifest.version.wals.has(wal.fileNumber)) this.#noteSealedLog(wal);
     }
+  }
+
+  /** From now on the manifest knows where this segment must end. */
+  #noteSealedLog(wal: WalWriter): void {
+    this.tree.note({ timeMs: this.env.clock.nowMs(), reason: 'log', sealWal: [wal.seal()] });
   }
 
   /** Removes the segments of a memtable that is in a durable table now. */

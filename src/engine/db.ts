@@ -13,7 +13,7 @@ import { Background } from './background.js';
 import type { Core } from './core.js';
 import type { RecoveryReport } from './recovery-report.js';
 import { openCore } from './recovery.js';
-import { CompactionRunner, type GcReport } from './compaction-runner.js';
+import { CompactionRunner } from './compaction-runner.js';
 import { KIND_DELETE, KIND_PUT, KIND_RANGE_DELETE, NO_EXPIRY } from './entry.js';
 import { FlushRunner } from './flush-runner.js';
 import { MergingCursor } from './iterators/merging.js';
@@ -36,11 +36,13 @@ import {
   resolveOptions,
 } from './options.js';
 import { PointReader, ReadState } from './read-view.js';
+import { RetentionSource } from './retention.js';
 import { Scan, type Row } from './scan.js';
-import { openSources } from './sources.js';
+import { openSources, tombstonesOf } from './sources.js';
 import { Snapshot, SnapshotRegistry } from './snapshot.js';
 import { collectStats, type Stats } from './stats.js';
 import { ValuePlacement } from './value-placement.js';
+import type { SegmentReport } from './vlog/gc-picker.js';
 import { type BatchOperation, WriteQueue } from './write-queue.js';
 
 export interface ReadOptions {
@@ -169,15 +171,12 @@ export class Db {
       this.#compaction = undefined;
       return;
     }
+    const retention = new RetentionSource(env, this.#snapshots, () => this.#visibleSeq());
     this.#compaction = new CompactionRunner(env, options, core, {
-      pinned: () => this.#snapshots.pinned(),
-      nowMs: () => this.#snapshots.oldestMs() ?? env.clock.nowMs(),
+      retention,
       minValueLogInMemory: () => this.#minValueLogInMemory(),
     });
-    const flush = new FlushRunner(env, options, core, {
-      pinned: () => this.#snapshots.pinned(),
-      nowMs: () => this.#snapshots.oldestMs() ?? env.clock.nowMs(),
-    });
+    const flush = new FlushRunner(env, options, core, retention);
     this.#background = new Background(env, options, core.tree, flush, this.#compaction, {
       onFlushed: (memtable) => this.#onFlushed(memtable),
       onPressureChanged: () => this.#queue?.resume(),
@@ -297,7 +296,7 @@ export class Db {
     const { lower, upper } = rangeOf(family, options);
     const limit = options.limit ?? Number.POSITIVE_INFINITY;
     if (limit < 0 || Number.isNaN(limit)) throw new RangeError('Cannot scan: limit must not be negative');
-    const cursor = new VisibleCursor(new MergingCursor(openSources(state, limit)), {
+    const cursor = new VisibleCursor(new MergingCursor(openSources(state)), {
       lower,
       upper,
       seqMax: options.snapshot?.seq ?? this.#visibleSeq(),
@@ -349,15 +348,14 @@ export class Db {
   async compact(): Promise<void> {
     await this.flush();
     const compaction = this.#compaction as CompactionRunner;
-    const plans = compaction.fullCompaction();
-    while (await this.#mustBackground().compactNow(() => plans.next())) continue;
+    while (await this.#mustBackground().compactNow(() => compaction.pickFull())) continue;
   }
 
   /**
    * Collects value-log segments whose garbage is at least `ratio`; tells for every segment what
    * was done or why not. `dryRun` only tells.
    */
-  async collectValueLog(options: { ratio?: number; dryRun?: boolean } = {}): Promise<GcReport> {
+  async collectValueLog(options: { ratio?: number; dryRun?: boolean } = {}): Promise<SegmentReport[]> {
     const ratio = options.ratio ?? this.options.valueLogGcRatio;
     if (!(ratio > 0 && ratio < 1)) {
       throw new NokvError('NOKV_INVALID', 'Cannot collect value log: ratio must be between 0 and 1');
@@ -366,10 +364,9 @@ export class Db {
     const compaction = this.#compaction as CompactionRunner;
     if (options.dryRun !== true) {
       await this.flush();
-      const plans = compaction.valueLogCollection(ratio);
-      while (await this.#mustBackground().compactNow(() => plans.next())) continue;
+      while (await this.#mustBackground().compactNow(() => compaction.pickCollection(ratio))) continue;
     }
-    return compaction.valueLogReport(ratio);
+    return compaction.report(ratio);
   }
 
   /** Resolves when writers are not held back and no background work is due. */
@@ -629,15 +626,16 @@ function rangeOf(family: number, options: ScanOptions): { lower: Uint8Array; upp
     raise(buffer.copy());
     cut(prefixSuccessor(buffer.copy()));
   }
-  if (options.gte !== undefined) raise(encodeKey(family, options.gte));
-  if (options.gt !== undefined) raise(keySuccessor(encodeKey(family, options.gt)));
-  if (options.lt !== undefined) cut(encodeKey(family, options.lt));
-  if (options.lte !== undefined) cut(keySuccessor(encodeKey(family, options.lte)));
+  if (options.gte !== undefined) raise(boundOf(family, options.gte));
+  if (options.gt !== undefined) raise(keySuccessor(boundOf(family, options.gt)));
+  if (options.lt !== undefined) cut(boundOf(family, options.lt));
+  if (options.lte !== undefined) cut(keySuccessor(boundOf(family, options.lte)));
   return { lower, upper };
 }
 
-function tombstonesOf(state: ReadState): ConstructorParameters<typeof VisibleCursor>[1]['tombstones'] {
-  return state.tombstones();
+/** An empty bound is no key, but sorts before all of them. */
+function boundOf(family: number, key: Key): Uint8Array {
+  return key.length === 0 ? Uint8Array.of(family) : encodeKey(family, key);
 }
 
 function rejectedWith(error: unknown): Promise<never> {

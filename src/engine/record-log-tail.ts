@@ -57,7 +57,12 @@ export function judgeTail(scanner: RecordScanner, context: TailContext): Tail {
   if (context.sealed !== undefined) return judgeSealed(scanner, context.file, context.sealed);
   const { end, limit } = scanner;
   if (end < (context.syncedAtLeast ?? 0)) {
-    throw damage(scanner, context.file, 'log ends before a place that was synced', context.syncedAtLeast);
+    throw damage(
+      scanner,
+      context.file,
+      'log ends before a place that was synced',
+      context.syncedAtLeast,
+    );
   }
   if (scanner.scanEnd === 'bad') judgeBad(scanner, context);
   return { bytes: end, chain: scanner.chain, tornBytes: limit - end };
@@ -68,9 +73,12 @@ function judgeSealed(
   file: string,
   sealed: { readonly bytes: number; readonly chain: number },
 ): Tail {
-  if (scanner.scanEnd !== 'clean') throw damage(scanner, file, 'bad record in a sealed log', sealed.bytes);
-  if (scanner.end !== sealed.bytes) throw damage(scanner, file, 'length differs from the sealed one', sealed.bytes);
-  if (scanner.chain !== sealed.chain) throw damage(scanner, file, 'checksum differs from the sealed one');
+  if (scanner.scanEnd !== 'clean')
+    throw damage(scanner, file, 'bad record in a sealed log', sealed.bytes);
+  if (scanner.end !== sealed.bytes)
+    throw damage(scanner, file, 'length differs from the sealed one', sealed.bytes);
+  if (scanner.chain !== sealed.chain)
+    throw damage(scanner, file, 'checksum differs from the sealed one');
   return { bytes: scanner.end, chain: scanner.chain, tornBytes: 0 };
 }
 
@@ -78,7 +86,12 @@ function judgeBad(scanner: RecordScanner, context: TailContext): void {
   if (context.crash === 'process') throw damage(scanner, context.file, 'record checksum mismatch');
   const behind = searchBehind(scanner);
   if (behind.syncedThrough > scanner.end) {
-    throw damage(scanner, context.file, 'record checksum mismatch before a synced place', behind.syncedThrough);
+    throw damage(
+      scanner,
+      context.file,
+      'record checksum mismatch before a synced place',
+      behind.syncedThrough,
+    );
   }
   // Without boot ids only damage that reaches to the end passes for torn: with whole records behind
   // it, it is as likely to be rot in a log that lost nothing.
@@ -87,7 +100,12 @@ function judgeBad(scanner: RecordScanner, context: TailContext): void {
   }
 }
 
-function damage(scanner: RecordScanner, file: string, what: string, expected?: number): CorruptionError {
+function damage(
+  scanner: RecordScanner,
+  file: string,
+  what: string,
+  expected?: number,
+): CorruptionError {
   return new CorruptionError(what, {
     file,
     offset: scanner.end,

@@ -74,7 +74,7 @@ async function run(argv: string[]): Promise<Answer> {
   }
 }
 
-const failingWith = (error: unknown) => (): Promise<unknown> => Promise.reject(error as Error);
+const failingWith = (error: unknown) => (): Promise<unknown> => Promise.reject(error);
 
 describe('BaseCommand', () => {
   beforeEach(() => {

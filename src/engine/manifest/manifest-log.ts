@@ -23,7 +23,13 @@ import {
 } from '../record-log.js';
 import { prepareCurrent, publishCurrent, readCurrent } from './current.js';
 import { type LoadedManifest, MANIFEST_EDIT } from './manifest-reader.js';
-import { applyEdit, EMPTY_VERSION, ImpossibleEditError, snapshotEdit, type Version } from './version.js';
+import {
+  applyEdit,
+  EMPTY_VERSION,
+  ImpossibleEditError,
+  snapshotEdit,
+  type Version,
+} from './version.js';
 import { decodeEdit, encodeEdit, type VersionEdit } from './version-edit.js';
 
 /** A manifest is worth rewriting when it is longer than this and than twice its snapshot. */

@@ -183,9 +183,11 @@ function editOf(json: unknown): VersionEdit {
     reason: fields.string('reason'),
   };
   if (fields.flag('snapshot')) edit.snapshot = true;
-  if (fields.has('nextFileNumber')) edit.nextFileNumber = fields.number('nextFileNumber', 1, FILE_NUMBER_MAX + 1);
+  if (fields.has('nextFileNumber'))
+    edit.nextFileNumber = fields.number('nextFileNumber', 1, FILE_NUMBER_MAX + 1);
   if (fields.has('lastSeq')) edit.lastSeq = fields.number('lastSeq', 0, SEQ_MAX);
-  if (fields.has('minWalNumber')) edit.minWalNumber = fields.number('minWalNumber', 0, FILE_NUMBER_MAX + 1);
+  if (fields.has('minWalNumber'))
+    edit.minWalNumber = fields.number('minWalNumber', 0, FILE_NUMBER_MAX + 1);
   if (fields.has('removeTables')) edit.removeTables = fields.list('removeTables', removeTableOf);
   if (fields.has('addTables')) edit.addTables = fields.list('addTables', addTableOf);
   if (fields.has('addWal')) edit.addWal = fields.list('addWal', addWalOf);
@@ -193,7 +195,8 @@ function editOf(json: unknown): VersionEdit {
   if (fields.has('addValueLog')) edit.addValueLog = fields.list('addValueLog', addValueLogOf);
   if (fields.has('sealValueLog')) edit.sealValueLog = fields.list('sealValueLog', sealValueLogOf);
   if (fields.has('discard')) edit.discard = fields.list('discard', discardOf);
-  if (fields.has('removeValueLog')) edit.removeValueLog = fields.list('removeValueLog', fileNumberOf);
+  if (fields.has('removeValueLog'))
+    edit.removeValueLog = fields.list('removeValueLog', fileNumberOf);
   if (fields.flag('cleanClose')) edit.cleanClose = true;
   fields.end();
   return edit;
@@ -272,7 +275,8 @@ function referenceOf(json: unknown, what: string): ValueLogReference {
 }
 
 function fileNumberOf(json: unknown): number {
-  if (typeof json !== 'number' || !Number.isInteger(json)) return fail('file number is not an integer');
+  if (typeof json !== 'number' || !Number.isInteger(json))
+    return fail('file number is not an integer');
   if (json < 1 || json > FILE_NUMBER_MAX) return fail('file number is out of range');
   return json;
 }

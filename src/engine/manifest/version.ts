@@ -177,10 +177,17 @@ function applyValueLog(version: Version, edit: VersionEdit): ReadonlyMap<number,
   const files = new Map(version.valueLog);
   for (const { fileNumber, bucket, identity } of addValueLog) {
     if (files.has(fileNumber)) reject(`value-log file ${fileNumber} is added but present`);
-    files.set(fileNumber, { bucket, identity, sealedBytes: undefined, discardBytes: 0, discardCount: 0 });
+    files.set(fileNumber, {
+      bucket,
+      identity,
+      sealedBytes: undefined,
+      discardBytes: 0,
+      discardCount: 0,
+    });
   }
   for (const { fileNumber, bytes } of sealValueLog) {
-    const state = files.get(fileNumber) ?? reject(`value-log file ${fileNumber} is sealed but absent`);
+    const state =
+      files.get(fileNumber) ?? reject(`value-log file ${fileNumber} is sealed but absent`);
     if (state.sealedBytes !== undefined && state.sealedBytes !== bytes) {
       reject(`value-log file ${fileNumber} is sealed twice`);
     }
@@ -246,7 +253,11 @@ export function snapshotEdit(version: Version, timeMs: number, reason: string): 
     addTables: version.levels.flatMap((tables, level) => tables.map((meta) => ({ level, meta }))),
     addWal: [...version.wals.values()],
     sealWal: [...version.sealedWals.values()],
-    addValueLog: files.map(({ fileNumber, bucket, identity }) => ({ fileNumber, bucket, identity })),
+    addValueLog: files.map(({ fileNumber, bucket, identity }) => ({
+      fileNumber,
+      bucket,
+      identity,
+    })),
     sealValueLog: files.flatMap(({ fileNumber, sealedBytes }) =>
       sealedBytes === undefined ? [] : [{ fileNumber, bytes: sealedBytes }],
     ),

@@ -99,7 +99,10 @@ export function loadWal(
   try {
     const size = file.size();
     if (size > LOG_BYTES_MAX) {
-      throw new CorruptionError('segment is longer than a log can be', { file: path, offset: LOG_BYTES_MAX });
+      throw new CorruptionError('segment is longer than a log can be', {
+        file: path,
+        offset: LOG_BYTES_MAX,
+      });
     }
     bytes = allocate(size);
     length = file.read(bytes, 0, size, 0);
@@ -120,7 +123,10 @@ export function replayWal(wal: LoadedWal, context: WalContext, visitor: WalVisit
   const counts = new RecordCounts();
   if (wal.header === undefined) {
     if (context.sealed !== undefined || (context.syncedAtLeast ?? 0) > 0) {
-      throw new CorruptionError('segment has no header but was synced', { file: wal.path, offset: 0 });
+      throw new CorruptionError('segment has no header but was synced', {
+        file: wal.path,
+        offset: 0,
+      });
     }
     return { tail: { bytes: 0, chain: 0, tornBytes: wal.length }, counts, entries: 0 };
   }

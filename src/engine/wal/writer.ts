@@ -10,7 +10,12 @@ import { assert } from '../../base/assert.js';
 import type { Fs } from '../../base/env.js';
 import type { Tail } from '../record-log-tail.js';
 import { createLogFile, RecordLogWriter } from '../record-log-writer.js';
-import { type LogHeaderInit, type LogPosition, MAGIC_WAL, RECORD_HEADER_BYTES } from '../record-log.js';
+import {
+  type LogHeaderInit,
+  type LogPosition,
+  MAGIC_WAL,
+  RECORD_HEADER_BYTES,
+} from '../record-log.js';
 import { RecordCounts } from './format.js';
 
 export class WalWriter {

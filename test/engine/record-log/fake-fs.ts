@@ -6,7 +6,8 @@
 import type { DirectoryLock, FileStat, Fs, FsFile, OpenMode } from '../../../src/base/env.js';
 import { IoError } from '../../../src/base/errors.js';
 
-export type FakeOp = 'open' | 'read' | 'write' | 'truncate' | 'sync' | 'syncdir' | 'rename' | 'remove';
+export type FakeOp =
+  'open' | 'read' | 'write' | 'truncate' | 'sync' | 'syncdir' | 'rename' | 'remove';
 
 interface Inode {
   bytes: Uint8Array;
@@ -69,7 +70,10 @@ export class FakeFs implements Fs {
 
   list(directory: string): string[] {
     const prefix = `${directory}/`;
-    return [...this.files.keys()].filter((path) => path.startsWith(prefix)).map((path) => path.slice(prefix.length)).sort();
+    return [...this.files.keys()]
+      .filter((path) => path.startsWith(prefix))
+      .map((path) => path.slice(prefix.length))
+      .sort();
   }
 
   rename(from: string, to: string): void {

@@ -35,7 +35,12 @@ describe('recordHeaderCrc', () => {
     for (let i = 0; i < 2000; i++) {
       random.fill(bytes);
       const chain = i === 0 ? 0 : random.u32();
-      const words = [0, 4, 8, 12].map((at) => view.getUint32(at, true)) as [number, number, number, number];
+      const words = [0, 4, 8, 12].map((at) => view.getUint32(at, true)) as [
+        number,
+        number,
+        number,
+        number,
+      ];
       expect(recordHeaderCrc(...words, chain)).toBe(crc32Of(bytes, chain));
     }
   });
@@ -57,9 +62,13 @@ describe('encodeLogHeader', () => {
   });
 
   it('refuses a boot id or identity that would not come back', () => {
-    expect(() => encodeLogHeader(MAGIC_WAL, { ...INIT, bootId: 'x'.repeat(65) })).toThrow('boot id');
+    expect(() => encodeLogHeader(MAGIC_WAL, { ...INIT, bootId: 'x'.repeat(65) })).toThrow(
+      'boot id',
+    );
     expect(() => encodeLogHeader(MAGIC_WAL, { ...INIT, bootId: 'a b' })).toThrow('boot id');
-    expect(() => encodeLogHeader(MAGIC_WAL, { ...INIT, identity: 'ABCDEF0123456789' })).toThrow('identity');
+    expect(() => encodeLogHeader(MAGIC_WAL, { ...INIT, identity: 'ABCDEF0123456789' })).toThrow(
+      'identity',
+    );
     expect(() => encodeLogHeader(MAGIC_WAL, { ...INIT, fileNumber: 0 })).toThrow('file number');
   });
 });
@@ -109,14 +118,20 @@ describe('decodeLogHeader', () => {
     }
     const orphan = encodeLogHeader(MAGIC_WAL, { ...INIT, continues: undefined });
     orphan[108] = 1;
-    expect(() => decodeLogHeader(resign(orphan), orphan.length, MAGIC_WAL, 'f')).toThrow(CorruptionError);
+    expect(() => decodeLogHeader(resign(orphan), orphan.length, MAGIC_WAL, 'f')).toThrow(
+      CorruptionError,
+    );
   });
 });
 
 describe('RecordScanner', () => {
   it('finds nothing, cleanly, in a file that is only its header', () => {
     const bytes = encodeLogHeader(MAGIC_WAL, INIT);
-    const scanner = scanRecords(bytes, bytes.length, decodeLogHeader(bytes, bytes.length, MAGIC_WAL, 'f'));
+    const scanner = scanRecords(
+      bytes,
+      bytes.length,
+      decodeLogHeader(bytes, bytes.length, MAGIC_WAL, 'f'),
+    );
     expect(scanner.next()).toBe(false);
     expect(scanner.next()).toBe(false);
     expect(scanner).toMatchObject({ scanEnd: 'clean', end: LOG_HEADER_BYTES, count: 0 });

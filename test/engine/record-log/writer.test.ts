@@ -3,7 +3,12 @@ import { viewOf } from '../../../src/base/codec.js';
 import { ClosedError, IoError, ReadOnlyError } from '../../../src/base/errors.js';
 import { Prng } from '../../../src/base/prng.js';
 import { createLogFile, RecordLogWriter } from '../../../src/engine/record-log-writer.js';
-import { decodeLogHeader, LOG_HEADER_BYTES, MAGIC_WAL, scanRecords } from '../../../src/engine/record-log.js';
+import {
+  decodeLogHeader,
+  LOG_HEADER_BYTES,
+  MAGIC_WAL,
+  scanRecords,
+} from '../../../src/engine/record-log.js';
 import { FakeFs } from './fake-fs.js';
 
 const INIT = { fileNumber: 5, identity: '0123456789abcdef', bootId: 'boot-a' };
@@ -22,10 +27,19 @@ function append(writer: RecordLogWriter, length: number, fill: number, type = 1)
 /** [type, length, first byte, syncedThrough] of every record; throws on anything but a clean end. */
 function recordsOf(fs: FakeFs): number[][] {
   const bytes = fs.bytesOf('d/log');
-  const scanner = scanRecords(bytes, bytes.length, decodeLogHeader(bytes, bytes.length, MAGIC_WAL, 'd/log'));
+  const scanner = scanRecords(
+    bytes,
+    bytes.length,
+    decodeLogHeader(bytes, bytes.length, MAGIC_WAL, 'd/log'),
+  );
   const rows = [];
   while (scanner.next()) {
-    rows.push([scanner.type, scanner.payloadLength, bytes[scanner.payloadStart] ?? -1, scanner.syncedThrough]);
+    rows.push([
+      scanner.type,
+      scanner.payloadLength,
+      bytes[scanner.payloadStart] ?? -1,
+      scanner.syncedThrough,
+    ]);
   }
   expect(scanner.scanEnd).toBe('clean');
   return rows;
@@ -98,7 +112,9 @@ describe('RecordLogWriter', () => {
     const fs = new FakeFs();
     const writer = create(fs);
     fs.fault = (op) => (op === 'write' || op === 'truncate' ? 'EIO' : undefined);
-    expect(() => append(writer, 10, 1)).toThrow(expect.objectContaining({ code: 'NOKV_IO', outcome: 'unknown' }));
+    expect(() => append(writer, 10, 1)).toThrow(
+      expect.objectContaining({ code: 'NOKV_IO', outcome: 'unknown' }),
+    );
     fs.fault = () => undefined;
     expect(() => append(writer, 10, 1)).toThrow(ReadOnlyError);
     await expect(writer.sync()).rejects.toThrow(ReadOnlyError);
@@ -190,9 +206,14 @@ describe('RecordLogWriter', () => {
       fs.fault = (op) => (op === 'write' && random.chance(1, 6) ? 'EIO' : undefined);
       for (let step = 0; step < 200; step++) {
         if (random.chance(1, 5)) writer.syncBlocking();
-        const row = [1 + random.below(4), 1 + random.below(90), random.below(256), writer.syncedBytes];
+        const row = [
+          1 + random.below(4),
+          1 + random.below(90),
+          random.below(256),
+          writer.syncedBytes,
+        ];
         try {
-          append(writer, row[1] as number, row[2] as number, row[0] as number);
+          append(writer, row[1] as number, row[2] as number, row[0]);
           expected.push(row);
         } catch (error) {
           expect(error, `seed ${seed}`).toBeInstanceOf(IoError);

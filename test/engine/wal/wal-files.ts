@@ -14,8 +14,13 @@ import {
   putEntryHeader,
 } from '../../../src/engine/entry.js';
 import { encodeKey, FAMILY_DEFAULT } from '../../../src/engine/key.js';
-import { LOG_HEADER_BYTES, type LogHeaderInit, RECORD_HEADER_BYTES } from '../../../src/engine/record-log.js';
-import { loadWal, replayWal, type WalContext, type WalReplay } from '../../../src/engine/wal/reader.js';
+import { type LogHeaderInit, RECORD_HEADER_BYTES } from '../../../src/engine/record-log.js';
+import {
+  loadWal,
+  replayWal,
+  type WalContext,
+  type WalReplay,
+} from '../../../src/engine/wal/reader.js';
 import type { WalWriter } from '../../../src/engine/wal/writer.js';
 
 export const WAL_PATH = 'w/00009.wal';
@@ -47,7 +52,16 @@ export function appendBatch(wal: WalWriter, rows: readonly Row[]): void {
     const key = encodeKey(FAMILY_DEFAULT, row.key);
     const value = new TextEncoder().encode(row.value);
     const version = row.version ?? row.seq;
-    at = putEntryHeader(view, at, row.kind ?? KIND_PUT, key.length, value.length, row.seq, version, row.expiresAt ?? 0);
+    at = putEntryHeader(
+      view,
+      at,
+      row.kind ?? KIND_PUT,
+      key.length,
+      value.length,
+      row.seq,
+      version,
+      row.expiresAt ?? 0,
+    );
     arena.set(key, at);
     arena.set(value, at + key.length);
     at += key.length + value.length;
@@ -61,7 +75,11 @@ export interface Read {
 }
 
 /** Everything a recovery would put into the memtable. */
-export function readRows(fs: Parameters<typeof loadWal>[0], context: WalContext, wasSynced = false): Read {
+export function readRows(
+  fs: Parameters<typeof loadWal>[0],
+  context: WalContext,
+  wasSynced = false,
+): Read {
   const loaded = loadWal(fs, WAL_PATH, 9, wasSynced, (bytes) => new Uint8Array(bytes));
   const rows: string[] = [];
   const text = new TextDecoder();
@@ -81,5 +99,3 @@ export function readRows(fs: Parameters<typeof loadWal>[0], context: WalContext,
   });
   return { rows, replay };
 }
-
-export const EMPTY_SEGMENT_BYTES = LOG_HEADER_BYTES;

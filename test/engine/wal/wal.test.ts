@@ -1,11 +1,17 @@
 import { describe, expect, it } from 'vitest';
 import { viewOf } from '../../../src/base/codec.js';
+import { crc32 } from '../../../src/base/crc32.js';
 import { CorruptionError, FormatError, NokvError } from '../../../src/base/errors.js';
 import { Prng } from '../../../src/base/prng.js';
 import { entryFault } from '../../../src/engine/entry.js';
 import { RECORD_HEADER_BYTES } from '../../../src/engine/record-log.js';
 import { BatchScanner, RecordCounts } from '../../../src/engine/wal/format.js';
-import { loadWal, readWalHeader, replayWal, type WalContext } from '../../../src/engine/wal/reader.js';
+import {
+  loadWal,
+  readWalHeader,
+  replayWal,
+  type WalContext,
+} from '../../../src/engine/wal/reader.js';
 import { cutSegment, WalWriter } from '../../../src/engine/wal/writer.js';
 import { FakeFs } from '../record-log/fake-fs.js';
 import { appendBatch, readRows, type Row, WAL_INIT, WAL_PATH } from './wal-files.js';
@@ -55,7 +61,12 @@ function disk(bytes: Uint8Array): FakeFs {
 }
 
 /** Recovers changed bytes: the error, or how many whole records came back and what was reported torn. */
-function recover(bytes: Uint8Array, context: WalContext, good: Segment, wasSynced = true): { records: number; torn: number } | NokvError {
+function recover(
+  bytes: Uint8Array,
+  context: WalContext,
+  good: Segment,
+  wasSynced = true,
+): { records: number; torn: number } | NokvError {
   try {
     const { rows, replay } = readRows(disk(bytes), context, wasSynced);
     const records = good.rows.findIndex((some) => some.length === rows.length);
@@ -75,7 +86,11 @@ function recover(bytes: Uint8Array, context: WalContext, good: Segment, wasSynce
 function eachDamage(bytes: Uint8Array, visit: (bad: Uint8Array, at: number) => void): void {
   for (let at = 0; at < bytes.length; at++) {
     const byte = bytes[at] as number;
-    const values = new Set([0x00, 0xff, ...[0, 1, 2, 3, 4, 5, 6, 7].map((bit) => byte ^ (1 << bit))]);
+    const values = new Set([
+      0x00,
+      0xff,
+      ...[0, 1, 2, 3, 4, 5, 6, 7].map((bit) => byte ^ (1 << bit)),
+    ]);
     values.delete(byte);
     for (const value of values) {
       const bad = bytes.slice();
@@ -97,7 +112,9 @@ describe('replayWal', () => {
     ]);
     expect(replay.entries).toBe(5);
     expect(replay.tail.tornBytes).toBe(0);
-    expect(replay.counts.toRows()).toEqual([{ type: 'batch', records: 4, bytes: segment().bytes.length - 128 }]);
+    expect(replay.counts.toRows()).toEqual([
+      { type: 'batch', records: 4, bytes: segment().bytes.length - 128 },
+    ]);
   });
 
   it('passes raft records on unread and refuses unknown types', () => {
@@ -127,10 +144,18 @@ describe('replayWal', () => {
   it('takes a file cut inside its header for a torn creation only when nothing refers to it', () => {
     const good = segment();
     for (let length = 0; length < 128; length++) {
-      expect(recover(good.bytes.subarray(0, length), SAME_BOOT, good, false)).toEqual({ records: 0, torn: length });
-      expect(recover(good.bytes.subarray(0, length), SAME_BOOT, good, true)).toBeInstanceOf(CorruptionError);
+      expect(recover(good.bytes.subarray(0, length), SAME_BOOT, good, false)).toEqual({
+        records: 0,
+        torn: length,
+      });
+      expect(recover(good.bytes.subarray(0, length), SAME_BOOT, good, true)).toBeInstanceOf(
+        CorruptionError,
+      );
     }
-    expect(recover(new Uint8Array(500), OTHER_BOOT, good, false)).toEqual({ records: 0, torn: 500 });
+    expect(recover(new Uint8Array(500), OTHER_BOOT, good, false)).toEqual({
+      records: 0,
+      torn: 500,
+    });
     expect(recover(new Uint8Array(500), OTHER_BOOT, good, true)).toBeInstanceOf(CorruptionError);
     const zeroHeader = good.bytes.slice().fill(0, 0, 128);
     expect(recover(zeroHeader, OTHER_BOOT, good, false)).toBeInstanceOf(CorruptionError);
@@ -147,20 +172,29 @@ describe('replayWal', () => {
     const good = segment();
     const sealed = { ...SAME_BOOT, sealed: good.seal };
     expect(recover(good.bytes, sealed, good)).toEqual({ records: 4, torn: 0 });
-    expect(recover(good.bytes, { ...OTHER_BOOT, sealed: good.seal }, good)).toEqual({ records: 4, torn: 0 });
+    expect(recover(good.bytes, { ...OTHER_BOOT, sealed: good.seal }, good)).toEqual({
+      records: 4,
+      torn: 0,
+    });
     for (const context of [sealed, { ...OTHER_BOOT, sealed: good.seal }]) {
       for (const wasSynced of [true, false]) {
         for (let length = 0; length < good.bytes.length; length++) {
-          expect(recover(good.bytes.subarray(0, length), context, good, wasSynced)).toBeInstanceOf(CorruptionError);
+          expect(recover(good.bytes.subarray(0, length), context, good, wasSynced)).toBeInstanceOf(
+            CorruptionError,
+          );
         }
       }
-      eachDamage(good.bytes, (bad) => expect(recover(bad, context, good)).toBeInstanceOf(CorruptionError));
+      eachDamage(good.bytes, (bad) =>
+        expect(recover(bad, context, good)).toBeInstanceOf(CorruptionError),
+      );
       const longer = new Uint8Array(good.bytes.length + 1);
       longer.set(good.bytes);
       expect(recover(longer, context, good)).toBeInstanceOf(CorruptionError);
     }
     const other = { bytes: good.seal.bytes, chain: good.seal.chain ^ 1 };
-    expect(recover(good.bytes, { ...SAME_BOOT, sealed: other }, good)).toBeInstanceOf(CorruptionError);
+    expect(recover(good.bytes, { ...SAME_BOOT, sealed: other }, good)).toBeInstanceOf(
+      CorruptionError,
+    );
   });
 
   it('after a power loss refuses damage before a place that a later record calls synced, and cuts the rest', () => {
@@ -173,7 +207,10 @@ describe('replayWal', () => {
         expect(result, `byte ${at}`).toBeInstanceOf(CorruptionError);
       } else {
         const records = good.ends.filter((end) => end <= at).length - 1;
-        expect(result, `byte ${at}`).toEqual({ records, torn: bad.length - (good.ends[records] as number) });
+        expect(result, `byte ${at}`).toEqual({
+          records,
+          torn: bad.length - (good.ends[records] as number),
+        });
       }
     });
   });
@@ -194,7 +231,8 @@ describe('replayWal', () => {
     eachDamage(good.bytes.slice(), (bad, at) => {
       const result = recover(bad, OTHER_BOOT, good);
       if (at < 128) expect(result).toBeInstanceOf(CorruptionError);
-      else expect(result).toMatchObject({ records: good.ends.filter((end) => end <= at).length - 1 });
+      else
+        expect(result).toMatchObject({ records: good.ends.filter((end) => end <= at).length - 1 });
     });
   });
 
@@ -202,7 +240,8 @@ describe('replayWal', () => {
     const good = segment();
     eachDamage(good.bytes, (bad, at) => {
       const result = recover(bad, NO_BOOT, good);
-      if (at < (good.ends[3] as number)) expect(result, `byte ${at}`).toBeInstanceOf(CorruptionError);
+      if (at < (good.ends[3] as number))
+        expect(result, `byte ${at}`).toBeInstanceOf(CorruptionError);
       else expect(result).toMatchObject({ records: 3 });
     });
     const zeroTail = good.bytes.slice().fill(0, good.ends[1]);
@@ -213,8 +252,13 @@ describe('replayWal', () => {
     const good = segment();
     const cut = good.bytes.subarray(0, good.ends[2]);
     for (const bootId of ['boot-a', 'boot-b', '']) {
-      expect(recover(cut, { bootId, syncedAtLeast: good.ends[2] as number }, good)).toEqual({ records: 2, torn: 0 });
-      expect(recover(cut, { bootId, syncedAtLeast: good.ends[3] as number }, good)).toBeInstanceOf(CorruptionError);
+      expect(recover(cut, { bootId, syncedAtLeast: good.ends[2] }, good)).toEqual({
+        records: 2,
+        torn: 0,
+      });
+      expect(recover(cut, { bootId, syncedAtLeast: good.ends[3] }, good)).toBeInstanceOf(
+        CorruptionError,
+      );
     }
   });
 
@@ -229,7 +273,10 @@ describe('replayWal', () => {
     wal.append(buffer, viewOf(buffer), 0, 1900, 1);
     const bad = fs.bytesOf(WAL_PATH).slice();
     bad[end + 4] = 0x55;
-    expect(readRows(disk(bad), OTHER_BOOT).replay.tail).toMatchObject({ bytes: end, tornBytes: 1920 });
+    expect(readRows(disk(bad), OTHER_BOOT).replay.tail).toMatchObject({
+      bytes: end,
+      tornBytes: 1920,
+    });
   });
 
   it('never throws anything but a NokvError on random bytes behind a header', () => {
@@ -273,11 +320,21 @@ describe('loadWal', () => {
 
   it('refuses a segment that carries another number than its name, and a newer format', () => {
     const good = segment();
-    expect(() => loadWal(disk(good.bytes), WAL_PATH, 8, true, (n) => new Uint8Array(n))).toThrow(CorruptionError);
+    expect(() => loadWal(disk(good.bytes), WAL_PATH, 8, true, (n) => new Uint8Array(n))).toThrow(
+      CorruptionError,
+    );
     expect(() => readWalHeader(disk(good.bytes), WAL_PATH, 8)).toThrow('file number');
     expect(readWalHeader(disk(good.bytes), WAL_PATH, 9)).toMatchObject(WAL_INIT);
-    expect(() => readWalHeader(disk(good.bytes.subarray(0, 100)), WAL_PATH, 9)).toThrow(CorruptionError);
-    expect(FormatError).toBeDefined();
+    expect(() => readWalHeader(disk(good.bytes.subarray(0, 100)), WAL_PATH, 9)).toThrow(
+      CorruptionError,
+    );
+    const newer = good.bytes.slice();
+    newer[8] = 2;
+    viewOf(newer).setUint32(124, crc32(newer, 0, 124), true);
+    expect(() => loadWal(disk(newer), WAL_PATH, 9, true, (n) => new Uint8Array(n))).toThrow(
+      FormatError,
+    );
+    expect(() => readWalHeader(disk(newer), WAL_PATH, 9)).toThrow(FormatError);
   });
 });
 
@@ -308,7 +365,9 @@ describe('WalWriter', () => {
     const fs = new FakeFs();
     const wal = WalWriter.create(fs, WAL_PATH, WAL_INIT);
     fs.fault = (op) => (op === 'write' ? 'ENOSPC' : undefined);
-    expect(() => appendBatch(wal, BATCHES[0] as Row[])).toThrow(expect.objectContaining({ retryable: true }));
+    expect(() => appendBatch(wal, BATCHES[0] as Row[])).toThrow(
+      expect.objectContaining({ retryable: true }),
+    );
     fs.fault = () => undefined;
     expect(wal.counts.toRows()).toEqual([]);
     appendBatch(wal, BATCHES[1] as Row[]);
