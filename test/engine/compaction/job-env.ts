@@ -1,34 +1,25 @@
-/** The environment of a job under test: a directory that starts empty. */
-import { mkdtempSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { type JobEnv, SILENT_LOG } from '../../../src/base/env.js';
-import { NodeFs } from '../../../src/env/node-fs.js';
+/** The environment of a job under test: a simulated disk with a directory that starts empty. */
+import type { JobEnv } from '../../../src/base/env.js';
+import type { MemFs } from '../../../src/env/mem-fs.js';
+import { createSimEnv } from '../../../src/env/sim-env.js';
 
 export interface JobTestEnv extends JobEnv {
+  readonly fs: MemFs;
   readonly directory: string;
   fileNames(): string[];
-  /** Removes all files. */
-  clear(): void;
 }
 
 export function createJobEnv(): JobTestEnv {
-  const fs = new NodeFs();
-  const directory = mkdtempSync(join(tmpdir(), 'nokv-job-'));
-  const clock = {
-    nowMs: () => 1000,
-    monotonicMs: () => 0,
-    setTimer: () => ({ cancel: () => undefined }),
-    nextTurn: () => Promise.resolve(),
-  };
-  return {
-    clock,
-    fs,
-    log: SILENT_LOG,
-    directory,
-    fileNames: () => fs.list(directory),
-    clear: () => {
-      for (const name of fs.list(directory)) fs.remove(join(directory, name));
-    },
-  };
+  const { clock, fs, log } = createSimEnv(1);
+  const directory = '/db';
+  fs.makeDirectory(directory);
+  return { clock, fs, log, directory, fileNames: () => fs.list(directory) };
+}
+
+/** Runs a job to its end. */
+export function finish<Result>(job: Generator<void, Result, void>): Result {
+  for (;;) {
+    const step = job.next();
+    if (step.done === true) return step.value;
+  }
 }

@@ -8,7 +8,7 @@ import { SEQ_MAX } from '../../../src/base/limits.js';
 import { Prng } from '../../../src/base/prng.js';
 import type { KeyRange, Retention } from '../../../src/engine/compaction/drop-rules.js';
 import { runCompaction } from '../../../src/engine/compaction/job.js';
-import type { CompactionJob, CompactionResult } from '../../../src/engine/compaction/job-spec.js';
+import type { CompactionJob } from '../../../src/engine/compaction/job-spec.js';
 import { joinRanges } from '../../../src/engine/compaction/picker.js';
 import { KIND_DELETE } from '../../../src/engine/entry.js';
 import { type RangeTombstone, RangeTombstones } from '../../../src/engine/range-tombstones.js';
@@ -23,7 +23,7 @@ import {
   visibleEntries,
 } from '../model-entry.js';
 import { ARRAY_ENTRY_BYTES, arrayTable, type ArrayTable, ArrayTables } from './array-tables.js';
-import { createJobEnv, type JobTestEnv } from './job-env.js';
+import { createJobEnv, finish, type JobTestEnv } from './job-env.js';
 
 const KEYS = 12;
 const BOUNDS = [0, 4, 8, KEYS].map((index) => keyOf(keyName(index)));
@@ -143,13 +143,6 @@ function specOf(env: JobTestEnv, job: Job, retention: Retention, random: Prng): 
   };
 }
 
-function finish(job: Generator<void, CompactionResult, void>): CompactionResult {
-  for (;;) {
-    const step = job.next();
-    if (step.done === true) return step.value;
-  }
-}
-
 function rows(tables: readonly ArrayTable[], seqMax: number, versionMax: number, nowMs: number): string[] {
   const entries = tables.flatMap((table) => table.entries);
   const tombstones = tables.flatMap((table) => table.tombstones);
@@ -178,8 +171,8 @@ function expectSameReads(
 
 describe('runCompaction', () => {
   it('leaves every pinned, later and versioned read as it was', () => {
-    const env = createJobEnv();
-    forSeeds(400, (random) => {
+    forSeeds(1000, (random) => {
+      const env = createJobEnv();
       const access = new ArrayTables();
       const scene = randomScene(random, access);
       const job = randomJob(random, scene);
@@ -194,13 +187,12 @@ describe('runCompaction', () => {
       const dropped = droppedShadowed + droppedCovered + droppedExpired + droppedTombstones;
       expect(entriesIn).toBe(entriesOut + dropped);
       expect(access.openCount).toBe(0);
-      env.clear();
     });
   });
 
   it('at the bottom without snapshots leaves only the live entries', () => {
-    const env = createJobEnv();
     forSeeds(150, (random) => {
+      const env = createJobEnv();
       const access = new ArrayTables();
       const scene = randomScene(random, access);
       const inputs = scene.layers.flatMap((layer, level) => layer.map((table) => ({ level, table })));
@@ -217,13 +209,12 @@ describe('runCompaction', () => {
       const left = outputs.flatMap((table) => table.entries);
       expect(left.map(show)).toEqual(rows(scene.layers.flat(), SEQ_MAX, SEQ_MAX, 50));
       expect(outputs.flatMap((table) => table.tombstones)).toEqual([]);
-      env.clear();
     });
   });
 
   it('cuts outputs between keys, disjoint, with range tombstones clipped at the cuts', () => {
-    const env = createJobEnv();
     forSeeds(150, (random) => {
+      const env = createJobEnv();
       const access = new ArrayTables();
       const scene = randomScene(random, access);
       const inputs = scene.layers.flatMap((layer, level) => layer.map((table) => ({ level, table })));
@@ -247,12 +238,10 @@ describe('runCompaction', () => {
         expect(access.of(table).entries.length).toBeGreaterThanOrEqual(needed);
         expect(keys.size).toBeGreaterThan(0);
       }
-      env.clear();
     });
   });
 
   it('keeps a version that arrived late readable below a newer one when versions are kept', () => {
-    const env = createJobEnv();
     const access = new ArrayTables();
     const entry = (version: number, seq: number): ModelEntry => ({
       key: keyOf('a'),
@@ -268,9 +257,9 @@ describe('runCompaction', () => {
     const job = { inputs, rest: [], older: [], newer: [] };
     const read = (keepVersionsFrom: number, version: number): string[] => {
       const retention = { pinnedSeqs: [2], keepVersionsFrom, tombstoneFloor: 0, nowMs: 0 };
+      const env = createJobEnv();
       const spec = specOf(env, job, retention, new Prng(1));
       const { outputs } = finish(runCompaction(spec, env, access));
-      env.clear();
       return rows(outputs.map((meta) => access.of(meta)), SEQ_MAX, version, 0);
     };
     expect(read(10, 15)).toEqual(['a@10/2=v10']);
@@ -292,9 +281,10 @@ describe('runCompaction', () => {
     const random = new Prng(1);
     const kept = finish(runCompaction(specOf(env, job, retention, random), env, access));
     expect(access.of(kept.outputs[0] as ArrayTable['meta']).entries.map(show)).toEqual(['a@9/9=D', 'a@5/5=v']);
-    env.clear();
     const now = { ...retention, pinnedSeqs: [9] };
-    const emptied = finish(runCompaction(specOf(env, job, now, random), env, access));
+    const empty = createJobEnv();
+    const emptied = finish(runCompaction(specOf(empty, job, now, random), empty, access));
+    expect(empty.fileNames()).toEqual([]);
     expect(emptied.outputs).toEqual([]);
     expect(emptied.statistics).toMatchObject({ droppedShadowed: 1, droppedTombstones: 1, entriesOut: 0 });
   });

@@ -122,6 +122,7 @@ function showPick(pick: CompactionPick | undefined): string {
     `inputs=(${files.join(' | ')})`,
     `range=[${text(pick.lower)} .. ${text(pick.upper)})`,
     ...(pick.isMove ? ['move'] : []),
+    ...(pick.valueLogsToEmpty.length > 0 ? [`empty=(${pick.valueLogsToEmpty.join(' ')})`] : []),
     ...(older.length > 0 ? [`older=${older.join(' ')}`] : []),
   ].join('  ');
 }
