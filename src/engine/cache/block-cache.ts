@@ -137,13 +137,16 @@ export class BlockCache {
   /** A budget below one chunk of 64 KiB and its bookkeeping disables the cache: everything is rejected. */
   constructor(budgetBytes: number) {
     let chunkBytes = CHUNK_BYTES_MAX;
-    while (chunkBytes > CHUNK_BYTES_MIN && chunkBytes * CHUNKS_WANTED > budgetBytes) chunkBytes /= 2;
+    while (chunkBytes > CHUNK_BYTES_MIN && chunkBytes * CHUNKS_WANTED > budgetBytes)
+      chunkBytes /= 2;
     this.budgetBytes = budgetBytes;
     this.buffers = new BufferPool();
     this.#chunkBytes = chunkBytes;
     this.#slotsPerChunk = chunkBytes / SLOT_BYTES_MIN;
     this.#slotShift = 31 - Math.clz32(this.#slotsPerChunk);
-    this.#chunksMax = Math.floor(budgetBytes / (chunkBytes + this.#slotsPerChunk * META_BYTES_PER_SLOT));
+    this.#chunksMax = Math.floor(
+      budgetBytes / (chunkBytes + this.#slotsPerChunk * META_BYTES_PER_SLOT),
+    );
     const slots = this.#chunksMax * this.#slotsPerChunk;
     this.#classes = new SizeClasses(chunkBytes);
     this.#states = Array.from(this.#classes.sizes, () => new ClassState());
@@ -205,7 +208,10 @@ export class BlockCache {
 
   /** Start of a slot's bytes in its chunk. */
   startOf(slot: number): number {
-    return (slot & (this.#slotsPerChunk - 1)) * (this.#chunkSlotBytes[slot >>> this.#slotShift] as number);
+    return (
+      (slot & (this.#slotsPerChunk - 1)) *
+      (this.#chunkSlotBytes[slot >>> this.#slotShift] as number)
+    );
   }
 
   lengthOf(slot: number): number {
@@ -249,7 +255,13 @@ export class BlockCache {
   }
 
   /** Caches a value (copied) unless it is there or too large. */
-  putValue(fileNumber: number, offset: number, bytes: Uint8Array, start: number, length: number): void {
+  putValue(
+    fileNumber: number,
+    offset: number,
+    bytes: Uint8Array,
+    start: number,
+    length: number,
+  ): void {
     if (this.#values.find(fileNumber, offset) !== NONE) return;
     const slot = this.#take(fileNumber, offset, length, VALUE);
     if (slot === NONE) return;
@@ -262,7 +274,8 @@ export class BlockCache {
     if (this.#values.count === 0) return;
     const end = this.#chunks.length * this.#slotsPerChunk;
     for (let slot = 0; slot < end; slot++) {
-      if (((this.#state[slot] as number) & VALUE) !== 0 && this.#owner[slot] === fileNumber) this.release(slot);
+      if (((this.#state[slot] as number) & VALUE) !== 0 && this.#owner[slot] === fileNumber)
+        this.release(slot);
     }
   }
 
@@ -287,7 +300,8 @@ export class BlockCache {
 
   /** A slot for (owner, item), in its queue; -1 when rejected. */
   #take(owner: number, item: number, length: number, client: number): number {
-    const slot = length > this.#classes.bytesMax || this.#chunksMax === 0 ? NONE : this.#claim(length);
+    const slot =
+      length > this.#classes.bytesMax || this.#chunksMax === 0 ? NONE : this.#claim(length);
     if (slot === NONE) {
       this.#rejected++;
       return NONE;
@@ -307,7 +321,10 @@ export class BlockCache {
   #claim(length: number): number {
     const wanted = this.#classes.classOf(length);
     let index = wanted;
-    if ((this.#states[wanted] as ClassState).slots === 0 && this.#chunks.length === this.#chunksMax) {
+    if (
+      (this.#states[wanted] as ClassState).slots === 0 &&
+      this.#chunks.length === this.#chunksMax
+    ) {
       // Rather a slot one or two classes larger than a chunk taken for a rare size.
       for (let i = wanted + 1; i <= wanted + 2 && i < this.#states.length; i++) {
         if ((this.#states[i] as ClassState).slots > 0) {
@@ -402,7 +419,7 @@ export class BlockCache {
       this.release(slot);
     }
     let kept = NONE;
-    for (let slot = state.free; slot !== NONE; ) {
+    for (let slot = state.free; slot !== NONE;) {
       const next = this.#next[slot] as number;
       if (slot >>> this.#slotShift !== chunk) {
         this.#next[slot] = kept;
@@ -417,7 +434,9 @@ export class BlockCache {
   /** Frees one slot of a class by S3-FIFO. Requires one in use. */
   #evict(state: ClassState): void {
     for (let step = 0; ; step++) {
-      const isSmall = state.mainTail === NONE || (state.smallTail !== NONE && state.smallCount * 10 > state.slots);
+      const isSmall =
+        state.mainTail === NONE ||
+        (state.smallTail !== NONE && state.smallCount * 10 > state.slots);
       const slot = isSmall ? state.smallTail : state.mainTail;
       const bits = this.#state[slot] as number;
       const isKept = (bits & HITS) >= (isSmall ? PROMOTION_HITS : 1);
