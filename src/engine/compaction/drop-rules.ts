@@ -3,11 +3,11 @@
  * docs/compaction.md.
  *
  * A *reader* is a pair (s, V): it sees entries with seq <= s and version <= V, and per key the first of
- * them in internal order decides. Readers to be kept right: s is a pinned sequence number or later than all
+ * them in internal order decides. Readers to be kept right: s is a pinned sequence number or any above all
  * of them; V is unbounded or >= keepVersionsFrom. An entry e = (v, q) is *shadowed* when every such
  * reader that sees e sees a newer e' of the key, and it is enough to ask the one with the least s and V:
  *
- *   s(q) = least pinned seq >= q (or unbounded)     V(v) = max(v, keepVersionsFrom)
+ *   s(q) = least pinned seq >= q, or q itself     V(v) = max(v, keepVersionsFrom)
  *   e is shadowed by e' = (v', q') > (v, q)  when  v' <= V(v)  and  q' <= s(q)
  *
  * The same holds for a range tombstone in the place of e'. "Shadowed by" is transitive, so it does not
@@ -135,7 +135,7 @@ export class DropRules {
     expiresAt: number,
   ): number {
     const keepFrom = this.#retention.keepVersionsFrom;
-    const seqMax = this.#leastReaderOf(seq);
+    const seqMax = leastReaderOf(this.#pinned, seq);
     if (version !== this.#version) {
       this.#version = version;
       this.#leastSeqOfVersion = Number.POSITIVE_INFINITY;
@@ -163,18 +163,18 @@ export class DropRules {
     return kind === KIND_DELETE ? KEEP : KEEP_AS_DELETE;
   }
 
-  /** The least pinned sequence number that sees `seq`; unbounded when only later readers do. */
-  #leastReaderOf(seq: number): number {
-    const pinned = this.#pinned;
-    let low = 0;
-    let high = pinned.length;
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      if ((pinned[middle] as number) >= seq) high = middle;
-      else low = middle + 1;
-    }
-    return low < pinned.length ? (pinned[low] as number) : SEQ_MAX;
+}
+
+/** The least sequence number of a reader that sees `seq`: a pinned one, or a later one, which may be any. */
+function leastReaderOf(pinned: readonly number[], seq: number): number {
+  let low = 0;
+  let high = pinned.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if ((pinned[middle] as number) >= seq) high = middle;
+    else low = middle + 1;
   }
+  return low < pinned.length ? (pinned[low] as number) : seq;
 }
 
 /**
@@ -205,13 +205,13 @@ export function keptFragments(
 
 function keptTombstones(fragment: RangeFragment, retention: Retention, isBottom: boolean): RangeFragment {
   const { pinnedSeqs, keepVersionsFrom, tombstoneFloor } = retention;
-  const oldest = pinnedSeqs[0] ?? SEQ_MAX;
+  const oldest = pinnedSeqs[0] ?? -1;
   const versions: number[] = [];
   const seqs: number[] = [];
   for (let i = 0; i < fragment.seqs.length; i++) {
     const version = fragment.versions[i] as number;
     const seq = fragment.seqs[i] as number;
-    const seqMax = pinnedSeqs.find((pinned) => pinned >= seq) ?? SEQ_MAX;
+    const seqMax = leastReaderOf(pinnedSeqs, seq);
     const versionMax = Math.max(version, keepVersionsFrom);
     const isShadowed = seqs.some((other, k) => other <= seqMax && (versions[k] as number) <= versionMax);
     const isSeenByAll = seq <= oldest && version <= keepVersionsFrom;

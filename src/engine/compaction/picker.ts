@@ -71,6 +71,8 @@ export interface CompactionPick extends KeyRange {
   readonly targetTableBytes: number;
   /** Where tables that are not inputs may hold older data of the same keys; sorted, disjoint. */
   readonly olderRanges: readonly KeyRange[];
+  /** Value-log files to be emptied that the inputs refer to: the job must be told to move their values. */
+  readonly valueLogsToEmpty: readonly number[];
   /** File numbers to reserve for the outputs. */
   readonly outputsMax: number;
 }
@@ -414,6 +416,12 @@ class Picker {
     return level === 0 || !this.#claims.hasRange(level, table);
   }
 
+  #emptiedBy(metas: readonly TableMeta[]): number[] {
+    const files = metas.flatMap((meta) => meta.valueLog).map((reference) => reference.fileNumber);
+    const wanted = files.filter((file) => this.#context.valueLogsToEmpty.has(file));
+    return [...new Set(wanted)].sort((a, b) => a - b);
+  }
+
   #refersToEmptied(table: TableMeta): boolean {
     return table.valueLog.some((reference) => this.#context.valueLogsToEmpty.has(reference.fileNumber));
   }
@@ -455,7 +463,7 @@ class Picker {
   #canDropAll(table: TableMeta): boolean {
     const { pinnedSeqs, keepVersionsFrom, tombstoneFloor } = this.#context.retention;
     const oldest = pinnedSeqs[0];
-    if (oldest !== undefined && table.maxSeq > oldest) return false;
+    if (oldest === undefined || table.maxSeq > oldest) return false;
     return table.maxVersion <= keepVersionsFrom && table.maxVersion <= tombstoneFloor;
   }
 
@@ -491,6 +499,7 @@ class Picker {
       targetTableBytes,
       outputsMax: isMove ? 0 : outputsMax,
       olderRanges: this.#olderRanges(inputs),
+      valueLogsToEmpty: this.#emptiedBy(metas),
       ...rangeOf(metas),
     };
   }

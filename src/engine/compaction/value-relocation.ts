@@ -40,8 +40,8 @@ export class ValueRelocation {
   /** Is the value of this pointer to be moved, and is there room for it? */
   wants(pointerBytes: Uint8Array, at: number): boolean {
     if (!this.#sources.has(pointerFileNumber(pointerBytes, at))) return false;
-    const used = this.#writer?.bytes ?? 0;
-    return used + pointerLength(pointerBytes, at) <= this.#target.bytesMax;
+    if (this.#writer === undefined) return true; // the first value always fits: a job makes progress
+    return this.#writer.bytes + pointerLength(pointerBytes, at) <= this.#target.bytesMax;
   }
 
   /** Copies the value and sets `pointer`; returns the bytes of the record. @throws CorruptionError, IoError */

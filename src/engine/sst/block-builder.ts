@@ -64,7 +64,9 @@ export class BlockBuilder {
     valueStart: number,
     valueLength: number,
   ): void {
-    this.reserve(ENTRY_HEADER_BYTES_MAX + keyLength + valueLength + 4 * this.#restartCount + TAIL_BYTES_MIN);
+    this.reserve(
+      ENTRY_HEADER_BYTES_MAX + keyLength + valueLength + 4 * this.#restartCount + TAIL_BYTES_MIN,
+    );
     let kept = shared;
     if (this.#sinceRestart === 0) {
       this.#pushRestart();
@@ -135,7 +137,10 @@ export class BlockBuilder {
     this.at = at + 4;
   }
 
-  /** Forgets the first `count` bytes, which were written. Requires them sealed. Returns to `capacity` after a big block. */
+  /**
+   * Forgets the first `count` bytes, which were written. Requires them sealed. Returns to `capacity` after a
+   * big block.
+   */
   discard(count: number, capacity: number): void {
     assert(count <= this.start, 'block builder: discards the current block');
     const rest = this.at - count;

@@ -6,7 +6,14 @@
  * entry at entryAt. Anything else in the block is damage: `damaged` throws.
  */
 import { compareBytes } from '../../base/bytes.js';
-import { FLAG_EXPIRY, FLAG_VERSION, KIND_MASK, KIND_PUT, KIND_VALUE_POINTER, NO_EXPIRY } from '../entry.js';
+import {
+  FLAG_EXPIRY,
+  FLAG_VERSION,
+  KIND_MASK,
+  KIND_PUT,
+  KIND_VALUE_POINTER,
+  NO_EXPIRY,
+} from '../entry.js';
 import { findRestart, isDataBlock, readU32, readVarint, skipVarint } from './block-search.js';
 
 const EMPTY: Uint8Array = new Uint8Array(0);
@@ -102,7 +109,9 @@ export abstract class BlockCursor {
 
   /** To the first entry with a key >= the target; false when there is none. */
   protected seekInBlock(key: Uint8Array, start: number, length: number): boolean {
-    this.#toRestart(findRestart(this.valueBytes, this.blockStart, this.blockLength, key, start, length));
+    this.#toRestart(
+      findRestart(this.valueBytes, this.blockStart, this.blockLength, key, start, length),
+    );
     while (this.parseEntry()) {
       if (compareBytes(this.keyBytes, 0, this.keyLength, key, start, length) >= 0) return true;
     }

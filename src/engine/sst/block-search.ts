@@ -13,18 +13,7 @@
 import { compareBytes } from '../../base/bytes.js';
 import { FLAG_EXPIRY, FLAG_VERSION, KIND_MASK, NO_EXPIRY } from '../entry.js';
 import type { KeyBuffer } from '../key.js';
-
-/** A found entry; `bytes[start, start + length)` is its value, borrowed until the next cache operation. */
-export class LookupResult {
-  kind = 0;
-  version = 0;
-  seq = 0;
-  /** Wall milliseconds or NO_EXPIRY. */
-  expiresAt = 0;
-  bytes: Uint8Array = new Uint8Array(0);
-  start = 0;
-  length = 0;
-}
+import type { LookupResult } from './lookup-result.js';
 
 export const SEARCH_ABSENT = 0;
 export const SEARCH_FOUND = 1;
@@ -65,7 +54,11 @@ export function readVarint(bytes: Uint8Array, at: number): number {
 export function isDataBlock(bytes: Uint8Array, start: number, length: number): boolean {
   if (length < 12) return false;
   const count = readU32(bytes, start + length - 4);
-  return count > 0 && count <= (length - 4) / 4 - 1 && readU32(bytes, start + length - 4 - 4 * count) === 0;
+  return (
+    count > 0 &&
+    count <= (length - 4) / 4 - 1 &&
+    readU32(bytes, start + length - 4 - 4 * count) === 0
+  );
 }
 
 /** Compares the key at a restart point with a target. `at` is the entry's offset. */
@@ -161,7 +154,8 @@ export function searchBlock(
       return SEARCH_ABSENT;
     } else if (keyLength === targetLength) {
       const seq = readVarint(bytes, seqAt);
-      const version = (kind & FLAG_VERSION) === 0 ? seq : readVarint(bytes, skipVarint(bytes, seqAt));
+      const version =
+        (kind & FLAG_VERSION) === 0 ? seq : readVarint(bytes, skipVarint(bytes, seqAt));
       if (seq <= seqMax && version <= versionMax) {
         if (at > limit) return SEARCH_DAMAGED;
         out.kind = kind & KIND_MASK;

@@ -96,7 +96,8 @@ export function encodeFooter(footer: Footer): Uint8Array {
 
 /**
  * Decodes and checks a footer. `file` and `offset` (of the footer) are for the error only.
- * @throws CorruptionError when it is damaged or does not describe a file of its length, FormatError for an unknown version.
+ * @throws CorruptionError when it is damaged or does not describe a file of its length, FormatError for an
+ * unknown version.
  */
 export function decodeFooter(bytes: Uint8Array, file: string, offset: number): Footer {
   const bad = (what: string): CorruptionError => new CorruptionError(what, { file, offset });
@@ -134,7 +135,8 @@ export function decodeFooter(bytes: Uint8Array, file: string, offset: number): F
   if (footer.bytes !== offset + FOOTER_BYTES) throw bad('table length differs from its footer');
   let end = footer.filter.offset;
   for (const part of [footer.filter, footer.index, footer.tombstones, footer.properties]) {
-    if (part.offset !== end || part.size <= BLOCK_TRAILER_BYTES) throw bad('table parts do not fill the file');
+    if (part.offset !== end || part.size <= BLOCK_TRAILER_BYTES)
+      throw bad('table parts do not fill the file');
     end += part.size;
   }
   if (end !== offset) throw bad('table parts do not fill the file');
