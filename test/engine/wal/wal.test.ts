@@ -226,6 +226,21 @@ describe('replayWal', () => {
     }
   });
 
+  it('after a power loss believes a record behind the damage also when a torn tail follows it', () => {
+    // Only record 3 is whole behind the damage: it is proven by the damaged header itself.
+    const one = segment([2]);
+    const oneTorn = one.bytes.slice(0, (one.ends[3] as number) + 5);
+    eachDamage(oneTorn.slice(0, one.ends[2]), (bad, at) => {
+      const torn = oneTorn.slice();
+      torn.set(bad);
+      expect(recover(torn, OTHER_BOOT, one), `byte ${at}`).toBeInstanceOf(CorruptionError);
+    });
+    // Records 2 and 3 are whole behind a header that is gone: they prove each other.
+    const two = segment([1]);
+    const twoTorn = two.bytes.slice(0, (two.ends[3] as number) + 5).fill(0, 128, 148);
+    expect(recover(twoTorn, OTHER_BOOT, two)).toBeInstanceOf(CorruptionError);
+  });
+
   it('after a power loss without any sync cuts at the first damage', () => {
     const good = segment();
     eachDamage(good.bytes.slice(), (bad, at) => {
