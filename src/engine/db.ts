@@ -302,7 +302,7 @@ export class Db {
       seqMax: options.snapshot?.seq ?? this.#visibleSeq(),
       versionMax: checkVersion(options.version) ?? SEQ_MAX,
       nowMs: options.snapshot?.createdMs ?? this.#env.clock.nowMs(),
-      rangeTombstones: tombstonesOf(state),
+      tombstones: tombstonesOf(state),
     });
     state.retain();
     const plan = {

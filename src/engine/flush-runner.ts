@@ -44,7 +44,7 @@ export class FlushRunner {
     await tree.apply({
       timeMs: this.#env.clock.nowMs(),
       reason: 'flush',
-      lastSeq: Math.max(tree.manifest.version.lastSeq, memtable.memtable.maxSeq),
+      lastSeq: Math.max(tree.manifest.version.lastSeq, memtable.memtable.figures().maxSeq),
       minWalNumber: memtable.logNumber + 1,
       ...(result?.table === undefined ? {} : { addTables: [{ level: 0, meta: result.table }] }),
     });

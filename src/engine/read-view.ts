@@ -19,7 +19,7 @@ import {
 } from './entry.js';
 import type { KeyBuffer } from './key.js';
 import type { LoggedMemtable } from './logged-memtable.js';
-import { LookupResult } from './sst/lookup-result.js';
+import { LookupResult } from './sst/block-search.js';
 import type { Level, OpenTable, TreeVersion } from './tree-version.js';
 import { ValueSlab } from './value-slab.js';
 import type { ValueLogReader } from './vlog/reader.js';
@@ -142,7 +142,7 @@ export class PointReader {
     found: boolean,
   ): boolean {
     const memtable = table.memtable;
-    if (found && memtable.maxVersion < this.#best.version) return true;
+    if (found && memtable.maxVersion() < this.#best.version) return true;
     const at = memtable.findVisible(key, seqMax, versionMax);
     if (at === 0) return found;
     const view = table.view;

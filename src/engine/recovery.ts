@@ -38,7 +38,7 @@ import { replaySegments, type ReplayedSegment } from './wal-recovery.js';
 /** @throws LockedError, ModeError, CorruptionError, FormatError, IoError, NokvError NOKV_INVALID */
 export async function openCore(env: Env, workdir: string, options: Options): Promise<Core> {
   checkMode(env, workdir);
-  if (options.readOnly) return openReadOnly(env, workdir, options);
+  
   prepareDirectory(env, workdir, options);
   const lock = env.fs.lockDirectory(workdir);
   try {
@@ -127,8 +127,8 @@ async function openLocked(
       ? ManifestLog.create(env.fs, workdir, manifestInit(env, 1), env.clock.nowMs())
       : ManifestLog.open(env.fs, workdir, loaded);
   const blockCache = new BlockCache(options.cacheBytes);
-  const tableCache = new TableCache(options.indexCacheBytes);
-  const tree = new Tree({ env, workdir, manifest, blockCache, tableCache });
+  const tableCache = new TableCache(env.fs, blockCache, { indexBytesMax: options.indexCacheBytes });
+  const tree = new Tree({ env, workdir, manifest, tableCache });
   watch.mark('tables');
   const report = reportOf(loaded, replayed, manifest.version);
   await repair(env, tree, files, replayed, report);

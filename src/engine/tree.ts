@@ -7,13 +7,11 @@ import { assert } from '../base/assert.js';
 import type { Env } from '../base/env.js';
 import { CorruptionError, hasCode, IoError, NokvError } from '../base/errors.js';
 import { FILE_NUMBER_MAX } from '../base/limits.js';
-import type { BlockCache } from './cache/block-cache.js';
 import type { TableCache } from './cache/table-cache.js';
 import { segmentPath, tableName } from './file-names.js';
 import type { ManifestInit, ManifestLog } from './manifest/manifest-log.js';
 import type { VersionEdit } from './manifest/version-edit.js';
 import type { Version } from './manifest/version.js';
-import { TableReader } from './sst/table-reader.js';
 import type { TableMeta } from './table-meta.js';
 import { OpenTable, TreeVersion } from './tree-version.js';
 import { newIdentity } from './unique-identity.js';
@@ -23,7 +21,6 @@ export interface TreeParts {
   readonly env: Env;
   readonly workdir: string;
   readonly manifest: ManifestLog;
-  readonly blockCache: BlockCache;
   readonly tableCache: TableCache;
 }
 
@@ -125,7 +122,7 @@ export class Tree {
 
   close(): void {
     this.#current.release();
-    for (const table of this.#tables.values()) table.reader.close();
+    this.#parts.tableCache.closeAll();
     this.#tables.clear();
     this.valueLog.close();
   }
@@ -179,17 +176,14 @@ export class Tree {
   }
 
   #openTable(meta: TableMeta): void {
-    const { env, blockCache, tableCache } = this.#parts;
     const path = this.tablePath(meta.fileNumber);
-    let reader: TableReader;
     try {
-      reader = TableReader.open(env.fs, path, meta, blockCache);
+      const reader = this.#parts.tableCache.open(path, meta);
+      this.#tables.set(meta.fileNumber, new OpenTable(meta, reader));
     } catch (error) {
       if (error instanceof IoError && error.errno === 'ENOENT') throw missing(path);
       throw error;
     }
-    tableCache.add(reader);
-    this.#tables.set(meta.fileNumber, new OpenTable(meta, reader));
   }
 
   #openSegment(fileNumber: number): ValueLogFile {
@@ -208,8 +202,7 @@ export class Tree {
   #dropTable(table: OpenTable): void {
     const { fileNumber } = table.meta;
     this.#tables.delete(fileNumber);
-    this.#parts.tableCache.remove(table.reader);
-    table.reader.close();
+    this.#parts.tableCache.close(fileNumber);
     const isLive = this.manifest.version.levels.some((metas) =>
       metas.some((meta) => meta.fileNumber === fileNumber),
     );
@@ -222,8 +215,7 @@ export class Tree {
       const table = this.#tables.get(meta.fileNumber);
       if (table === undefined || table.references > 0) continue;
       this.#tables.delete(meta.fileNumber);
-      this.#parts.tableCache.remove(table.reader);
-      table.reader.close();
+      this.#parts.tableCache.close(meta.fileNumber);
     }
   }
 

@@ -61,7 +61,10 @@ export class ArenaPool {
 
   /** Takes an arena back. Requires that nobody uses it any more, in any thread. */
   release(arena: Arena): void {
-    assert(this.#used.delete(arena), 'arena pool: an arena is released once, to the pool it came from');
+    assert(
+      this.#used.delete(arena),
+      'arena pool: an arena is released once, to the pool it came from',
+    );
     const isUsual =
       arena.data.byteLength === this.#dataBytes && arena.index.byteLength === this.#indexBytes;
     if (isUsual && this.#free.length < this.#freeMax) this.#free.push(arena);

@@ -240,7 +240,8 @@ export function positionFrom(
     for (let lane = 0; lane < count; lane++) if (laneByte(words, node, lane) >= byte) return lane;
     return -1;
   }
-  for (let next = byte; next < 256; next++) if (hasChild(words, bytes, node, type, next)) return next;
+  for (let next = byte; next < 256; next++)
+    if (hasChild(words, bytes, node, type, next)) return next;
   return -1;
 }
 

@@ -6,7 +6,14 @@
  * Ordinary writes have version = sequence and come in sequence order, so they become the head in
  * O(1). A managed write of an old version walks to its place: O(newer versions of that key).
  */
-import { entryKeyLength, entryKeyStart, entryNext, entrySeq, entryVersion, setEntryNext } from '../entry.js';
+import {
+  entryKeyLength,
+  entryKeyStart,
+  entryNext,
+  entrySeq,
+  entryVersion,
+  setEntryNext,
+} from '../entry.js';
 
 /** Links the entry `at` into the chain that starts at `head`; returns the new head. */
 export function linkEntry(view: DataView, head: number, at: number): number {

@@ -88,7 +88,9 @@ export class MemtableCursor implements EntryCursor {
   }
 
   last(): void {
-    this.#enterKeyAtOldest(this.#artPath !== undefined ? this.#artPath.last() : this.#list().last());
+    this.#enterKeyAtOldest(
+      this.#artPath !== undefined ? this.#artPath.last() : this.#list().last(),
+    );
   }
 
   seek(key: Uint8Array, start: number, length: number): void {

@@ -85,7 +85,12 @@ export class Memtable {
   #maxVersion: number;
   #earliestExpiry: number;
 
-  private constructor(kind: MemtableKind, arena: Arena, random: Random, from: MemtableDescriptor | undefined) {
+  private constructor(
+    kind: MemtableKind,
+    arena: Arena,
+    random: Random,
+    from: MemtableDescriptor | undefined,
+  ) {
     this.kind = kind;
     this.arena = arena;
     this.data = new Uint8Array(arena.data);

@@ -122,7 +122,10 @@ export class SkipList {
     let stop = 0;
     for (;;) {
       const next = words[node + TOWER + level] as number;
-      if (next !== stop && (side > 0 || (side === 0 && this.#isLess(next, prefix, key, start, length)))) {
+      if (
+        next !== stop &&
+        (side > 0 || (side === 0 && this.#isLess(next, prefix, key, start, length)))
+      ) {
         node = next;
         continue;
       }
@@ -207,7 +210,8 @@ export class SkipList {
     assert(this.#end <= words.length, 'skip list: the index arena has room, as hasRoomFor said');
     words[node] = at;
     words[node + 1] = prefixOf(this.#data, start, length, words[SHARED_AT] as number);
-    for (let level = words[HEIGHT_AT] as number; level < height; level++) this.#before[level] = START;
+    for (let level = words[HEIGHT_AT] as number; level < height; level++)
+      this.#before[level] = START;
     if (height > (words[HEIGHT_AT] as number)) words[HEIGHT_AT] = height;
     for (let level = 0; level < height; level++) {
       const before = (this.#before[level] as number) + TOWER + level;
@@ -244,7 +248,11 @@ export class SkipList {
     const referenceStart = entryKeyStart(this.#view, reference);
     const data = this.#data;
     let common = 0;
-    while (common < shared && common < length && data[referenceStart + common] === data[start + common]) {
+    while (
+      common < shared &&
+      common < length &&
+      data[referenceStart + common] === data[start + common]
+    ) {
       common++;
     }
     if (common < shared) this.#lowerShared(common);

@@ -30,7 +30,10 @@ export interface ModelEntry {
 
 /** An arena full of garbage, as a recycled one is. */
 export function dirtyArena(dataBytes: number, indexBytes: number, seed = 7): Arena {
-  const arena = { data: new SharedArrayBuffer(dataBytes), index: new SharedArrayBuffer(indexBytes) };
+  const arena = {
+    data: new SharedArrayBuffer(dataBytes),
+    index: new SharedArrayBuffer(indexBytes),
+  };
   const random = new Prng(seed);
   random.fill(new Uint8Array(arena.data));
   random.fill(new Uint8Array(arena.index));
@@ -91,7 +94,13 @@ export class Fixture {
     this.model = [];
   }
 
-  insert(key: Uint8Array, seq: number, version = seq, kind = KIND_PUT, expiresAt = NO_EXPIRY): number {
+  insert(
+    key: Uint8Array,
+    seq: number,
+    version = seq,
+    kind = KIND_PUT,
+    expiresAt = NO_EXPIRY,
+  ): number {
     const at = this.writer.put(key, seq, version, kind, expiresAt);
     this.memtable.insert(at);
     if (kind === KIND_RANGE_DELETE) return at;
@@ -139,7 +148,11 @@ const ALPHABETS: readonly (readonly number[])[] = [
   [0x61, 0x62],
   Array.from({ length: 256 }, (_, i) => i),
 ];
-const PREFIXES = [new Uint8Array(0), new TextEncoder().encode('user/'), new Uint8Array(40).fill(0xff)];
+const PREFIXES = [
+  new Uint8Array(0),
+  new TextEncoder().encode('user/'),
+  new Uint8Array(40).fill(0xff),
+];
 
 /** Encoded keys that share prefixes, nest, branch widely, and hold the bytes 0, 1 and 0xff; 1 to 300 bytes. */
 export function randomKey(random: Prng): Uint8Array {
@@ -148,13 +161,15 @@ export function randomKey(random: Prng): Uint8Array {
   const length = random.chance(1, 20) ? 1 + random.below(260) : 1 + random.below(4);
   const key = new Uint8Array(prefix.length + length);
   key.set(prefix);
-  for (let i = prefix.length; i < key.length; i++) key[i] = alphabet[random.below(alphabet.length)] as number;
+  for (let i = prefix.length; i < key.length; i++)
+    key[i] = alphabet[random.below(alphabet.length)] as number;
   return encodeKey(random.chance(1, 10) ? FAMILY_SYSTEM : FAMILY_DEFAULT, key);
 }
 
 /** A seek target: a key, a key cut or extended or with one byte changed, or arbitrary bytes. */
 export function randomTarget(random: Prng, model: readonly ModelEntry[]): Uint8Array {
-  const source = model.length > 0 && random.chance(3, 4) ? model[random.below(model.length)] : undefined;
+  const source =
+    model.length > 0 && random.chance(3, 4) ? model[random.below(model.length)] : undefined;
   const key = source?.key ?? randomKey(random);
   switch (random.below(5)) {
     case 0:
@@ -164,7 +179,8 @@ export function randomTarget(random: Prng, model: readonly ModelEntry[]): Uint8A
     case 2: {
       const longer = new Uint8Array(key.length + 1 + random.below(3));
       longer.set(key);
-      for (let i = key.length; i < longer.length; i++) longer[i] = random.chance(1, 2) ? 0 : random.below(256);
+      for (let i = key.length; i < longer.length; i++)
+        longer[i] = random.chance(1, 2) ? 0 : random.below(256);
       return longer;
     }
     case 3: {

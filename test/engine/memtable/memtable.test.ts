@@ -8,6 +8,7 @@ import { indexBytesFor, Memtable } from '../../../src/engine/memtable/memtable.j
 import type { MemtableCursor } from '../../../src/engine/memtable/memtable-cursor.js';
 import {
   compareEntries,
+  dirtyArena,
   EntryWriter,
   Fixture,
   insertRandom,
@@ -21,11 +22,18 @@ import {
 
 const SEEDS = [1, 2, 3, 4, 5, 6, 7, 8];
 const key = (text: string): Uint8Array => encodeKey(FAMILY_DEFAULT, text);
-const find = (memtable: Memtable, bytes: Uint8Array): number => memtable.find(bytes, 0, bytes.length);
+const find = (memtable: Memtable, bytes: Uint8Array): number =>
+  memtable.find(bytes, 0, bytes.length);
 
-function visibleInModel(model: readonly ModelEntry[], bytes: Uint8Array, seqMax: number, versionMax: number): number {
+function visibleInModel(
+  model: readonly ModelEntry[],
+  bytes: Uint8Array,
+  seqMax: number,
+  versionMax: number,
+): number {
   const entry = model.find(
-    (each) => compareArrays(each.key, bytes) === 0 && each.seq <= seqMax && each.version <= versionMax,
+    (each) =>
+      compareArrays(each.key, bytes) === 0 && each.seq <= seqMax && each.version <= versionMax,
   );
   return entry?.at ?? 0;
 }
@@ -105,7 +113,9 @@ describe.each(KINDS)('Memtable (%s)', (kind) => {
     const buffer = new KeyBuffer();
     for (let i = 0; i < 1500; i++) {
       const target = randomTarget(random, model);
-      expect(find(memtable, target), `seed ${seed}`).toBe(visibleInModel(model, target, SEQ_MAX, SEQ_MAX));
+      expect(find(memtable, target), `seed ${seed}`).toBe(
+        visibleInModel(model, target, SEQ_MAX, SEQ_MAX),
+      );
       const wanted = (model[random.below(model.length)] as ModelEntry).key;
       buffer.bytes = wanted;
       buffer.length = wanted.length;
@@ -141,41 +151,49 @@ describe.each(KINDS)('Memtable (%s)', (kind) => {
     }
   });
 
-  it.each(SEEDS)('keeps cursors in order, skipping nothing, while entries come (seed %i)', (seed) => {
-    const fixture = filled(kind, seed, 100);
-    const random = new Prng(3000 + seed);
-    let seq = 100;
-    for (let round = 0; round < 60; round++) {
-      const isForward = random.chance(1, 2);
-      const target = randomTarget(random, fixture.model);
-      const cursor = fixture.memtable.newCursor();
-      const from = fixture.indexFrom(target);
-      if (isForward) cursor.seek(target, 0, target.length);
-      else cursor.seekBefore(target, 0, target.length);
-      const there = isForward ? fixture.model.slice(from) : fixture.model.slice(0, from).reverse();
-      const seen: number[] = [];
-      while (cursor.valid) {
-        seen.push(cursor.at);
-        for (let i = random.below(3); i > 0; i--) insertRandom(fixture, random, ++seq);
-        if (isForward) cursor.next();
-        else cursor.prev();
-        if (seen.length > 400) break;
+  it.each(SEEDS)(
+    'keeps cursors in order, skipping nothing, while entries come (seed %i)',
+    (seed) => {
+      const fixture = filled(kind, seed, 100);
+      const random = new Prng(3000 + seed);
+      let seq = 100;
+      for (let round = 0; round < 60; round++) {
+        const isForward = random.chance(1, 2);
+        const target = randomTarget(random, fixture.model);
+        const cursor = fixture.memtable.newCursor();
+        const from = fixture.indexFrom(target);
+        if (isForward) cursor.seek(target, 0, target.length);
+        else cursor.seekBefore(target, 0, target.length);
+        const there = isForward
+          ? fixture.model.slice(from)
+          : fixture.model.slice(0, from).reverse();
+        const seen: number[] = [];
+        while (cursor.valid) {
+          seen.push(cursor.at);
+          for (let i = random.below(3); i > 0; i--) insertRandom(fixture, random, ++seq);
+          if (isForward) cursor.next();
+          else cursor.prev();
+          if (seen.length > 400) break;
+        }
+        const byOffset = new Map(fixture.model.map((entry) => [entry.at, entry]));
+        for (let i = 1; i < seen.length; i++) {
+          const a = byOffset.get(seen[i - 1] as number) as ModelEntry;
+          const b = byOffset.get(seen[i] as number) as ModelEntry;
+          expect(Math.sign(compareEntries(a, b)), `seed ${seed}, round ${round}`).toBe(
+            isForward ? -1 : 1,
+          );
+        }
+        const isSeen = new Set(seen);
+        const last =
+          seen.length > 400 ? (byOffset.get(seen.at(-1) as number) as ModelEntry) : undefined;
+        for (const entry of there) {
+          if (last !== undefined && compareEntries(last, entry) * (isForward ? 1 : -1) < 0) break;
+          expect(isSeen.has(entry.at), `seed ${seed}, round ${round}`).toBe(true);
+        }
+        if (seq > 2500) break;
       }
-      const byOffset = new Map(fixture.model.map((entry) => [entry.at, entry]));
-      for (let i = 1; i < seen.length; i++) {
-        const a = byOffset.get(seen[i - 1] as number) as ModelEntry;
-        const b = byOffset.get(seen[i] as number) as ModelEntry;
-        expect(Math.sign(compareEntries(a, b)), `seed ${seed}, round ${round}`).toBe(isForward ? -1 : 1);
-      }
-      const isSeen = new Set(seen);
-      const last = seen.length > 400 ? (byOffset.get(seen.at(-1) as number) as ModelEntry) : undefined;
-      for (const entry of there) {
-        if (last !== undefined && compareEntries(last, entry) * (isForward ? 1 : -1) < 0) break;
-        expect(isSeen.has(entry.at), `seed ${seed}, round ${round}`).toBe(true);
-      }
-      if (seq > 2500) break;
-    }
-  });
+    },
+  );
 
   it('turns a cursor around inside a chain that changes', () => {
     const fixture = new Fixture(kind);
@@ -207,11 +225,13 @@ describe.each(KINDS)('Memtable (%s)', (kind) => {
       [1, 20],
       [2, 10],
       [3, 30],
-      [4, 20],
-      [5, 5],
       [6, 20],
+      [5, 5],
+      [4, 20],
     ] as const;
-    const offsets = new Map(arrivals.map(([seq, version]) => [seq, fixture.insert(k, seq, version)]));
+    const offsets = new Map(
+      arrivals.map(([seq, version]) => [seq, fixture.insert(k, seq, version)]),
+    );
     const cursor = fixture.memtable.newCursor();
     cursor.first();
     expect(restForwards(cursor)).toEqual([3, 6, 4, 1, 2, 5].map((seq) => offsets.get(seq)));
@@ -232,9 +252,17 @@ describe.each(KINDS)('Memtable (%s)', (kind) => {
     fixture.memtable.insert(fixture.writer.put(k, seq, 17, KIND_PUT, 1_700_000_000_123, value));
     const cursor = fixture.memtable.newCursor();
     cursor.first();
-    expect(cursor).toMatchObject({ valid: true, seq, version: 17, kind: KIND_PUT, expiresAt: 1_700_000_000_123 });
+    expect(cursor).toMatchObject({
+      valid: true,
+      seq,
+      version: 17,
+      kind: KIND_PUT,
+      expiresAt: 1_700_000_000_123,
+    });
     expect(cursor.keyBytes.slice(cursor.keyStart, cursor.keyStart + cursor.keyLength)).toEqual(k);
-    expect(cursor.valueBytes.slice(cursor.valueStart, cursor.valueStart + cursor.valueLength)).toEqual(value);
+    expect(
+      cursor.valueBytes.slice(cursor.valueStart, cursor.valueStart + cursor.valueLength),
+    ).toEqual(value);
     cursor.close();
     cursor.close();
     expect(cursor.valid).toBe(false);
@@ -301,7 +329,9 @@ describe.each(KINDS)('Memtable (%s)', (kind) => {
     early[0] = 0x60;
     const escaped = new Uint8Array(KEY_BYTES_MAX);
     const shorter = plain.slice(1);
-    const keys = [plain, late, early, escaped, shorter].map((each) => encodeKey(FAMILY_DEFAULT, each));
+    const keys = [plain, late, early, escaped, shorter].map((each) =>
+      encodeKey(FAMILY_DEFAULT, each),
+    );
     keys.forEach((each, i) => fixture.insert(each, i + 1));
     for (const entry of fixture.model) expect(find(fixture.memtable, entry.key)).toBe(entry.at);
     const cursor = fixture.memtable.newCursor();
@@ -312,7 +342,8 @@ describe.each(KINDS)('Memtable (%s)', (kind) => {
   it('takes keys that nest deeper than any stack was made for', () => {
     const fixture = new Fixture(kind, 4 << 20);
     const deep = 'a'.repeat(700);
-    for (let length = 1; length <= 700; length++) fixture.insert(key(deep.slice(0, length)), length);
+    for (let length = 1; length <= 700; length++)
+      fixture.insert(key(deep.slice(0, length)), length);
     const cursor = fixture.memtable.newCursor();
     cursor.last();
     expect(restBackwards(cursor)).toEqual(fixture.model.map((entry) => entry.at).reverse());
@@ -334,17 +365,25 @@ describe.each(KINDS)('Memtable (%s)', (kind) => {
 /** Streams of new keys that make an index pay the most for each. */
 const ADVERSARIES: Readonly<Record<string, (i: number) => Uint8Array>> = {
   // Every node gets one child after the other, all nodes in step: each outgrows every type.
-  'nodes growing in step': (i) => keyOf([(i % 61) + 2, 0x61, ((i / 61) % 250) + 2, i / (61 * 250) + 2]),
-  'seventeen children each': (i) => keyOf([(i / 17 / 200) % 200 + 2, (i / 17) % 200 + 2, (i % 17) + 2]),
-  'five children each': (i) => keyOf([(i / 5 / 200) % 200 + 2, (i / 5) % 200 + 2, (i % 5) + 2]),
-  'pairs': (i) => keyOf([(i / 2 / 200) % 200 + 2, (i / 2) % 200 + 2, (i % 2) + 2]),
-  'forty-nine children each': (i) => keyOf([(i / 49) % 200 + 2, (i % 49) + 2]),
-  'ascending': (i) => key(String(i).padStart(9, '0')),
-  'nesting': (i) => keyOf(new Array<number>((i % 300) + 1).fill(0x61).concat([(i / 300) % 200 + 3])),
+  'nodes growing in step': (i) =>
+    keyOf([(i % 61) + 2, 0x61, ((i / 61) % 250) + 2, i / (61 * 250) + 2]),
+  // 117 groups: at 2000 keys every one has just outgrown its second node, and none was used again.
+  'seventeen children each, in step': (i) => keyOf([(i % 117) + 2, i / 117 + 2]),
+  'seventeen children each': (i) =>
+    keyOf([((i / 17 / 200) % 200) + 2, ((i / 17) % 200) + 2, (i % 17) + 2]),
+  'five children each': (i) => keyOf([((i / 5 / 200) % 200) + 2, ((i / 5) % 200) + 2, (i % 5) + 2]),
+  pairs: (i) => keyOf([((i / 2 / 200) % 200) + 2, ((i / 2) % 200) + 2, (i % 2) + 2]),
+  'forty-nine children each': (i) => keyOf([((i / 49) % 200) + 2, (i % 49) + 2]),
+  ascending: (i) => key(String(i).padStart(9, '0')),
+  nesting: (i) =>
+    keyOf(new Array<number>((i % 300) + 1).fill(0x61).concat([((i / 300) % 200) + 3])),
 };
 
 function keyOf(bytes: readonly number[]): Uint8Array {
-  return encodeKey(FAMILY_DEFAULT, Uint8Array.from(bytes, (byte) => Math.floor(byte)));
+  return encodeKey(
+    FAMILY_DEFAULT,
+    Uint8Array.from(bytes, (byte) => Math.floor(byte)),
+  );
 }
 
 describe.each(KINDS)('Memtable.hasRoomFor (%s)', (kind) => {
@@ -398,6 +437,82 @@ describe.each(KINDS)('Memtable.hasRoomFor (%s)', (kind) => {
     const used = fixture.memtable.indexBytesUsed();
     for (let seq = 3; seq < 1000; seq++) fixture.insert(key(seq % 2 === 0 ? 'a' : 'b'), seq);
     expect(fixture.memtable.indexBytesUsed()).toBe(used);
+  });
+});
+
+describe('Memtable.hasRoomFor (art)', () => {
+  /** Fills `groups` nodes with `size` children each, in step; returns the next sequence number. */
+  function fillNodes(fixture: Fixture, groups: number, size: number): number {
+    for (let i = 0; i < groups * size; i++) {
+      fixture.memtable.insert(
+        fixture.writer.put(keyOf([(i % groups) + 2, Math.floor(i / groups) + 2]), i + 1),
+      );
+    }
+    return groups * size + 1;
+  }
+
+  it.each([4, 16, 48])('counts that full nodes of %i grow with their very next key', (size) => {
+    const groups = 100;
+    const trial = new Fixture('art', 1 << 20);
+    fillNodes(trial, groups, size);
+    const used = trial.memtable.indexBytesUsed();
+    // Enough for some of the nodes to grow, or for all of these keys at the price of new ones.
+    for (const spare of [0, 40, 87, 88, 1000, 4000, 10_000, 50_000]) {
+      const fixture = new Fixture('art', 1 << 20, used + spare);
+      let seq = fillNodes(fixture, groups, size);
+      let promised = 0;
+      while (promised < groups && fixture.memtable.hasRoomFor(promised + 1)) promised++;
+      for (let i = 0; i < promised; i++) {
+        fixture.memtable.insert(fixture.writer.put(keyOf([i + 2, 255]), seq++));
+      }
+      expect(fixture.memtable.indexBytesUsed(), `spare ${spare}`).toBeLessThanOrEqual(used + spare);
+    }
+  });
+
+  it('uses an index beyond the worst case per key, since most keys cost less', () => {
+    const fixture = new Fixture('art', 8 << 20, indexBytesFor('art', 10_000));
+    let seq = 0;
+    while (fixture.memtable.hasRoomFor(1)) {
+      fixture.memtable.insert(fixture.writer.put(key(String(++seq).padStart(9, '0')), seq));
+    }
+    expect(seq).toBeGreaterThan(18_000);
+  });
+});
+
+describe('Memtable (skiplist)', () => {
+  it('cuts towers to the room that is promised when the generator only draws high ones', () => {
+    const bytes = indexBytesFor('skiplist', 1000);
+    const arena = dirtyArena(1 << 20, bytes);
+    const memtable = Memtable.create('skiplist', arena, { u32: () => 0 });
+    const writer = new EntryWriter(arena.data);
+    let seq = 0;
+    while (memtable.hasRoomFor(1)) {
+      memtable.insert(writer.put(key(`k${++seq}`), seq));
+      expect(memtable.indexBytesUsed()).toBeLessThanOrEqual(bytes);
+    }
+    expect(seq).toBeGreaterThanOrEqual(1000);
+    for (let i = 1; i <= seq; i++) expect(find(memtable, key(`k${i}`))).not.toBe(0);
+  });
+
+  it('stays in order when later keys share ever less of what many keys shared', () => {
+    const fixture = new Fixture('skiplist', 4 << 20);
+    const random = new Prng(21);
+    const prefix = 'the same beginning of all keys/';
+    let seq = 0;
+    for (let cut = prefix.length; cut >= 1; cut--) {
+      const count = cut === prefix.length ? 1500 : 10;
+      for (let i = 0; i < count; i++) {
+        fixture.insert(key(`${prefix.slice(0, cut)}${random.u32().toString(36)}`), ++seq);
+      }
+      const target = key(prefix.slice(0, cut));
+      const cursor = fixture.memtable.newCursor();
+      cursor.seek(target, 0, target.length);
+      expect(cursor.at).toBe(fixture.model[fixture.indexFrom(target)]?.at ?? 0);
+    }
+    const cursor = fixture.memtable.newCursor();
+    cursor.first();
+    expect(restForwards(cursor)).toEqual(fixture.model.map((entry) => entry.at));
+    for (const entry of fixture.model) expect(find(fixture.memtable, entry.key)).toBe(entry.at);
   });
 });
 

@@ -1,0 +1,75 @@
+/** The simulated environment: the whole database in one thread, from one seed. */
+import type { Env, Host, Log, LogFields, LogLevel } from '../base/env.js';
+import { Prng } from '../base/prng.js';
+import { startJob } from '../engine/jobs.js';
+import { InlineExecutor, RUN_AT_ONCE } from './inline-executor.js';
+import type { StepPolicy } from './inline-executor.js';
+import type { StartJob } from './job-channel.js';
+import { MemFs } from './mem-fs.js';
+import { SimClock } from './sim-clock.js';
+
+export interface LogLine {
+  /** Simulated wall time, milliseconds. */
+  readonly timeMs: number;
+  readonly level: LogLevel;
+  readonly event: string;
+  readonly fields: LogFields;
+}
+
+/** Keeps every line. */
+export class RecordingLog implements Log {
+  readonly lines: LogLine[];
+  readonly #nowMs: () => number;
+
+  constructor(nowMs: () => number) {
+    this.lines = [];
+    this.#nowMs = nowMs;
+  }
+
+  write(level: LogLevel, event: string, fields: LogFields = {}): void {
+    this.lines.push({ timeMs: this.#nowMs(), level, event, fields });
+  }
+
+  /** The lines of one event, oldest first. */
+  of(event: string): LogLine[] {
+    return this.lines.filter((line) => line.event === event);
+  }
+}
+
+/** An Env whose parts a test can reach. */
+export interface SimEnv extends Env {
+  readonly clock: SimClock;
+  readonly random: Prng;
+  readonly fs: MemFs;
+  readonly executor: InlineExecutor;
+  readonly log: RecordingLog;
+}
+
+export interface SimEnvOptions {
+  /** How jobs advance. Default: each to its end in one microtask. */
+  readonly policy?: StepPolicy;
+  /** Default: the jobs of the engine. */
+  readonly startJob?: StartJob;
+  /** Shared by the processes of one history. Default: a new clock. */
+  readonly clock?: SimClock;
+}
+
+/**
+ * A process on a simulated machine. `fs` is a new disk, or one that an earlier process left
+ * (killClone, crashClone): the host's boot id and pid follow from it.
+ */
+export function createSimEnv(seed: number, fs?: MemFs, options: SimEnvOptions = {}): SimEnv {
+  const clock = options.clock ?? new SimClock();
+  const disk = fs ?? new MemFs({ seed, nowMs: () => clock.nowMs() });
+  const log = new RecordingLog(() => clock.nowMs());
+  const executor = new InlineExecutor(
+    options.startJob ?? startJob,
+    { clock, fs: disk, log },
+    options.policy ?? RUN_AT_ONCE,
+  );
+  return { clock, random: new Prng(seed), fs: disk, executor, log, host: hostOf(disk) };
+}
+
+function hostOf(disk: MemFs): Host {
+  return { bootId: `sim-boot-${disk.bootCount}`, pid: 100 + disk.processCount, name: 'sim' };
+}
