@@ -161,6 +161,27 @@ describe('replayWal', () => {
     expect(recover(zeroHeader, OTHER_BOOT, good, false)).toBeInstanceOf(CorruptionError);
   });
 
+  it('takes a lost header after a power loss for a torn creation, unless a record says that something was synced', () => {
+    const never = segment().bytes;
+    const synced = segment([1]).bytes;
+    const load = (bytes: Uint8Array, wasSynced: boolean, isPowerLoss: boolean): boolean =>
+      loadWal(disk(bytes), WAL_PATH, 9, wasSynced, (n) => new Uint8Array(n), isPowerLoss).header ===
+      undefined;
+    for (const fill of [0, 0x5a]) {
+      for (const end of [128, 400]) {
+        const lost = never.slice().fill(fill, 0, end);
+        expect(load(lost, false, true)).toBe(true);
+        expect(() => load(lost, false, false)).toThrow(CorruptionError);
+        expect(() => load(lost, true, true)).toThrow(CorruptionError);
+      }
+      expect(() => load(synced.slice().fill(fill, 0, 128), false, true)).toThrow(CorruptionError);
+    }
+    expect(load(never, false, true)).toBe(false);
+    for (let length = 128; length < never.length; length++) {
+      expect(load(never.slice(0, length).fill(1, 0, 128), false, true)).toBe(true);
+    }
+  });
+
   it('after a process crash refuses every changed byte', () => {
     const good = segment([2]);
     eachDamage(good.bytes, (bad, at) => {
