@@ -127,8 +127,8 @@ async function openLocked(
       ? ManifestLog.create(env.fs, workdir, manifestInit(env, 1), env.clock.nowMs())
       : ManifestLog.open(env.fs, workdir, loaded);
   const blockCache = new BlockCache(options.cacheBytes);
-  const tableCache = new TableCache(env.fs, blockCache, { indexBytesMax: options.indexCacheBytes });
-  const tree = new Tree({ env, workdir, manifest, tableCache });
+  const tableCache = new TableCache(options.indexCacheBytes);
+  const tree = new Tree({ env, workdir, manifest, blockCache, tableCache });
   watch.mark('tables');
   const report = reportOf(loaded, replayed, manifest.version);
   await repair(env, tree, files, replayed, report);
