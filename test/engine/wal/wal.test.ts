@@ -161,7 +161,7 @@ describe('replayWal', () => {
     expect(recover(zeroHeader, OTHER_BOOT, good, false)).toBeInstanceOf(CorruptionError);
   });
 
-  it('takes a lost header after a power loss for a torn creation, unless a record says that something was synced', () => {
+  it('after a power loss takes a lost header for a torn creation unless a record calls something synced', () => {
     const never = segment().bytes;
     const synced = segment([1]).bytes;
     const load = (bytes: Uint8Array, wasSynced: boolean, isPowerLoss: boolean): boolean =>
