@@ -76,6 +76,7 @@ function prepareDirectory(env: Env, workdir: string, options: Options): void {
   if (stat === undefined) {
     if (!options.createIfMissing) throw notFound(workdir);
     fs.makeDirectory(workdir);
+    fs.syncDirectory(fs.join(workdir, '..'));
   }
 }
 
@@ -239,6 +240,7 @@ async function repair(
     reason: 'open',
     nextFileNumber: Math.max(version.nextFileNumber, highest + 1),
     sealValueLog: sealOpenSegments(env, tree, version),
+    removeWal: replayed.filter((segment) => segment.isLost).map((segment) => segment.fileNumber),
   };
   await tree.apply(edit);
   const kept = keptFiles(tree, version, replayed);
@@ -280,7 +282,9 @@ function keptFiles(tree: Tree, version: Version, replayed: readonly ReplayedSegm
   kept.add(`manifest ${tree.manifest.fileNumber}`);
   for (const meta of version.levels.flat()) kept.add(`table ${meta.fileNumber}`);
   for (const fileNumber of version.valueLog.keys()) kept.add(`valueLog ${fileNumber}`);
-  for (const segment of replayed) kept.add(`wal ${segment.fileNumber}`);
+  for (const segment of replayed) {
+    if (!segment.isLost) kept.add(`wal ${segment.fileNumber}`);
+  }
   return kept;
 }
 

@@ -97,13 +97,15 @@ function replayOne(
   const { pool } = context;
   let arena = pool.acquire(0, 0);
   try {
-    const loaded = loadWal(env.fs, path, wal.fileNumber, wal.isSynced, (bytes) => {
+    const allocate = (bytes: number): Uint8Array => {
       if (bytes > arena.data.byteLength) {
         pool.release(arena);
         arena = pool.acquire(bytes, 0);
       }
       return new Uint8Array(arena.data);
-    });
+    };
+    const isOtherBoot = crashOf(wal.bootId, env.host.bootId) === 'power';
+    const loaded = loadWal(env.fs, path, wal.fileNumber, wal.isSynced, allocate, isOtherBoot);
     const found = readEntries(env, version, wal, successor, loaded, context);
     const indexBytes = indexBytesFor(context.kind, found.entries.length);
     if (indexBytes > arena.index.byteLength) {
