@@ -38,7 +38,7 @@ import { replaySegments, type ReplayedSegment } from './wal-recovery.js';
 /** @throws LockedError, ModeError, CorruptionError, FormatError, IoError, NokvError NOKV_INVALID */
 export async function openCore(env: Env, workdir: string, options: Options): Promise<Core> {
   checkMode(env, workdir);
-  
+
   prepareDirectory(env, workdir, options);
   const lock = env.fs.lockDirectory(workdir);
   try {
@@ -55,7 +55,9 @@ function checkMode(env: Env, workdir: string): void {
   if (env.fs.stat(path) === undefined) return;
   let mode: unknown;
   try {
-    mode = (JSON.parse(new TextDecoder().decode(env.fs.readFile(path))) as { mode?: unknown } | null)?.mode;
+    mode = (
+      JSON.parse(new TextDecoder().decode(env.fs.readFile(path))) as { mode?: unknown } | null
+    )?.mode;
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error;
     throw new CorruptionError('mode file is not JSON', { file: path, offset: 0 }, { cause: error });
@@ -135,7 +137,10 @@ async function openLocked(
   await repair(env, tree, files, replayed, report);
   watch.mark('repair');
   report.steps = watch.steps;
-  return Core.create({ env, workdir, options, lock, pool, tree, blockCache, tableCache, report }, replayed);
+  return Core.create(
+    { env, workdir, options, lock, pool, tree, blockCache, tableCache, report },
+    replayed,
+  );
 }
 
 /** Without CURRENT there must be none of our data: an empty database over old files would hide a loss. */
@@ -203,7 +208,13 @@ function replayLogs(
 }
 
 /** Can the value behind a pointer be read? Each segment is opened anew: this runs after a power loss only. */
-function isReadable(env: Env, workdir: string, version: Version, pointer: Uint8Array, at: number): boolean {
+function isReadable(
+  env: Env,
+  workdir: string,
+  version: Version,
+  pointer: Uint8Array,
+  at: number,
+): boolean {
   const fileNumber = pointerFileNumber(pointer, at);
   const state = version.valueLog.get(fileNumber);
   if (state === undefined) return false;
@@ -277,7 +288,11 @@ function sealOpenSegments(
   return seals;
 }
 
-function keptFiles(tree: Tree, version: Version, replayed: readonly ReplayedSegment[]): Set<string> {
+function keptFiles(
+  tree: Tree,
+  version: Version,
+  replayed: readonly ReplayedSegment[],
+): Set<string> {
   const kept = new Set<string>();
   kept.add(`manifest ${tree.manifest.fileNumber}`);
   for (const meta of version.levels.flat()) kept.add(`table ${meta.fileNumber}`);

@@ -156,7 +156,11 @@ export class Tree {
     for (const [fileNumber, { bucket }] of version.valueLog) {
       const segment = this.#segments.get(fileNumber);
       if (segment !== undefined) segment.references++;
-      else this.#segments.set(fileNumber, { references: 1, path: this.segmentPath(fileNumber, bucket) });
+      else
+        this.#segments.set(fileNumber, {
+          references: 1,
+          path: this.segmentPath(fileNumber, bucket),
+        });
     }
     return new TreeVersion(version, this.#tables, (released) => this.#onReleased(released));
   }

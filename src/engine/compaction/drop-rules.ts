@@ -153,7 +153,15 @@ export class DropRules {
       if (tombstones.covers(keyBytes, keyStart, keyLength, version, seq, seqMax, versionMax)) {
         return DROP_COVERED;
       }
-      this.isStale ||= tombstones.covers(keyBytes, keyStart, keyLength, version, seq, SEQ_MAX, SEQ_MAX);
+      this.isStale ||= tombstones.covers(
+        keyBytes,
+        keyStart,
+        keyLength,
+        version,
+        seq,
+        SEQ_MAX,
+        SEQ_MAX,
+      );
     }
     const isExpired = expiresAt !== NO_EXPIRY && expiresAt <= this.#retention.nowMs;
     if (kind !== KIND_DELETE && !isExpired) return KEEP;
@@ -162,7 +170,6 @@ export class DropRules {
     }
     return kind === KIND_DELETE ? KEEP : KEEP_AS_DELETE;
   }
-
 }
 
 /** The least sequence number of a reader that sees `seq`: a pinned one, or a later one, which may be any. */
@@ -203,7 +210,11 @@ export function keptFragments(
   return kept;
 }
 
-function keptTombstones(fragment: RangeFragment, retention: Retention, isBottom: boolean): RangeFragment {
+function keptTombstones(
+  fragment: RangeFragment,
+  retention: Retention,
+  isBottom: boolean,
+): RangeFragment {
   const { pinnedSeqs, keepVersionsFrom, tombstoneFloor } = retention;
   const oldest = pinnedSeqs[0] ?? -1;
   const versions: number[] = [];
@@ -213,7 +224,9 @@ function keptTombstones(fragment: RangeFragment, retention: Retention, isBottom:
     const seq = fragment.seqs[i] as number;
     const seqMax = leastReaderOf(pinnedSeqs, seq);
     const versionMax = Math.max(version, keepVersionsFrom);
-    const isShadowed = seqs.some((other, k) => other <= seqMax && (versions[k] as number) <= versionMax);
+    const isShadowed = seqs.some(
+      (other, k) => other <= seqMax && (versions[k] as number) <= versionMax,
+    );
     const isSeenByAll = seq <= oldest && version <= keepVersionsFrom;
     if (isShadowed || (isBottom && isSeenByAll && version <= tombstoneFloor)) continue;
     versions.push(version);
@@ -241,6 +254,9 @@ export function rangesMeet(a: KeyRange, b: KeyRange): boolean {
 
 function checkPinned(pinned: readonly number[]): void {
   for (let i = 1; i < pinned.length; i++) {
-    assert((pinned[i - 1] as number) < (pinned[i] as number), 'drop rules: pinned sequence numbers ascend');
+    assert(
+      (pinned[i - 1] as number) < (pinned[i] as number),
+      'drop rules: pinned sequence numbers ascend',
+    );
   }
 }

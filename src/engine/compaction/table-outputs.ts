@@ -132,7 +132,12 @@ export class TableOutputs {
     const path = fs.join(directory, tableName(fileNumber));
     this.#file = fs.open(path, 'create');
     this.#created.push(path);
-    this.#sink = this.#access.create(this.#file, fileNumber, newIdentity(this.#random), clock.nowMs());
+    this.#sink = this.#access.create(
+      this.#file,
+      fileNumber,
+      newIdentity(this.#random),
+      clock.nowMs(),
+    );
     return this.#sink;
   }
 
@@ -157,11 +162,17 @@ export class TableOutputs {
     for (; this.#fragmentAt < fragments.length; this.#fragmentAt++) {
       const fragment = fragments[this.#fragmentAt] as RangeFragment;
       if (cutKey !== undefined && compareArrays(fragment.lower, cutKey) >= 0) return;
-      const lower = from !== undefined && compareArrays(fragment.lower, from) < 0 ? from : fragment.lower;
+      const lower =
+        from !== undefined && compareArrays(fragment.lower, from) < 0 ? from : fragment.lower;
       const isCut = cutKey !== undefined && compareArrays(fragment.upper, cutKey) > 0;
       const upper = isCut ? cutKey : fragment.upper;
       for (let i = 0; i < fragment.seqs.length; i++) {
-        sink.addRangeTombstone(lower, upper, fragment.versions[i] as number, fragment.seqs[i] as number);
+        sink.addRangeTombstone(
+          lower,
+          upper,
+          fragment.versions[i] as number,
+          fragment.seqs[i] as number,
+        );
       }
       if (isCut) return;
     }
@@ -170,7 +181,8 @@ export class TableOutputs {
 
 function checkDisjoint(tables: readonly TableMeta[]): void {
   for (let i = 1; i < tables.length; i++) {
-    const ordered = compareArrays((tables[i - 1] as TableMeta).upper, (tables[i] as TableMeta).lower) <= 0;
+    const ordered =
+      compareArrays((tables[i - 1] as TableMeta).upper, (tables[i] as TableMeta).lower) <= 0;
     assert(ordered, 'table outputs: tables overlap');
   }
 }

@@ -20,7 +20,8 @@ const EMPTY: Uint8Array = new Uint8Array(0);
 
 export abstract class BlockCursor {
   valid = false;
-  keyBytes: Uint8Array = new Uint8Array(128);
+  /** Grows on demand; up to 64 bytes stay on the JavaScript heap, where an allocation costs a tenth. */
+  keyBytes: Uint8Array = new Uint8Array(64);
   readonly keyStart = 0;
   keyLength = 0;
   version = 0;
