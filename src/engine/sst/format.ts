@@ -21,6 +21,9 @@ const FOOTER_CRC_AT = 68;
 /** Codec byte and checksum behind every block. */
 export const BLOCK_TRAILER_BYTES = 5; // on disk, frozen
 
+/** Offsets of a restart point's entry and value in the payload, two u32. */
+export const RESTART_BYTES = 8; // on disk, frozen
+
 /** Entries from one restart point to the next; readers take the points from the block. */
 export const RESTART_INTERVAL = 16;
 export const BLOCK_BYTES_DEFAULT = 4096;

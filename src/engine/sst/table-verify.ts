@@ -42,6 +42,11 @@ class CheckCursor extends BlockCursor {
     return this.parseEntry();
   }
 
+  /** Do values and entries end where they should? Requires all stepped over. */
+  isWhole(): boolean {
+    return this.nextAt === this.limit && this.nextValueAt === this.entriesStart;
+  }
+
   protected damaged(what: string): never {
     throw this.#file.damage(what, this.#offset);
   }
@@ -176,7 +181,7 @@ class TableCheck {
       isFirst = false;
       this.#checkEntry(offset);
     }
-    if (isFirst) throw this.#file.damage('data block is empty', offset);
+    if (isFirst || !cursor.isWhole()) throw this.#file.damage('data block is malformed', offset);
     const separator = blocks.separator(block);
     if (compareArrays(this.#lastKey, separator) > 0)
       throw this.#file.damage('separator is below its block', offset);
