@@ -12,7 +12,14 @@ import { ALL_KEYS, type FlushJob, type FlushResult } from './compaction/job-spec
 import { Rewriter } from './compaction/rewriter.js';
 import type { TableAccess } from './compaction/table-access.js';
 import { TableOutputs } from './compaction/table-outputs.js';
-import { entryKeyLength, entryKeyStart, entrySeq, entryValueLength, entryValueStart, entryVersion } from './entry.js';
+import {
+  entryKeyLength,
+  entryKeyStart,
+  entrySeq,
+  entryValueLength,
+  entryValueStart,
+  entryVersion,
+} from './entry.js';
 import { Memtable } from './memtable/memtable.js';
 import { RangeTombstones } from './range-tombstones.js';
 

@@ -81,7 +81,8 @@ export interface CompactionJob extends RewriteJob {
   readonly fileNumbers: { readonly first: number; readonly count: number };
   /** Where tables that are not inputs may hold older data of the same keys; sorted, disjoint. */
   readonly olderRanges: readonly KeyRange[];
-  readonly valueLog?: { readonly sources: readonly ValueLogSource[]; readonly target: ValueLogTarget } | undefined;
+  readonly valueLog?:
+    { readonly sources: readonly ValueLogSource[]; readonly target: ValueLogTarget } | undefined;
 }
 
 /** A value-log file written by a compaction; durable. */

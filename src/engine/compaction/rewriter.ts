@@ -178,7 +178,13 @@ export class Rewriter {
     if (input.kind === KIND_VALUE_POINTER && relocation?.wants(valueBytes, valueStart) === true) {
       const { keyBytes, keyStart, keyLength, version, seq } = input;
       this.#bytesMoved += relocation.move(
-        keyBytes, keyStart, keyLength, version, seq, valueBytes, valueStart,
+        keyBytes,
+        keyStart,
+        keyLength,
+        version,
+        seq,
+        valueBytes,
+        valueStart,
       );
       valueBytes = relocation.pointer;
       valueStart = 0;
@@ -207,7 +213,10 @@ export class Rewriter {
   #writeHeld(): void {
     const held = this.#held;
     if (held.length === 0) return;
-    for (let i = 0; i < held.length; i += 2) this.#writeDelete(held[i] as number, held[i + 1] as number);
+    for (let i = 0; i < held.length; i += 2) {
+      this.#writeDelete(held[i] as number, held[i + 1] as number);
+      if (this.#rules.isStale) this.#outputs.noteStale(this.#keyLength);
+    }
     held.length = 0;
     this.#heldExpired = 0;
   }

@@ -9,7 +9,12 @@
 import type { JobEnv } from '../../base/env.js';
 import { valueLogName } from '../file-names.js';
 import { ValueLogFile, ValueLogReader } from '../vlog/reader.js';
-import { encodeValuePointer, pointerFileNumber, pointerLength, VALUE_POINTER_SIZE } from '../vlog/value-pointer.js';
+import {
+  encodeValuePointer,
+  pointerFileNumber,
+  pointerLength,
+  VALUE_POINTER_SIZE,
+} from '../vlog/value-pointer.js';
 import { ValueLogWriter } from '../vlog/writer.js';
 import type { NewValueLog, ValueLogSource, ValueLogTarget } from './job-spec.js';
 
@@ -57,7 +62,13 @@ export class ValueRelocation {
     const value = this.#reader.read(pointerBytes, at);
     const writer = this.#writer ?? this.#create();
     writer.append(keyBytes, keyStart, keyLength, seq, version, value, 0, value.length);
-    encodeValuePointer(this.pointer, 0, this.#target.fileNumber, writer.lastStart, writer.lastLength);
+    encodeValuePointer(
+      this.pointer,
+      0,
+      this.#target.fileNumber,
+      writer.lastStart,
+      writer.lastLength,
+    );
     this.#count++;
     return writer.lastLength;
   }
@@ -84,7 +95,10 @@ export class ValueRelocation {
     try {
       this.#env.fs.remove(writer.file.path);
     } catch (error) {
-      this.#env.log.write('warn', 'compaction.orphan', { path: writer.file.path, error: String(error) });
+      this.#env.log.write('warn', 'compaction.orphan', {
+        path: writer.file.path,
+        error: String(error),
+      });
     }
   }
 

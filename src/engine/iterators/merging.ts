@@ -57,7 +57,14 @@ class Head {
 
 /** Internal order of two valid heads: negative when `a` comes first; zero for the identical entry. */
 function compareHeads(a: Head, b: Head): number {
-  const byKey = compareBytes(a.keyBytes, a.keyStart, a.keyLength, b.keyBytes, b.keyStart, b.keyLength);
+  const byKey = compareBytes(
+    a.keyBytes,
+    a.keyStart,
+    a.keyLength,
+    b.keyBytes,
+    b.keyStart,
+    b.keyLength,
+  );
   if (byKey !== 0) return byKey;
   if (a.version !== b.version) return b.version - a.version;
   return b.seq - a.seq;
@@ -314,7 +321,12 @@ export class MergingCursor implements EntryCursor {
   /** Order of a source's entry against the entry this cursor showed when #saveKey was called. */
   #compareToSaved(source: EntryCursor, length: number): number {
     const byKey = compareBytes(
-      source.keyBytes, source.keyStart, source.keyLength, this.#saved, 0, length,
+      source.keyBytes,
+      source.keyStart,
+      source.keyLength,
+      this.#saved,
+      0,
+      length,
     );
     if (byKey !== 0) return byKey;
     if (source.version !== this.version) return this.version - source.version;
@@ -351,7 +363,10 @@ export class MergingCursor implements EntryCursor {
 
   #check(winner: Head): void {
     for (const head of this.#heads) {
-      assert(head === winner || !this.#before(head, winner), 'merging cursor: the winner is not the first');
+      assert(
+        head === winner || !this.#before(head, winner),
+        'merging cursor: the winner is not the first',
+      );
     }
   }
 }

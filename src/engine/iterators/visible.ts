@@ -236,7 +236,8 @@ export class VisibleCursor implements EntryCursor {
   #showCopy(): void {
     const merge = this.#merge;
     const length = merge.valueLength;
-    if (this.#value.length < length) this.#value = new Uint8Array(length + Math.min(length, 65_536));
+    if (this.#value.length < length)
+      this.#value = new Uint8Array(length + Math.min(length, 65_536));
     copyBytes(merge.valueBytes, merge.valueStart, this.#value, 0, length);
     this.keyBytes = this.#key;
     this.keyStart = 0;
