@@ -68,7 +68,10 @@ function parse(text: string): Parsed[] {
     cases.push({
       head: lines.slice(start, separator + 1),
       run: parseCommand(lines[commandAt] as string, lines.slice(commandAt + 1, separator)),
-      expected: lines.slice(separator + 1, end).join('\n').trimEnd(),
+      expected: lines
+        .slice(separator + 1, end)
+        .join('\n')
+        .trimEnd(),
       line: commandAt + 1,
     });
     at = end;

@@ -124,7 +124,8 @@ export function randomHistory(
       version,
       seq,
       kind: isDelete ? KIND_DELETE : KIND_PUT,
-      expiresAt: !isDelete && shape.expires && random.chance(1, 3) ? 1 + random.below(100) : NO_EXPIRY,
+      expiresAt:
+        !isDelete && shape.expires && random.chance(1, 3) ? 1 + random.below(100) : NO_EXPIRY,
       value: isDelete ? new Uint8Array(0) : Buffer.from(`v${seq}`),
     });
   }

@@ -20,7 +20,14 @@ function randomTombstones(random: Prng, count: number): RangeTombstone[] {
 
 function probe(random: Prng): ModelEntry {
   const key = keyOf(keyName(random.below(KEYS)));
-  return { key, version: random.below(20), seq: random.below(20), kind: 1, expiresAt: 0, value: NOTHING };
+  return {
+    key,
+    version: random.below(20),
+    seq: random.below(20),
+    kind: 1,
+    expiresAt: 0,
+    value: NOTHING,
+  };
 }
 
 function expectSame(random: Prng, tested: RangeTombstones, list: readonly RangeTombstone[]): void {
@@ -29,7 +36,15 @@ function expectSame(random: Prng, tested: RangeTombstones, list: readonly RangeT
     const seqMax = random.chance(1, 3) ? SEQ_MAX : random.below(20);
     const versionMax = random.chance(1, 3) ? SEQ_MAX : random.below(20);
     const padded = Uint8Array.of(9, 9, ...entry.key, 9);
-    const covered = tested.covers(padded, 2, entry.key.length, entry.version, entry.seq, seqMax, versionMax);
+    const covered = tested.covers(
+      padded,
+      2,
+      entry.key.length,
+      entry.version,
+      entry.seq,
+      seqMax,
+      versionMax,
+    );
     expect(covered).toBe(isCovered(entry, list, { seqMax, versionMax }));
   }
 }
@@ -76,7 +91,12 @@ describe('RangeTombstones', () => {
         expect(compareArrays(end, piece.lower)).toBeLessThanOrEqual(0);
         end = piece.upper;
         piece.seqs.forEach((seq, i) => {
-          flat.push({ lower: piece.lower, upper: piece.upper, seq, version: piece.versions[i] as number });
+          flat.push({
+            lower: piece.lower,
+            upper: piece.upper,
+            seq,
+            version: piece.versions[i] as number,
+          });
         });
       }
       expect(compareArrays(end, upper)).toBeLessThanOrEqual(0);
@@ -100,7 +120,9 @@ describe('RangeTombstones', () => {
   });
 
   it('does not cover an entry of its own version and sequence number', () => {
-    const tested = new RangeTombstones([{ lower: keyOf('a'), upper: keyOf('z'), version: 5, seq: 5 }]);
+    const tested = new RangeTombstones([
+      { lower: keyOf('a'), upper: keyOf('z'), version: 5, seq: 5 },
+    ]);
     const key = keyOf('b');
     expect(tested.covers(key, 0, key.length, 5, 5, SEQ_MAX, SEQ_MAX)).toBe(false);
     expect(tested.covers(key, 0, key.length, 5, 4, SEQ_MAX, SEQ_MAX)).toBe(true);

@@ -1,7 +1,9 @@
 /** Table metas for tests: everything but what a test says is empty. */
 import type { TableMeta } from '../../src/engine/table-meta.js';
 
-export function tableMeta(given: Partial<TableMeta> & Pick<TableMeta, 'fileNumber' | 'lower' | 'upper'>): TableMeta {
+export function tableMeta(
+  given: Partial<TableMeta> & Pick<TableMeta, 'fileNumber' | 'lower' | 'upper'>,
+): TableMeta {
   return {
     bytes: 1,
     identity: String(given.fileNumber).padStart(16, '0'),

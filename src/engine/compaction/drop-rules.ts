@@ -16,7 +16,8 @@
  *
  * A delete (or an expired entry, which reads the same) hides what sorts after it. It may go when nothing does:
  * no later entry of the key stays in this job (`hold`: the caller waits for the end of the key), none lies
- * in an older table (`isBottom`), and none can arrive (`tombstoneFloor`).
+ * in an older table (`isBottom`), and none can arrive (`tombstoneFloor`). Range tombstones likewise: at the
+ * bottom one goes when no older entry that it covers stays (table-outputs.ts watches).
  */
 import { assert } from '../../base/assert.js';
 import { compareArrays, compareBytes } from '../../base/bytes.js';
@@ -76,8 +77,7 @@ export class DropRules {
   /** Least seq of its newer entries with version #version. */
   #leastSeqOfVersion: number;
   #version: number;
-  #isFirst: boolean;
-  /** Is the entry just decided, if it is kept, already superseded for new readers? */
+  /** Would the entry just decided be dropped if there were no snapshots? */
   isStale: boolean;
 
   /**
@@ -98,7 +98,6 @@ export class DropRules {
     this.#leastSeq = Number.POSITIVE_INFINITY;
     this.#leastSeqOfVersion = Number.POSITIVE_INFINITY;
     this.#version = -1;
-    this.#isFirst = true;
     this.isStale = false;
     checkPinned(this.#pinned);
   }
@@ -121,7 +120,6 @@ export class DropRules {
     this.#leastSeq = Number.POSITIVE_INFINITY;
     this.#leastSeqOfVersion = Number.POSITIVE_INFINITY;
     this.#version = -1;
-    this.#isFirst = true;
   }
 
   /** What to do with the next entry of the current key; entries come in internal order. */
@@ -142,8 +140,7 @@ export class DropRules {
     }
     const least = version <= keepFrom ? this.#leastSeq : this.#leastSeqOfVersion;
     const isShadowed = least <= seqMax;
-    this.isStale = !this.#isFirst;
-    this.#isFirst = false;
+    this.isStale = least !== Number.POSITIVE_INFINITY;
     if (seq < this.#leastSeqOfVersion) this.#leastSeqOfVersion = seq;
     if (version <= keepFrom && seq < this.#leastSeq) this.#leastSeq = seq;
     if (isShadowed) return DROP_SHADOWED;
@@ -160,7 +157,7 @@ export class DropRules {
         version,
         seq,
         SEQ_MAX,
-        SEQ_MAX,
+        versionMax,
       );
     }
     const isExpired = expiresAt !== NO_EXPIRY && expiresAt <= this.#retention.nowMs;
@@ -184,41 +181,45 @@ function leastReaderOf(pinned: readonly number[], seq: number): number {
   return low < pinned.length ? (pinned[low] as number) : seq;
 }
 
+/** A fragment to be written; the lists run in parallel. */
+export interface KeptFragment extends RangeFragment {
+  /** At the bottom: the tombstone may be left out where no older entry stays. */
+  readonly canVanish: readonly boolean[];
+}
+
 /**
- * The range tombstones that must be written: per fragment, those that another one shadows are left out,
- * and at the bottom those that every reader sees (all they cover in the inputs is dropped). Neighbours
- * with equal lists are joined.
+ * The range tombstones to be written: per fragment, those that another one shadows are left out.
+ * Neighbours with equal lists are joined.
  */
 export function keptFragments(
   tombstones: RangeTombstones,
   retention: Retention,
   olderRanges: readonly KeyRange[],
-): RangeFragment[] {
+): KeptFragment[] {
   if (tombstones.isEmpty) return [];
-  const kept: RangeFragment[] = [];
+  const kept: KeptFragment[] = [];
   for (const fragment of tombstones.clip(undefined, undefined)) {
-    const isBottom = !meetsAny(olderRanges, fragment);
-    const rest = keptTombstones(fragment, retention, isBottom);
-    if (rest.versions.length === 0) continue;
+    const next = keptTombstones(fragment, retention, !meetsAny(olderRanges, fragment));
     const before = kept.at(-1);
-    if (before !== undefined && continues(before, rest)) {
-      kept[kept.length - 1] = { ...before, upper: rest.upper };
+    if (before !== undefined && continues(before, next)) {
+      kept[kept.length - 1] = { ...before, upper: next.upper };
     } else {
-      kept.push(rest);
+      kept.push(next);
     }
   }
   return kept;
 }
 
+/** The newest tombstone of a fragment is always kept here, so no list is empty. */
 function keptTombstones(
   fragment: RangeFragment,
   retention: Retention,
   isBottom: boolean,
-): RangeFragment {
+): KeptFragment {
   const { pinnedSeqs, keepVersionsFrom, tombstoneFloor } = retention;
-  const oldest = pinnedSeqs[0] ?? -1;
   const versions: number[] = [];
   const seqs: number[] = [];
+  const canVanish: boolean[] = [];
   for (let i = 0; i < fragment.seqs.length; i++) {
     const version = fragment.versions[i] as number;
     const seq = fragment.seqs[i] as number;
@@ -227,19 +228,24 @@ function keptTombstones(
     const isShadowed = seqs.some(
       (other, k) => other <= seqMax && (versions[k] as number) <= versionMax,
     );
-    const isSeenByAll = seq <= oldest && version <= keepVersionsFrom;
-    if (isShadowed || (isBottom && isSeenByAll && version <= tombstoneFloor)) continue;
+    if (isShadowed) continue;
     versions.push(version);
     seqs.push(seq);
+    canVanish.push(isBottom && version <= tombstoneFloor);
   }
-  return { lower: fragment.lower, upper: fragment.upper, versions, seqs };
+  return { lower: fragment.lower, upper: fragment.upper, versions, seqs, canVanish };
 }
 
-function continues(before: RangeFragment, next: RangeFragment): boolean {
+function continues(before: KeptFragment, next: KeptFragment): boolean {
   return (
     compareArrays(before.upper, next.lower) === 0 &&
     before.seqs.length === next.seqs.length &&
-    before.seqs.every((seq, i) => seq === next.seqs[i] && before.versions[i] === next.versions[i])
+    before.seqs.every(
+      (seq, i) =>
+        seq === next.seqs[i] &&
+        before.versions[i] === next.versions[i] &&
+        before.canVanish[i] === next.canVanish[i],
+    )
   );
 }
 

@@ -395,8 +395,7 @@ class Picker {
     const { meta } = only;
     if (meta.staleBytes > STALE_RATIO * meta.rawBytes || this.#isExpired(meta)) return false;
     const isBottom = this.#olderRanges(inputs).length === 0;
-    if (isBottom && meta.tombstones + meta.rangeTombstones > 0 && this.#canDropAll(meta))
-      return false;
+    if (isBottom && meta.tombstones + meta.rangeTombstones > 0) return false;
     if (this.#refersToEmptied(meta)) return false;
     const grandparents = tablesBytes(this.#overlapping(outputLevel + 1, meta));
     return grandparents <= GRANDPARENT_TABLES_MAX * this.#options.tableBytes;
@@ -458,26 +457,26 @@ class Picker {
     return undefined;
   }
 
-  /** Without #canDropAll the rewrite could leave what it came for, and be picked again at once. */
+  /** Many bytes to drop; or some, and range tombstones, which cost every read, are kept because of them. */
   #isWorthCleanup(table: TableMeta): boolean {
-    const isStale = table.staleBytes >= STALE_RATIO * Math.max(1, table.rawBytes);
-    return (isStale || isMostlyTombstones(table)) && this.#canDropAll(table);
+    const isWorth = table.rangeTombstones > 0 || table.staleBytes >= STALE_RATIO * table.rawBytes;
+    return isWorth && this.#hasStale(table);
   }
 
   /** Is there anything that a rewrite in the last level is sure to remove? */
   #hasGarbage(table: TableMeta): boolean {
-    const { nowMs } = this.#context.retention;
-    if (table.earliestExpiry !== 0 && table.earliestExpiry <= nowMs) return true;
-    const some = table.staleBytes + table.tombstones + table.rangeTombstones;
-    return some > 0 && this.#canDropAll(table);
+    const { earliestExpiry } = table;
+    if (earliestExpiry !== 0 && earliestExpiry <= this.#context.retention.nowMs) return true;
+    return this.#hasStale(table);
   }
 
-  /** No reader needs an old version or a tombstone of this table. */
-  #canDropAll(table: TableMeta): boolean {
-    const { pinnedSeqs, keepVersionsFrom, tombstoneFloor } = this.#context.retention;
-    const oldest = pinnedSeqs[0];
-    if (oldest === undefined || table.maxSeq > oldest) return false;
-    return table.maxVersion <= keepVersionsFrom && table.maxVersion <= tombstoneFloor;
+  /**
+   * Does the table hold entries that it would not hold without snapshots, and is no snapshot left that
+   * needs them? A rewrite then removes every one of them, so it is not picked again.
+   */
+  #hasStale(table: TableMeta): boolean {
+    const oldest = this.#context.retention.pinnedSeqs[0];
+    return table.staleBytes > 0 && oldest !== undefined && table.maxSeq <= oldest;
   }
 
   #isExpired(table: TableMeta): boolean {

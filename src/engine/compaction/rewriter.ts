@@ -213,8 +213,10 @@ export class Rewriter {
   #writeHeld(): void {
     const held = this.#held;
     if (held.length === 0) return;
-    for (let i = 0; i < held.length; i += 2)
+    for (let i = 0; i < held.length; i += 2) {
       this.#writeDelete(held[i] as number, held[i + 1] as number);
+      if (this.#rules.isStale) this.#outputs.noteStale(this.#keyLength);
+    }
     held.length = 0;
     this.#heldExpired = 0;
   }

@@ -8,17 +8,23 @@
  *     entries      a b c d | e f g        cut at e
  *     tombstone      [b--------g)         table 1: [b, e)   table 2: [e, g)
  *
+ * A tombstone that may vanish is written only where it covers an older entry that was added between the
+ * cuts: for each fragment the oldest one is remembered.
+ *
  * Until `finish` returns, nothing outside knows the files; `abort` removes every one of them.
  */
 import { assert, INVARIANTS } from '../../base/assert.js';
-import { compareArrays, detach } from '../../base/bytes.js';
+import { compareArrays, compareBytes, detach } from '../../base/bytes.js';
 import type { FsFile, JobEnv } from '../../base/env.js';
 import { Prng } from '../../base/prng.js';
 import { tableName } from '../file-names.js';
-import type { RangeFragment } from '../range-tombstones.js';
 import type { TableMeta } from '../table-meta.js';
 import { newIdentity } from '../unique-identity.js';
+import type { KeptFragment } from './drop-rules.js';
 import type { TableAccess, TableSink } from './table-access.js';
+
+/** Of an oldest entry: there is none. */
+const NONE = Number.POSITIVE_INFINITY;
 
 export interface TableOutputsPlan {
   readonly directory: string;
@@ -26,7 +32,7 @@ export interface TableOutputsPlan {
   readonly fileNumbers: { readonly first: number; readonly count: number };
   readonly targetTableBytes: number;
   /** Sorted, disjoint. */
-  readonly fragments: readonly RangeFragment[];
+  readonly fragments: readonly KeptFragment[];
 }
 
 export class TableOutputs {
@@ -41,6 +47,11 @@ export class TableOutputs {
   #sink: TableSink | undefined;
   /** First fragment that is not wholly written. */
   #fragmentAt: number;
+  /** First fragment that does not end before the last added key. */
+  #entryAt: number;
+  /** Per fragment the oldest entry added in it since the last cut. */
+  readonly #oldestVersions: Float64Array;
+  readonly #oldestSeqs: Float64Array;
   /** Where the last cut was; fragments before it are written. */
   #cutKey: Uint8Array | undefined;
   /** Entries added. */
@@ -56,6 +67,9 @@ export class TableOutputs {
     this.#file = undefined;
     this.#sink = undefined;
     this.#fragmentAt = 0;
+    this.#entryAt = 0;
+    this.#oldestVersions = new Float64Array(plan.fragments.length).fill(NONE);
+    this.#oldestSeqs = new Float64Array(plan.fragments.length).fill(NONE);
     this.#cutKey = undefined;
     this.entries = 0;
   }
@@ -80,6 +94,9 @@ export class TableOutputs {
     valueStart: number,
     valueLength: number,
   ): void {
+    if (this.#entryAt < this.#plan.fragments.length) {
+      this.#noteEntry(keyBytes, keyStart, keyLength, version, seq);
+    }
     const sink = this.#sink ?? this.#openTable();
     sink.add(
       keyBytes,
@@ -103,8 +120,7 @@ export class TableOutputs {
 
   /** Ends the last table and makes the directory durable. */
   finish(): TableMeta[] {
-    const hasTombstones = this.#fragmentAt < this.#plan.fragments.length;
-    if (this.#sink === undefined && hasTombstones) this.#openTable();
+    if (this.#sink === undefined && this.#hasTombstones()) this.#openTable();
     if (this.#sink !== undefined) this.#closeTable(undefined);
     if (this.#tables.length > 0) this.#env.fs.syncDirectory(this.#plan.directory);
     if (INVARIANTS) checkDisjoint(this.#tables);
@@ -155,18 +171,65 @@ export class TableOutputs {
     this.#sink = undefined;
   }
 
+  #noteEntry(
+    keyBytes: Uint8Array,
+    keyStart: number,
+    keyLength: number,
+    version: number,
+    seq: number,
+  ): void {
+    const { fragments } = this.#plan;
+    for (; this.#entryAt < fragments.length; this.#entryAt++) {
+      const { upper } = fragments[this.#entryAt] as KeptFragment;
+      if (compareBytes(upper, 0, upper.length, keyBytes, keyStart, keyLength) > 0) break;
+    }
+    const fragment = fragments[this.#entryAt];
+    if (fragment === undefined) return;
+    const { lower } = fragment;
+    if (compareBytes(lower, 0, lower.length, keyBytes, keyStart, keyLength) > 0) return;
+    if (
+      !isNewer(this.#oldestVersions[this.#entryAt], this.#oldestSeqs[this.#entryAt], version, seq)
+    )
+      return;
+    this.#oldestVersions[this.#entryAt] = version;
+    this.#oldestSeqs[this.#entryAt] = seq;
+  }
+
+  /** Is there a tombstone to be written that is not? */
+  #hasTombstones(): boolean {
+    const { fragments } = this.#plan;
+    for (let at = this.#fragmentAt; at < fragments.length; at++) {
+      const fragment = fragments[at] as KeptFragment;
+      if (fragment.seqs.some((_, i) => this.#isNeeded(at, i))) return true;
+    }
+    return false;
+  }
+
+  #isNeeded(fragmentAt: number, index: number): boolean {
+    const fragment = this.#plan.fragments[fragmentAt] as KeptFragment;
+    if (fragment.canVanish[index] !== true) return true;
+    return isNewer(
+      fragment.versions[index],
+      fragment.seqs[index],
+      this.#oldestVersions[fragmentAt],
+      this.#oldestSeqs[fragmentAt],
+    );
+  }
+
   /** Writes what lies between the last cut and this one. */
   #addTombstones(sink: TableSink, cutKey: Uint8Array | undefined): void {
     const { fragments } = this.#plan;
     const from = this.#cutKey;
     for (; this.#fragmentAt < fragments.length; this.#fragmentAt++) {
-      const fragment = fragments[this.#fragmentAt] as RangeFragment;
+      const at = this.#fragmentAt;
+      const fragment = fragments[at] as KeptFragment;
       if (cutKey !== undefined && compareArrays(fragment.lower, cutKey) >= 0) return;
       const lower =
         from !== undefined && compareArrays(fragment.lower, from) < 0 ? from : fragment.lower;
       const isCut = cutKey !== undefined && compareArrays(fragment.upper, cutKey) > 0;
       const upper = isCut ? cutKey : fragment.upper;
       for (let i = 0; i < fragment.seqs.length; i++) {
+        if (!this.#isNeeded(at, i)) continue;
         sink.addRangeTombstone(
           lower,
           upper,
@@ -174,9 +237,24 @@ export class TableOutputs {
           fragment.seqs[i] as number,
         );
       }
-      if (isCut) return;
+      if (isCut) {
+        this.#oldestVersions[at] = NONE;
+        this.#oldestSeqs[at] = NONE;
+        return;
+      }
     }
   }
+}
+
+/** Is (version, seq) above the other one? */
+function isNewer(
+  version: number | undefined,
+  seq: number | undefined,
+  otherVersion: number | undefined,
+  otherSeq: number | undefined,
+): boolean {
+  if (version !== otherVersion) return (version as number) > (otherVersion as number);
+  return (seq as number) > (otherSeq as number);
 }
 
 function checkDisjoint(tables: readonly TableMeta[]): void {

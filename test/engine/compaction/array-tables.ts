@@ -2,7 +2,11 @@
 import { assert } from '../../../src/base/assert.js';
 import { compareArrays } from '../../../src/base/bytes.js';
 import type { FsFile } from '../../../src/base/env.js';
-import type { TableAccess, TableSink, TableSource } from '../../../src/engine/compaction/table-access.js';
+import type {
+  TableAccess,
+  TableSink,
+  TableSource,
+} from '../../../src/engine/compaction/table-access.js';
 import { KIND_DELETE } from '../../../src/engine/entry.js';
 import type { EntryCursor } from '../../../src/engine/iterators/entry-cursor.js';
 import { keySuccessor } from '../../../src/engine/key.js';
@@ -55,7 +59,10 @@ class ArraySink implements TableSink {
     const value = viewlessKey(valueBytes, valueStart, valueLength);
     const entry = { key, version, seq, kind, expiresAt, value };
     const last = this.#entries.at(-1);
-    assert(last === undefined || compareEntries(last, entry) < 0, 'array table: entries out of order');
+    assert(
+      last === undefined || compareEntries(last, entry) < 0,
+      'array table: entries out of order',
+    );
     this.#entries.push(entry);
   }
 
@@ -119,7 +126,10 @@ export function arrayTable(
   tombstones: readonly RangeTombstone[],
 ): ArrayTable {
   const lowers = [...entries.map((entry) => entry.key), ...tombstones.map((t) => t.lower)];
-  const uppers = [...entries.map((entry) => keySuccessor(entry.key)), ...tombstones.map((t) => t.upper)];
+  const uppers = [
+    ...entries.map((entry) => keySuccessor(entry.key)),
+    ...tombstones.map((t) => t.upper),
+  ];
   const all = [...entries, ...tombstones];
   const expiries = entries.map((entry) => entry.expiresAt).filter((at) => at !== 0);
   const meta = tableMeta({

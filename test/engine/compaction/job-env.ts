@@ -13,6 +13,7 @@ export function createJobEnv(): JobTestEnv {
   const { clock, fs, log } = createSimEnv(1);
   const directory = '/db';
   fs.makeDirectory(directory);
+  fs.syncAll();
   return { clock, fs, log, directory, fileNames: () => fs.list(directory) };
 }
 

@@ -44,8 +44,8 @@ function parseTable(text: string): { meta: TableMeta; isBusy: boolean } {
   const files = (values.get('vlog') ?? '').split(',').filter((file) => file !== '');
   const meta = tableMeta({
     fileNumber: Number(match[1]),
-    lower: utf8.encode(match[2] as string),
-    upper: utf8.encode(match[3] as string),
+    lower: utf8.encode(match[2]),
+    upper: utf8.encode(match[3]),
     bytes: number('bytes', 64) * MIB,
     rawBytes: number('bytes', 64) * MIB,
     entries: number('entries', 100),
@@ -112,7 +112,10 @@ function showPick(pick: CompactionPick | undefined): string {
   const text = (bytes: Uint8Array): string => Buffer.from(bytes).toString();
   const levels = [...new Set(pick.inputs.map((input) => input.level))];
   const files = levels.map((level) =>
-    pick.inputs.filter((input) => input.level === level).map((input) => input.meta.fileNumber).join(' '),
+    pick.inputs
+      .filter((input) => input.level === level)
+      .map((input) => input.meta.fileNumber)
+      .join(' '),
   );
   const older = pick.olderRanges.map((range) => `[${text(range.lower)} .. ${text(range.upper)})`);
   return [
@@ -130,7 +133,7 @@ function showPick(pick: CompactionPick | undefined): string {
 function showShape(tree: Tree, options: PickOptions, claims: Claims): string {
   const { baseLevel, scores } = treeShape(tree, options, claims);
   const filled = scores.filter(({ bytes, level }) => bytes > 0 || level === baseLevel);
-  const mib = (bytes: number): string => `${(bytes / MIB).toFixed(0)}`;
+  const mib = (bytes: number): string => (bytes / MIB).toFixed(0);
   return [
     `base=L${baseLevel}`,
     ...filled.map(
@@ -180,9 +183,17 @@ describe('Claims', () => {
     });
     const first = claims.claim(job(one));
     const second = claims.claim(job(two));
-    expect([claims.hasTable(one), claims.hasRange(6, one), claims.hasRange(5, one)]).toEqual([true, true, false]);
+    expect([claims.hasTable(one), claims.hasRange(6, one), claims.hasRange(5, one)]).toEqual([
+      true,
+      true,
+      false,
+    ]);
     claims.release(first);
-    expect([claims.hasTable(one), claims.hasRange(6, one), claims.hasRange(6, two)]).toEqual([false, false, true]);
+    expect([claims.hasTable(one), claims.hasRange(6, one), claims.hasRange(6, two)]).toEqual([
+      false,
+      false,
+      true,
+    ]);
     claims.release(second);
     expect([claims.count, claims.hasRange(6, two)]).toEqual([0, false]);
     expect(() => claims.release(second)).toThrow('released twice');

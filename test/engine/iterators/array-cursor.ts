@@ -57,7 +57,11 @@ export class ArrayCursor implements EntryCursor {
     this.#mustBeValid();
     const key = (this.#entries[this.#at] as ModelEntry).key;
     let at = this.#at;
-    while (at < this.#entries.length && compareArrays((this.#entries[at] as ModelEntry).key, key) === 0) at++;
+    while (
+      at < this.#entries.length &&
+      compareArrays((this.#entries[at] as ModelEntry).key, key) === 0
+    )
+      at++;
     this.#show(at);
   }
 

@@ -18,7 +18,13 @@ const KEYS = 12;
 
 /** Entries dealt out to sources; some are in several of them. */
 function deal(random: Prng, sources: number): { all: ModelEntry[]; parts: ModelEntry[][] } {
-  const shape = { keys: KEYS, entries: random.below(40), rangeTombstones: 0, isManaged: false, expires: false };
+  const shape = {
+    keys: KEYS,
+    entries: random.below(40),
+    rangeTombstones: 0,
+    isManaged: false,
+    expires: false,
+  };
   const all = randomHistory(random, shape).entries.sort(compareEntries);
   const parts: ModelEntry[][] = Array.from({ length: sources }, () => []);
   let last = 0;
@@ -84,7 +90,14 @@ describe('MergingCursor', () => {
   });
 
   it('shows the earlier source of an entry that is in two, and shows it once', () => {
-    const entry = { key: keyOf('a'), version: 1, seq: 1, kind: 1, expiresAt: 0, value: Buffer.from('one') };
+    const entry = {
+      key: keyOf('a'),
+      version: 1,
+      seq: 1,
+      kind: 1,
+      expiresAt: 0,
+      value: Buffer.from('one'),
+    };
     const other = { ...entry, value: Buffer.from('two') };
     const cursor = new MergingCursor([new ArrayCursor([entry]), new ArrayCursor([other])]);
     cursor.first();

@@ -26,7 +26,13 @@ interface Run {
 }
 
 function randomEntries(random: Prng): ModelEntry[] {
-  const shape = { keys: KEYS, entries: random.below(30), rangeTombstones: 0, isManaged: false, expires: false };
+  const shape = {
+    keys: KEYS,
+    entries: random.below(30),
+    rangeTombstones: 0,
+    isManaged: false,
+    expires: false,
+  };
   return randomHistory(random, shape).entries.sort(compareEntries);
 }
 
