@@ -45,11 +45,11 @@ describe('nokv', () => {
   });
 
   it('ends with status 127 for an unknown command, names the nearest, asks nothing', () => {
-    const text = nokv(['hepl']);
+    const text = nokv(['halp']);
     expect(text).toMatchObject({ status: 127, stdout: '' });
-    expect(text.stderr).toContain('Unknown command "hepl"');
+    expect(text.stderr).toContain('Unknown command "halp"');
     expect(text.stderr).toContain('Did you mean "nokv help"?');
-    const json = nokv(['hepl', '--json']);
+    const json = nokv(['halp', '--json']);
     expect(json).toMatchObject({ status: 127, stderr: '' });
     expect(JSON.parse(json.stdout)).toMatchObject({ ok: false, error: { code: 'NOKV_INVALID' } });
     expect(nokv(['zzzzzzzz']).stderr).toContain('Run "nokv help"');
