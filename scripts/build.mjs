@@ -27,6 +27,7 @@ const pjson = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
 /** Files below a directory, as paths from the root of the project, sorted. */
 function filesBelow(directory) {
   const names = [];
+  if (!existsSync(join(root, directory))) return names;
   for (const entry of readdirSync(join(root, directory), { withFileTypes: true })) {
     const path = `${directory}/${entry.name}`;
     if (entry.isDirectory()) names.push(...filesBelow(path));

@@ -49,7 +49,11 @@ export function parseBase(text: string): BaseRow[] {
     const engine = field(row, 'engine');
     const workload = field(row, 'workload');
     const opsPerSec = field(row, 'ops_per_sec');
-    if (typeof engine !== 'string' || typeof workload !== 'string' || typeof opsPerSec !== 'number') {
+    if (
+      typeof engine !== 'string' ||
+      typeof workload !== 'string' ||
+      typeof opsPerSec !== 'number'
+    ) {
       throw notResults();
     }
     return { engine, workload, opsPerSec };

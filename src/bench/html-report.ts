@@ -39,9 +39,7 @@ export function htmlReport(
   const workloads = unique(medians.map((row) => row.workload));
   const byWorkload = (workload: string): BenchRow[] =>
     medians.filter((row) => row.workload === workload);
-  const bars = workloads.map((name) =>
-    figure(name, barChart(byWorkload(name), engines)),
-  );
+  const bars = workloads.map((name) => figure(name, barChart(byWorkload(name), engines)));
   const curves = workloads.map((name) => figure(name, curveChart(byWorkload(name), engines)));
   return `<!doctype html>
 <html lang="en">
@@ -75,7 +73,10 @@ function figure(workload: string, svg: string): string {
 
 function legend(engines: readonly string[]): string {
   return engines
-    .map((name) => `<span class="key" style="background:${colorOf(name, engines)}"></span>${escapeHtml(name)}`)
+    .map(
+      (name) =>
+        `<span class="key" style="background:${colorOf(name, engines)}"></span>${escapeHtml(name)}`,
+    )
     .join('');
 }
 

@@ -116,27 +116,33 @@ export function csvText(rows: readonly BenchRow[]): string {
   return lines.map((cells) => cells.join(',')).join('\n') + '\n';
 }
 
+/** All names in snake case. */
 export interface JsonReport {
-  /** What was asked for. */
-  readonly settings: Readonly<Record<string, unknown>>;
+  /** What was asked for: RunSettings, engines, rounds. */
+  readonly settings: unknown;
   readonly machine: Readonly<Record<string, string | number>>;
   /** Medians over the rounds, one row per engine and workload. */
   readonly rows: readonly JsonRow[];
   /** Every row of every round, in the order they ran. */
   readonly rounds: readonly JsonRow[];
+  /** Comparison, or null when nothing was compared. */
+  readonly comparison: unknown;
+}
+
+/** What surrounds the rows. */
+export interface ReportContext {
+  readonly settings: Readonly<Record<string, unknown>>;
+  readonly machine: Readonly<Record<string, string | number>>;
   readonly comparison: Comparison | null;
 }
 
-export function jsonReport(
-  rounds: readonly BenchRow[],
-  about: Pick<JsonReport, 'settings' | 'machine' | 'comparison'>,
-): JsonReport {
+export function jsonReport(rounds: readonly BenchRow[], context: ReportContext): JsonReport {
   return {
-    settings: about.settings,
-    machine: about.machine,
+    settings: inSnakeCase(context.settings),
+    machine: context.machine,
     rows: medianRows(rounds).map(toJsonRow),
     rounds: rounds.map(toJsonRow),
-    comparison: about.comparison,
+    comparison: inSnakeCase(context.comparison),
   };
 }
 
@@ -151,6 +157,17 @@ export function formatNs(ns: number): string {
 /** "1,234,567". */
 export function formatInteger(value: number): string {
   return value.toFixed(0).replaceAll(/\B(?=(\d{3})+$)/g, ',');
+}
+
+/** Plain data with the names of its fields in snake case. */
+function inSnakeCase(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(inSnakeCase);
+  if (typeof value !== 'object' || value === null) return value;
+  const entries = Object.entries(value).map(([name, inner]): [string, unknown] => [
+    name.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`),
+    inSnakeCase(inner),
+  ]);
+  return Object.fromEntries(entries);
 }
 
 function threeDigits(value: number): string {

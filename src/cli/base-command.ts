@@ -34,16 +34,19 @@ export abstract class BaseCommand<T extends typeof Command> extends Command {
     json: boolean({
       description: 'print one JSON document',
       env: 'NOKV_JSON',
+      default: false,
       helpGroup: 'GLOBAL',
     }),
     quiet: boolean({
       description: 'print no progress and no notes on stderr',
       env: 'NOKV_QUIET',
+      default: false,
       helpGroup: 'GLOBAL',
     }),
     'no-color': boolean({
       description: 'print no colors; NO_COLOR is honored too',
       env: 'NOKV_NO_COLOR',
+      default: false,
       helpGroup: 'GLOBAL',
     }),
   };

@@ -56,7 +56,9 @@ export function usageErrorOf(error: unknown, flags: readonly string[]): unknown 
   const unknown = 'flags' in error && Array.isArray(error.flags) ? error.flags.map(String) : [];
   const first = unknown[0];
   const name = first === undefined ? undefined : closestName(first.replace(/^-+/, ''), flags);
-  return new NokvError('NOKV_INVALID', error.message.replace(/\nSee more help with --help$/, ''), {
+  // The parser lays its message out over lines, with a last one that the hint repeats.
+  const message = error.message.replace(/\nSee more help with --help$/, '').replace(/\s+/g, ' ');
+  return new NokvError('NOKV_INVALID', message, {
     hint: name === undefined ? 'See --help' : `Did you mean --${name}? See --help`,
     cause: error,
   });

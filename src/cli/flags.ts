@@ -17,10 +17,34 @@ export const workdirFlag = string({
 
 /** `--key-format`: how keys are read from the arguments and printed. */
 export const keyFormatFlag = option({
-  description: 'how keys are given and printed (default auto)',
+  description: 'how keys are given and printed',
   env: 'NOKV_KEY_FORMAT',
   options: KEY_FORMATS,
   default: 'auto' as const,
+});
+
+/** `--value-format`: the same for values. */
+export const valueFormatFlag = option({
+  description: 'how values are given and printed',
+  env: 'NOKV_VALUE_FORMAT',
+  options: KEY_FORMATS,
+  default: 'auto' as const,
+});
+
+/** `--column-family`. */
+export const columnFamilyFlag = option({
+  description: 'column family',
+  env: 'NOKV_COLUMN_FAMILY',
+  options: ['default', 'lock', 'write'] as const,
+  default: 'default' as const,
+});
+
+/** `--durability`: when a write counts as done. */
+export const durabilityFlag = option({
+  description: 'what an acknowledged write survives: os = kill -9, disk = power loss',
+  env: 'NOKV_DURABILITY',
+  options: ['os', 'disk'] as const,
+  default: 'os' as const,
 });
 
 /** A size flag: "64MiB"; its value is bytes. */

@@ -9,6 +9,7 @@
  *   escaped  printable ASCII, \n \r \t \0 \\ and \xNN
  */
 import { NokvError } from '../base/errors.js';
+import { KEY_BYTES_MAX, KEY_BYTES_MIN } from '../base/limits.js';
 
 export const KEY_FORMATS = ['auto', 'utf8', 'hex', 'base64', 'escaped'] as const;
 export type KeyFormat = (typeof KEY_FORMATS)[number];
@@ -39,7 +40,7 @@ export function printableText(bytes: Uint8Array): string | undefined {
 }
 
 /** Text of a key or value. `isTerminal`: whether it goes to one, and not into a file or a pipe. */
-export function formatKey(bytes: Uint8Array, format: KeyFormat, isTerminal: boolean): string {
+export function formatText(bytes: Uint8Array, format: KeyFormat, isTerminal: boolean): string {
   switch (format) {
     case 'auto':
       return printableText(bytes) ?? escapeBytes(bytes);
@@ -56,8 +57,17 @@ export function formatKey(bytes: Uint8Array, format: KeyFormat, isTerminal: bool
   }
 }
 
-/** The bytes a user means. @throws NokvError NOKV_INVALID when the text is not of that format. */
+/** A key a user means: parseText within the bounds of a key. @throws NokvError NOKV_INVALID. */
 export function parseKey(text: string, format: KeyFormat): Uint8Array {
+  const key = parseText(text, format);
+  if (key.length >= KEY_BYTES_MIN && key.length <= KEY_BYTES_MAX) return key;
+  throw new NokvError('NOKV_INVALID', `Cannot use key: it has ${key.length} bytes`, {
+    hint: `A key has ${KEY_BYTES_MIN} to ${KEY_BYTES_MAX} bytes`,
+  });
+}
+
+/** The bytes a user means. @throws NokvError NOKV_INVALID when the text is not of that format. */
+export function parseText(text: string, format: KeyFormat): Uint8Array {
   switch (format) {
     case 'auto':
     case 'utf8':
@@ -111,8 +121,8 @@ function unescapeText(text: string): Uint8Array {
 }
 
 function malformed(text: string, format: KeyFormat): NokvError {
-  return new NokvError('NOKV_INVALID', `Cannot read key: it is not ${format}`, {
-    hint: 'Choose another --key-format, or correct the key',
+  return new NokvError('NOKV_INVALID', `Cannot read "${text}": it is not ${format}`, {
+    hint: 'Correct it, or choose another --key-format or --value-format',
     details: { text, format },
   });
 }

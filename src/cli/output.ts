@@ -39,7 +39,8 @@ export class Output {
     await new Promise<void>((resolve) => {
       this.#stream.write(text, (error) => {
         if (error) this.#isClosed = true;
-        resolve();
+        // A pipe takes writes synchronously: without a turn of the event loop no signal would arrive.
+        setImmediate(resolve);
       });
     });
     return !this.#isClosed;

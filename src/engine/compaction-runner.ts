@@ -89,7 +89,11 @@ export class CompactionRunner {
 
   /** The most useful compaction now, or undefined. */
   pick(): CompactionPlan | undefined {
-    return pickCompaction(this.#version(), this.#pickOptions(), this.#pickContext(this.#garbageToCollect()));
+    return pickCompaction(
+      this.#version(),
+      this.#pickOptions(),
+      this.#pickContext(this.#garbageToCollect()),
+    );
   }
 
   /** Next step of a full compaction by hand; undefined when it is done. */
@@ -164,7 +168,9 @@ export class CompactionRunner {
     if (!this.#options.valueLogGc) return new Set();
     const segments = this.report(this.#options.valueLogGcRatio);
     return new Set(
-      segments.filter((segment) => segment.verdict === 'collect').map((segment) => segment.fileNumber),
+      segments
+        .filter((segment) => segment.verdict === 'collect')
+        .map((segment) => segment.fileNumber),
     );
   }
 
@@ -224,7 +230,9 @@ export class CompactionRunner {
   }
 
   /** Segments worth emptying that the inputs point into, and where their live values go. */
-  #relocation(plan: CompactionPlan): { sources: ValueLogSource[]; target: ValueLogTarget } | undefined {
+  #relocation(
+    plan: CompactionPlan,
+  ): { sources: ValueLogSource[]; target: ValueLogTarget } | undefined {
     const wanted = this.#garbageToCollect();
     if (wanted.size === 0) return undefined;
     const { tree, workdir } = this.#core;

@@ -102,7 +102,11 @@ export class Core {
    * A memtable with a log segment of its own that follows that of `previous`. With durability `disk` the
    * segment is durable when it returns. @throws IoError
    */
-  createMemtable(bytes: number, entries: number, previous: LoggedMemtable | undefined): LoggedMemtable {
+  createMemtable(
+    bytes: number,
+    entries: number,
+    previous: LoggedMemtable | undefined,
+  ): LoggedMemtable {
     const { env, options, pool, tree } = this;
     const fileNumber = tree.nextFileNumber();
     const path = env.fs.join(this.workdir, walName(fileNumber));
@@ -123,10 +127,7 @@ export class Core {
       throw error;
     }
     this.#unsyncedLogs.push(wal);
-    const arena = pool.acquire(
-      FIRST_RECORD_AT + bytes,
-      indexBytesFor(options.memtable, entries),
-    );
+    const arena = pool.acquire(FIRST_RECORD_AT + bytes, indexBytesFor(options.memtable, entries));
     const memtable = Memtable.create(options.memtable, arena, env.random);
     return new LoggedMemtable(memtable, fileNumber, wal, pool, this.#minValueLog());
   }

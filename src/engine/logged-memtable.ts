@@ -9,7 +9,14 @@ import { assert } from '../base/assert.js';
 import type { ArenaPool } from './memtable/arena-pool.js';
 import type { Memtable } from './memtable/memtable.js';
 import { RangeTombstones } from './range-tombstones.js';
-import { entryKeyLength, entryKeyStart, entrySeq, entryValueLength, entryValueStart, entryVersion } from './entry.js';
+import {
+  entryKeyLength,
+  entryKeyStart,
+  entrySeq,
+  entryValueLength,
+  entryValueStart,
+  entryVersion,
+} from './entry.js';
 import { LOG_HEADER_BYTES } from './record-log.js';
 import type { WalWriter } from './wal/writer.js';
 

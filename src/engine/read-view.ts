@@ -19,7 +19,7 @@ import {
 } from './entry.js';
 import type { KeyBuffer } from './key.js';
 import type { LoggedMemtable } from './logged-memtable.js';
-import { LookupResult } from './sst/block-search.js';
+import { LookupResult } from './sst/lookup-result.js';
 import type { Level, OpenTable, TreeVersion } from './tree-version.js';
 import { ValueSlab } from './value-slab.js';
 import type { ValueLogReader } from './vlog/reader.js';

@@ -7,11 +7,14 @@
  * (searchBehind), and one that says "durable through here" turns a torn tail into damage.
  */
 import { assert } from '../base/assert.js';
+import { viewOf } from '../base/codec.js';
 import { CorruptionError } from '../base/errors.js';
 import { recordHeaderCrc } from './record-log-crc.js';
 import {
+  hasLogHeader,
   isRecordHeader,
   LOG_HEADER_BYTES,
+  type LogMagic,
   RECORD_HEADER_BYTES,
   RECORD_TYPE_MAX,
   type RecordScanner,
@@ -180,14 +183,47 @@ function isProven(scanner: RecordScanner, at: number, seeds: readonly number[]):
   return isRecordHeader(view, next, view.getUint32(at, true), tag);
 }
 
+/** What is known of a file's creation, from others than the file itself. */
+export interface Creation {
+  /** It was complete and durable: somebody durable says so. */
+  readonly wasSynced: boolean;
+  /** The power went since the file was created: its header may be lost and what lies behind may not. */
+  readonly isPowerLoss: boolean;
+}
+
 /**
- * True when a file that has no valid header is what a crash during its creation leaves: shorter
- * than a header, or nothing but zero bytes (the length reached the disk, the content did not).
- * `wasSynced`: somebody durable refers to the file, so that its creation was complete.
+ * True when a file is what a crash during (or, with the power lost, any time after) its creation leaves of
+ * one that was never synced: shorter than a header, nothing but zero bytes, or, after a power loss, without
+ * its header and without a record that says that anything was synced.
  */
-export function isTornCreation(bytes: Uint8Array, length: number, wasSynced: boolean): boolean {
-  if (wasSynced) return false;
-  if (length < LOG_HEADER_BYTES) return true;
+export function isTornCreation(
+  bytes: Uint8Array,
+  length: number,
+  magic: LogMagic,
+  creation: Creation,
+): boolean {
+  if (creation.wasSynced) return false;
+  if (length < LOG_HEADER_BYTES || isAllZero(bytes, length)) return true;
+  if (!creation.isPowerLoss || hasLogHeader(bytes, length, magic)) return false;
+  return !saysSynced(bytes, length);
+}
+
+function isAllZero(bytes: Uint8Array, length: number): boolean {
   for (let i = 0; i < length; i++) if (bytes[i] !== 0) return false;
   return true;
+}
+
+/** Follows the records from the first one, whose own proof went with the file header. */
+function saysSynced(bytes: Uint8Array, length: number): boolean {
+  const view = viewOf(bytes);
+  const last = length - RECORD_HEADER_BYTES;
+  let at = LOG_HEADER_BYTES;
+  if (at > last) return false;
+  const tag = view.getUint32(at + 8, true) >>> 8;
+  for (;;) {
+    const chain = view.getUint32(at, true);
+    at += RECORD_HEADER_BYTES + view.getUint32(at + 4, true);
+    if (at > last || !isRecordHeader(view, at, chain, tag)) return false;
+    if (view.getUint32(at + 12, true) > 0) return true;
+  }
 }

@@ -147,6 +147,11 @@ export function decodeLogHeader(
   };
 }
 
+/** True when the file begins with an intact header of some format version. */
+export function hasLogHeader(bytes: Uint8Array, length: number, magic: LogMagic): boolean {
+  return length >= LOG_HEADER_BYTES && frameFault(bytes, viewOf(bytes), magic) === undefined;
+}
+
 function frameFault(bytes: Uint8Array, view: DataView, magic: LogMagic): string | undefined {
   if (asciiOf(bytes, 0, 8) !== magic) return 'wrong magic';
   if (view.getUint32(CRC_AT, true) !== crc32(bytes, 0, CRC_AT))

@@ -20,4 +20,3 @@ export interface RecoveryReport {
   /** Milliseconds by step, in order. */
   steps: { step: string; ms: number }[];
 }
-

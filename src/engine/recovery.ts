@@ -38,7 +38,7 @@ import { replaySegments, type ReplayedSegment } from './wal-recovery.js';
 /** @throws LockedError, ModeError, CorruptionError, FormatError, IoError, NokvError NOKV_INVALID */
 export async function openCore(env: Env, workdir: string, options: Options): Promise<Core> {
   checkMode(env, workdir);
-  
+
   prepareDirectory(env, workdir, options);
   const lock = env.fs.lockDirectory(workdir);
   try {
@@ -55,7 +55,9 @@ function checkMode(env: Env, workdir: string): void {
   if (env.fs.stat(path) === undefined) return;
   let mode: unknown;
   try {
-    mode = (JSON.parse(new TextDecoder().decode(env.fs.readFile(path))) as { mode?: unknown } | null)?.mode;
+    mode = (
+      JSON.parse(new TextDecoder().decode(env.fs.readFile(path))) as { mode?: unknown } | null
+    )?.mode;
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error;
     throw new CorruptionError('mode file is not JSON', { file: path, offset: 0 }, { cause: error });
@@ -76,6 +78,7 @@ function prepareDirectory(env: Env, workdir: string, options: Options): void {
   if (stat === undefined) {
     if (!options.createIfMissing) throw notFound(workdir);
     fs.makeDirectory(workdir);
+    fs.syncDirectory(fs.join(workdir, '..'));
   }
 }
 
@@ -127,14 +130,17 @@ async function openLocked(
       ? ManifestLog.create(env.fs, workdir, manifestInit(env, 1), env.clock.nowMs())
       : ManifestLog.open(env.fs, workdir, loaded);
   const blockCache = new BlockCache(options.cacheBytes);
-  const tableCache = new TableCache(env.fs, blockCache, { indexBytesMax: options.indexCacheBytes });
-  const tree = new Tree({ env, workdir, manifest, tableCache });
+  const tableCache = new TableCache(options.indexCacheBytes);
+  const tree = new Tree({ env, workdir, manifest, blockCache, tableCache });
   watch.mark('tables');
   const report = reportOf(loaded, replayed, manifest.version);
   await repair(env, tree, files, replayed, report);
   watch.mark('repair');
   report.steps = watch.steps;
-  return Core.create({ env, workdir, options, lock, pool, tree, blockCache, tableCache, report }, replayed);
+  return Core.create(
+    { env, workdir, options, lock, pool, tree, blockCache, tableCache, report },
+    replayed,
+  );
 }
 
 /** Without CURRENT there must be none of our data: an empty database over old files would hide a loss. */
@@ -202,7 +208,13 @@ function replayLogs(
 }
 
 /** Can the value behind a pointer be read? Each segment is opened anew: this runs after a power loss only. */
-function isReadable(env: Env, workdir: string, version: Version, pointer: Uint8Array, at: number): boolean {
+function isReadable(
+  env: Env,
+  workdir: string,
+  version: Version,
+  pointer: Uint8Array,
+  at: number,
+): boolean {
   const fileNumber = pointerFileNumber(pointer, at);
   const state = version.valueLog.get(fileNumber);
   if (state === undefined) return false;
@@ -239,6 +251,7 @@ async function repair(
     reason: 'open',
     nextFileNumber: Math.max(version.nextFileNumber, highest + 1),
     sealValueLog: sealOpenSegments(env, tree, version),
+    removeWal: replayed.filter((segment) => segment.isLost).map((segment) => segment.fileNumber),
   };
   await tree.apply(edit);
   const kept = keptFiles(tree, version, replayed);
@@ -275,12 +288,18 @@ function sealOpenSegments(
   return seals;
 }
 
-function keptFiles(tree: Tree, version: Version, replayed: readonly ReplayedSegment[]): Set<string> {
+function keptFiles(
+  tree: Tree,
+  version: Version,
+  replayed: readonly ReplayedSegment[],
+): Set<string> {
   const kept = new Set<string>();
   kept.add(`manifest ${tree.manifest.fileNumber}`);
   for (const meta of version.levels.flat()) kept.add(`table ${meta.fileNumber}`);
   for (const fileNumber of version.valueLog.keys()) kept.add(`valueLog ${fileNumber}`);
-  for (const segment of replayed) kept.add(`wal ${segment.fileNumber}`);
+  for (const segment of replayed) {
+    if (!segment.isLost) kept.add(`wal ${segment.fileNumber}`);
+  }
   return kept;
 }
 

@@ -39,7 +39,10 @@ export interface LevelStats {
 }
 
 /** Level figures from table metas alone. */
-export function levelStats(levels: readonly (readonly TableMeta[])[], input?: CompactionRunner): LevelStats[] {
+export function levelStats(
+  levels: readonly (readonly TableMeta[])[],
+  input?: CompactionRunner,
+): LevelStats[] {
   const shape = input?.shape();
   return levels.map((tables, level) => {
     const sum = (pick: (meta: TableMeta) => number): number =>
@@ -237,7 +240,8 @@ function writeStats({ queue, background }: StatsInput) {
 
 function cacheStats({ core }: StatsInput) {
   const cache = core.blockCache.stats();
-  const rate = (hits: number, misses: number): number => (hits + misses === 0 ? 0 : hits / (hits + misses));
+  const rate = (hits: number, misses: number): number =>
+    hits + misses === 0 ? 0 : hits / (hits + misses);
   return {
     block_l0_hit_rate: rate(cache.hitsL0, cache.missesL0),
     block_l1_hit_rate: rate(cache.hitsOther, cache.missesOther),

@@ -7,11 +7,13 @@ import { assert } from '../base/assert.js';
 import type { Env } from '../base/env.js';
 import { CorruptionError, hasCode, IoError, NokvError } from '../base/errors.js';
 import { FILE_NUMBER_MAX } from '../base/limits.js';
+import type { BlockCache } from './cache/block-cache.js';
 import type { TableCache } from './cache/table-cache.js';
 import { segmentPath, tableName } from './file-names.js';
 import type { ManifestInit, ManifestLog } from './manifest/manifest-log.js';
 import type { VersionEdit } from './manifest/version-edit.js';
 import type { Version } from './manifest/version.js';
+import { TableReader } from './sst/table-reader.js';
 import type { TableMeta } from './table-meta.js';
 import { OpenTable, TreeVersion } from './tree-version.js';
 import { newIdentity } from './unique-identity.js';
@@ -21,6 +23,7 @@ export interface TreeParts {
   readonly env: Env;
   readonly workdir: string;
   readonly manifest: ManifestLog;
+  readonly blockCache: BlockCache;
   readonly tableCache: TableCache;
 }
 
@@ -122,7 +125,7 @@ export class Tree {
 
   close(): void {
     this.#current.release();
-    this.#parts.tableCache.closeAll();
+    for (const table of this.#tables.values()) table.reader.close();
     this.#tables.clear();
     this.valueLog.close();
   }
@@ -153,7 +156,11 @@ export class Tree {
     for (const [fileNumber, { bucket }] of version.valueLog) {
       const segment = this.#segments.get(fileNumber);
       if (segment !== undefined) segment.references++;
-      else this.#segments.set(fileNumber, { references: 1, path: this.segmentPath(fileNumber, bucket) });
+      else
+        this.#segments.set(fileNumber, {
+          references: 1,
+          path: this.segmentPath(fileNumber, bucket),
+        });
     }
     return new TreeVersion(version, this.#tables, (released) => this.#onReleased(released));
   }
@@ -176,9 +183,11 @@ export class Tree {
   }
 
   #openTable(meta: TableMeta): void {
+    const { env, blockCache, tableCache } = this.#parts;
     const path = this.tablePath(meta.fileNumber);
     try {
-      const reader = this.#parts.tableCache.open(path, meta);
+      const reader = TableReader.open(env.fs, path, meta, blockCache);
+      tableCache.add(reader);
       this.#tables.set(meta.fileNumber, new OpenTable(meta, reader));
     } catch (error) {
       if (error instanceof IoError && error.errno === 'ENOENT') throw missing(path);
@@ -202,7 +211,8 @@ export class Tree {
   #dropTable(table: OpenTable): void {
     const { fileNumber } = table.meta;
     this.#tables.delete(fileNumber);
-    this.#parts.tableCache.close(fileNumber);
+    this.#parts.tableCache.remove(table.reader);
+    table.reader.close();
     const isLive = this.manifest.version.levels.some((metas) =>
       metas.some((meta) => meta.fileNumber === fileNumber),
     );
@@ -215,7 +225,8 @@ export class Tree {
       const table = this.#tables.get(meta.fileNumber);
       if (table === undefined || table.references > 0) continue;
       this.#tables.delete(meta.fileNumber);
-      this.#parts.tableCache.close(meta.fileNumber);
+      this.#parts.tableCache.remove(table.reader);
+      table.reader.close();
     }
   }
 

@@ -63,7 +63,10 @@ function ruleOf(policy: ValuePolicy): Rule {
   const family = policy.columnFamily === undefined ? 0 : FAMILY_BYTES[policy.columnFamily];
   const buffer = new KeyBuffer();
   buffer.encodePrefix(FAMILY_DEFAULT, policy.prefix ?? '');
-  const shown = typeof policy.prefix === 'string' ? policy.prefix : Buffer.from(policy.prefix ?? '').toString('hex');
+  const shown =
+    typeof policy.prefix === 'string'
+      ? policy.prefix
+      : Buffer.from(policy.prefix ?? '').toString('hex');
   return {
     family,
     prefix: buffer.copy().subarray(1),

@@ -64,7 +64,8 @@ export function replaySegments(
     const segment = replayOne(env, workdir, version, wal, wals[i + 1], context);
     segments.push(segment);
     const successor = wals[i + 1];
-    if (successor?.previous === wal.fileNumber && segment.bytes < successor.previousBytes) hasLoss = true;
+    if (successor?.previous === wal.fileNumber && segment.bytes < successor.previousBytes)
+      hasLoss = true;
   });
   return segments;
 }
@@ -97,13 +98,15 @@ function replayOne(
   const { pool } = context;
   let arena = pool.acquire(0, 0);
   try {
-    const loaded = loadWal(env.fs, path, wal.fileNumber, wal.isSynced, (bytes) => {
+    const allocate = (bytes: number): Uint8Array => {
       if (bytes > arena.data.byteLength) {
         pool.release(arena);
         arena = pool.acquire(bytes, 0);
       }
       return new Uint8Array(arena.data);
-    });
+    };
+    const isOtherBoot = crashOf(wal.bootId, env.host.bootId) === 'power';
+    const loaded = loadWal(env.fs, path, wal.fileNumber, wal.isSynced, allocate, isOtherBoot);
     const found = readEntries(env, version, wal, successor, loaded, context);
     const indexBytes = indexBytesFor(context.kind, found.entries.length);
     if (indexBytes > arena.index.byteLength) {
@@ -174,7 +177,11 @@ function readEntries(
   const crash: Crash = header === undefined ? 'unknown' : crashOf(header.bootId, bootId);
   const sealed = expectedEnd(version, wal, successor, crash);
   const mayBeLost = crash !== 'process' && sealed === undefined;
-  const found = collectEntries(loaded, { bootId, sealed }, mayBeLost ? context.isReadable : undefined);
+  const found = collectEntries(
+    loaded,
+    { bootId, sealed },
+    mayBeLost ? context.isReadable : undefined,
+  );
   if (found.firstLost === undefined || header === undefined) return found;
   const cut = recordToCut(loaded, header, found.firstLost);
   return collectEntries({ ...loaded, length: cut }, { bootId }, undefined);
@@ -196,7 +203,8 @@ function collectEntries(
       if (entryKind(view, at) !== KIND_VALUE_POINTER) return;
       const pointerAt = entryValueStart(view, at);
       minValueLog = Math.min(minValueLog, view.getUint32(pointerAt, true));
-      if (firstLost === undefined && isReadable?.(loaded.bytes, pointerAt) === false) firstLost = at;
+      if (firstLost === undefined && isReadable?.(loaded.bytes, pointerAt) === false)
+        firstLost = at;
     },
     other(type, start) {
       throw new CorruptionError('raft record in a standalone log', {
@@ -223,7 +231,10 @@ function recordToCut(loaded: LoadedWal, header: LogHeader, entryAt: number): num
     else syncedThrough = Math.max(syncedThrough, scanner.syncedThrough);
   }
   if (syncedThrough > cut) {
-    throw new CorruptionError('value of a synced record is lost', { file: loaded.path, offset: cut });
+    throw new CorruptionError('value of a synced record is lost', {
+      file: loaded.path,
+      offset: cut,
+    });
   }
   return cut;
 }

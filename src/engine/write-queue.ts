@@ -15,13 +15,7 @@ import { copyBytes } from '../base/bytes.js';
 import type { Clock } from '../base/env.js';
 import { BusyError, ReadOnlyError } from '../base/errors.js';
 import { BATCH_BYTES_MAX, BATCH_ENTRIES_MAX, GIB, MIB } from '../base/limits.js';
-import {
-  entryBytes,
-  entrySize,
-  KIND_PUT,
-  KIND_VALUE_POINTER,
-  putEntryHeader,
-} from './entry.js';
+import { entryBytes, entrySize, KIND_PUT, KIND_VALUE_POINTER, putEntryHeader } from './entry.js';
 import type { KeyBuffer } from './key.js';
 import type { LoggedMemtable } from './logged-memtable.js';
 import type { Durability } from './options.js';
@@ -204,7 +198,11 @@ export class WriteQueue {
   }
 
   /** Writes all operations as one atomic record. The caller leaves them unchanged until it resolves. */
-  writeBatch(operations: readonly BatchOperation[], key: KeyBuffer, durability: Durability): Promise<void> {
+  writeBatch(
+    operations: readonly BatchOperation[],
+    key: KeyBuffer,
+    durability: Durability,
+  ): Promise<void> {
     this.#checkFailure();
     if (operations.length === 0) return Promise.resolve();
     const bytes = this.#batchBytes(operations, key);
@@ -213,7 +211,8 @@ export class WriteQueue {
         `Cannot write batch: ${operations.length} entries, ${bytes} bytes exceed ${BATCH_ENTRIES_MAX} or ${BATCH_BYTES_MAX}`,
       );
     }
-    const place = (): Promise<void> | undefined => this.#placeBatch(operations, bytes, key, durability);
+    const place = (): Promise<void> | undefined =>
+      this.#placeBatch(operations, bytes, key, durability);
     if (this.#waiting.length === 0) {
       const done = place();
       if (done !== undefined) return done;

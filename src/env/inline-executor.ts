@@ -3,7 +3,7 @@
  * policy says how many and how soon, so that foreground writes fall between the steps of a job the
  * same way in every run. What crosses the border is cloned as it is for a worker.
  */
-import type { Clock, Executor, JobEnv } from '../base/env.js';
+import type { Executor, JobEnv } from '../base/env.js';
 import { ClosedError, errorFromPlain, errorToPlain } from '../base/errors.js';
 import { Prng } from '../base/prng.js';
 import type { StartJob } from './job-channel.js';

@@ -193,8 +193,9 @@ function judge(path: string, workdir: string, host: Host): Verdict {
 }
 
 function judgeTorn(descriptor: number): 'alive' | 'dead' {
-  const ageMs = Date.now() - fstatSync(descriptor).mtimeMs;
-  return ageMs >= 0 && ageMs <= TORN_AGE_MS_MAX ? 'alive' : 'dead';
+  // A time slightly in the future is usual: mtimeMs has fractions that Date.now() cuts off.
+  const ageMs = Math.abs(Date.now() - fstatSync(descriptor).mtimeMs);
+  return ageMs <= TORN_AGE_MS_MAX ? 'alive' : 'dead';
 }
 
 /**

@@ -48,9 +48,16 @@ describe('Zipfian', () => {
     expect(found[1]).toBeCloseTo(2 ** -theta / total, 2);
     const share = (from: number, to: number): number =>
       found.slice(from, to).reduce((sum, value) => sum + value, 0);
-    const expected = (from: number, to: number): number => (zeta(to, theta) - zeta(from, theta)) / total;
-    for (const [from, to] of [[2, 10], [10, 100], [100, 1000]] as const) {
-      expect(Math.abs(share(from, to) - expected(from, to)), `ranks ${from}-${to}`).toBeLessThan(0.02);
+    const expected = (from: number, to: number): number =>
+      (zeta(to, theta) - zeta(from, theta)) / total;
+    for (const [from, to] of [
+      [2, 10],
+      [10, 100],
+      [100, 1000],
+    ] as const) {
+      expect(Math.abs(share(from, to) - expected(from, to)), `ranks ${from}-${to}`).toBeLessThan(
+        0.02,
+      );
     }
   });
 
@@ -65,7 +72,9 @@ describe('Zipfian', () => {
 describe('makeChooser', () => {
   it('zipfian: hot records are spread, the hottest gets about 3.8 %', () => {
     const found = frequencies(makeChooser('zipfian', 10_000, CHOOSER_DEFAULTS), 10_000);
-    const ranked = found.map((share, record) => ({ share, record })).sort((a, b) => b.share - a.share);
+    const ranked = found
+      .map((share, record) => ({ share, record }))
+      .sort((a, b) => b.share - a.share);
     expect(ranked[0]?.share).toBeGreaterThan(0.036);
     expect(ranked[0]?.share).toBeLessThan(0.04);
     const hottest = ranked.slice(0, 20).map(({ record }) => record);

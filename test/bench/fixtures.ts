@@ -65,7 +65,7 @@ export class MapEngine implements BenchEngine {
   readonly isAsync: boolean;
   opened = 0;
   closed = 0;
-  settled = 0;
+  idled = 0;
   reads = 0;
 
   constructor(isAsync: boolean) {
@@ -99,8 +99,10 @@ export class MapEngine implements BenchEngine {
     return this.isAsync ? Promise.resolve(found) : found;
   }
 
-  async settle(): Promise<void> {
-    this.settled++;
+  async unthrottled(): Promise<void> {}
+
+  async idle(): Promise<void> {
+    this.idled++;
   }
 
   stats(): EngineStats {
@@ -177,7 +179,10 @@ export function row(changes: Partial<BenchRow> = {}): BenchRow {
     diskBytes: 1_258_291_200,
     writeAmplification: 3.14159,
     cacheHitRate: null,
-    curveNs: [800, 2_000, 9_000, 41_000, 90_000, 160_000, 204_039, 250_000, 307_851, 400_000, 1_240_000, 2_000_000, 9_000_000, 48_000_000],
+    curveNs: [
+      800, 2_000, 9_000, 41_000, 90_000, 160_000, 204_039, 250_000, 307_851, 400_000, 1_240_000,
+      2_000_000, 9_000_000, 48_000_000,
+    ],
     ...changes,
   };
 }

@@ -14,7 +14,7 @@ import {
 import { median, medianRows } from '../../src/bench/rows.js';
 import { row } from './fixtures.js';
 
-const ABOUT = { settings: { records: 10 }, machine: { node: 'v20' }, comparison: null };
+const ABOUT = { settings: { scanLengthMax: 10 }, machine: { node: 'v20' }, comparison: null };
 
 describe('csvText', () => {
   it('starts with exactly the columns of the reference', () => {
@@ -23,8 +23,12 @@ describe('csvText', () => {
       'name,engine,workload,ops,ops_per_sec,avg_ns,p50_ns,p95_ns,p99_ns,duration_ns,data_bytes,data_mb,' +
       'reads,updates,inserts,scans,scan_items,rmw,val_avg,val_p50,val_p95,val_p99';
     expect(head.startsWith(`${reference},`)).toBe(true);
-    expect(head.slice(reference.length + 1)).toMatchInlineSnapshot(`"mode,round,p999_ns,max_ns,settle_ns,misses,cpu_ms,rss_peak_bytes,rss_base_bytes,disk_bytes,write_amplification,cache_hit_rate"`);
-    expect(line).toMatchInlineSnapshot(`"YCSB-A,nokv,A,1000000,176543.21,90612,41000,204039,307851,5664331217,1011500000,964.64,500123,499877,0,0,0,0,1000,1000,1000,1000,os,1,1240000,48000000,120000000,0,7421.5,891289600,188743680,1258291200,3.142,"`);
+    expect(head.slice(reference.length + 1)).toMatchInlineSnapshot(
+      `"mode,round,p999_ns,max_ns,settle_ns,misses,cpu_ms,rss_peak_bytes,rss_base_bytes,disk_bytes,write_amplification,cache_hit_rate"`,
+    );
+    expect(line).toMatchInlineSnapshot(
+      `"YCSB-A,nokv,A,1000000,176543.21,90612,41000,204039,307851,5664331217,1011500000,964.64,500123,499877,0,0,0,0,1000,1000,1000,1000,os,1,1240000,48000000,120000000,0,7421.5,891289600,188743680,1258291200,3.142,"`,
+    );
   });
 
   it('quotes what needs it', () => {
@@ -34,7 +38,10 @@ describe('csvText', () => {
 
 describe('summaryTable', () => {
   it('has the columns of the reference', () => {
-    const table = summaryTable([row(), row({ engine: 'lmdb', workload: 'load', opsPerSec: 53_000 })], []);
+    const table = summaryTable(
+      [row(), row({ engine: 'lmdb', workload: 'load', opsPerSec: 53_000 })],
+      [],
+    );
     expect(`\n${tableText(table)}\n`).toMatchInlineSnapshot(`
       "
       ENGINE  OPERATION  MODE    OPS/S  AVG LATENCY      P50     P95     P99  TOTAL OPS    READS  UPDATES  INSERTS  SCANS  SCAN ITEMS  RMW  VAL AVG  VAL P95  DATA (MB)  DURATION
@@ -80,6 +87,7 @@ describe('jsonReport', () => {
     const rounds = [row({ round: 1 }), row({ round: 2, opsPerSec: 100_000 })];
     const report = jsonReport(rounds, ABOUT);
     expect(report.rounds).toHaveLength(2);
+    expect(report.settings).toEqual({ scan_length_max: 10 });
     expect(report.rows).toMatchInlineSnapshot(`
       [
         {
@@ -237,6 +245,11 @@ describe('formatNs', () => {
 
 describe('formatInteger', () => {
   it('groups thousands', () => {
-    expect([0, 999, 1000, 1_234_567.6].map(formatInteger)).toEqual(['0', '999', '1,000', '1,234,568']);
+    expect([0, 999, 1000, 1_234_567.6].map(formatInteger)).toEqual([
+      '0',
+      '999',
+      '1,000',
+      '1,234,568',
+    ]);
   });
 });

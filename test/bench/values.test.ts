@@ -24,7 +24,9 @@ describe('valueSizesFromFlags', () => {
   });
 
   it('uniform reaches both ends', () => {
-    const found = sizesOf(valueSizesFromFlags({ distribution: 'uniform', size: 50, min: 10, max: 20 }));
+    const found = sizesOf(
+      valueSizesFromFlags({ distribution: 'uniform', size: 50, min: 10, max: 20 }),
+    );
     expect([at(found, 0), at(found, 1)]).toEqual([10, 20]);
   });
 
@@ -38,7 +40,11 @@ describe('valueSizesFromFlags', () => {
 
   it('percentile hits the given points', () => {
     const found = sizesOf(
-      valueSizesFromFlags({ distribution: 'percentile', size: 1, percentiles: '50:256,90:512,99:1024' }),
+      valueSizesFromFlags({
+        distribution: 'percentile',
+        size: 1,
+        percentiles: '50:256,90:512,99:1024',
+      }),
     );
     expect(Math.abs(at(found, 0.5) - 256)).toBeLessThan(10);
     expect(Math.abs(at(found, 0.9) - 512)).toBeLessThan(20);
@@ -50,7 +56,10 @@ describe('valueSizesFromFlags', () => {
     [{ distribution: 'fixed', size: 0 }, 'value size out of range'],
     [{ distribution: 'uniform', size: 10, min: 9, max: 3 }, 'smallest value is above the largest'],
     [{ distribution: 'percentile', size: 10 }, 'no value size percentiles'],
-    [{ distribution: 'percentile', size: 10, percentiles: '90:5,50:6' }, 'bad value size percentiles'],
+    [
+      { distribution: 'percentile', size: 10, percentiles: '90:5,50:6' },
+      'bad value size percentiles',
+    ],
     [{ distribution: 'percentile', size: 10, percentiles: '50' }, 'bad value size percentiles'],
   ])('refuses %j', (flags, message) => {
     expect(() => valueSizesFromFlags(flags)).toThrow(message);

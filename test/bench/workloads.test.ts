@@ -86,7 +86,11 @@ describe('drawStreams', () => {
   it('a sequence is walked by all clients together', () => {
     const walk: Workload = { ...e, mix: parseMix('read=1'), distribution: 'sequential' };
     const streams = drawStreams(walk, { ...DRAW, operations: 6, records: 100 });
-    expect(streams.map((stream) => [...stream.records])).toEqual([[0, 3], [1, 4], [2, 5]]);
+    expect(streams.map((stream) => [...stream.records])).toEqual([
+      [0, 3],
+      [1, 4],
+      [2, 5],
+    ]);
     expect(streams[0]?.kinds[0]).toBe(READ);
   });
 

@@ -1,4 +1,12 @@
-import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -37,11 +45,11 @@ describe('nokv', () => {
   });
 
   it('ends with status 127 for an unknown command, names the nearest, asks nothing', () => {
-    const text = nokv(['hepl']);
+    const text = nokv(['halp']);
     expect(text).toMatchObject({ status: 127, stdout: '' });
-    expect(text.stderr).toContain('Unknown command "hepl"');
+    expect(text.stderr).toContain('Unknown command "halp"');
     expect(text.stderr).toContain('Did you mean "nokv help"?');
-    const json = nokv(['hepl', '--json']);
+    const json = nokv(['halp', '--json']);
     expect(json).toMatchObject({ status: 127, stderr: '' });
     expect(JSON.parse(json.stdout)).toMatchObject({ ok: false, error: { code: 'NOKV_INVALID' } });
     expect(nokv(['zzzzzzzz']).stderr).toContain('Run "nokv help"');
@@ -97,6 +105,7 @@ describe('bin/dev.js', () => {
       for (const name of ['bin', 'scripts', 'src', 'package.json', 'tsconfig.json']) {
         cpSync(join(ROOT, name), join(project, name), { recursive: true });
       }
+      mkdirSync(join(project, 'src/commands'), { recursive: true });
       symlinkSync(join(ROOT, 'node_modules'), join(project, 'node_modules'));
       const say = (text: string): void => {
         const source = `import { Command } from '@oclif/core/command';

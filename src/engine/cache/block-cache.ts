@@ -9,13 +9,13 @@
  * clears on eviction. Values are found through a small hash map by (file, offset).
  *
  * Policy, per size class: S3-FIFO (Yang et al., "FIFO queues are all you need for cache eviction", SOSP
- * 2023). New blocks enter a small queue (a tenth of the class); those hit twice there move to the main
+ * 2023). New blocks enter a small queue (a tenth of the class); those hit there move to the main
  * queue, the others leave and are remembered by fingerprint, and return straight to main. The main queue
  * gives every block as many more rounds as it was hit, up to three. So a scan passes through the small
  * queue only, and a hit is one byte written, without links to move.
  *
- * A class without free memory takes a chunk from another when it has none, or when a chunk of
- * the other one is used less than its own (sampled once per chunk's worth of evictions).
+ * A class without free memory takes a chunk from another when it has none, or when a chunk of the other one
+ * is empty or hit less than its own (sampled once per chunk's worth of evictions).
  *
  * Owned by one thread, synchronous. No pins: bytes of a slot are *borrowed* until the next reserve, putValue
  * or drop, and callers that keep them longer copy.
@@ -42,8 +42,8 @@ const MAIN = 0x04;
 const VALUE = 0x08;
 const USED = 0x10;
 
-/** Hits in the small queue that earn a place in the main one. */
-const PROMOTION_HITS = 2;
+/** Hits in the small queue that earn a place in the main one; on skewed loads 1 gave 1 to 2 % more hits than 2. */
+const PROMOTION_HITS = 1;
 /** Second chances looked at in one eviction, so that it stays short when everything is hot. */
 const EVICTION_STEPS_MAX = 128;
 /** Chunks of its own and of others that a class looks at when it wants one more. */
@@ -112,6 +112,8 @@ export class BlockCache {
   readonly #chunkClass: Uint8Array;
   /** Slot size of each chunk, bytes. */
   readonly #chunkSlotBytes: Uint32Array;
+  /** Slots in use of each chunk. */
+  readonly #chunkUsed: Uint16Array;
   readonly #state: Uint8Array;
   /** Block owner's id, or file number of a value. */
   readonly #owner: Uint32Array;
@@ -137,19 +139,23 @@ export class BlockCache {
   /** A budget below one chunk of 64 KiB and its bookkeeping disables the cache: everything is rejected. */
   constructor(budgetBytes: number) {
     let chunkBytes = CHUNK_BYTES_MAX;
-    while (chunkBytes > CHUNK_BYTES_MIN && chunkBytes * CHUNKS_WANTED > budgetBytes) chunkBytes /= 2;
+    while (chunkBytes > CHUNK_BYTES_MIN && chunkBytes * CHUNKS_WANTED > budgetBytes)
+      chunkBytes /= 2;
     this.budgetBytes = budgetBytes;
     this.buffers = new BufferPool();
     this.#chunkBytes = chunkBytes;
     this.#slotsPerChunk = chunkBytes / SLOT_BYTES_MIN;
     this.#slotShift = 31 - Math.clz32(this.#slotsPerChunk);
-    this.#chunksMax = Math.floor(budgetBytes / (chunkBytes + this.#slotsPerChunk * META_BYTES_PER_SLOT));
+    this.#chunksMax = Math.floor(
+      budgetBytes / (chunkBytes + this.#slotsPerChunk * META_BYTES_PER_SLOT),
+    );
     const slots = this.#chunksMax * this.#slotsPerChunk;
     this.#classes = new SizeClasses(chunkBytes);
     this.#states = Array.from(this.#classes.sizes, () => new ClassState());
     this.#chunks = [];
     this.#chunkClass = new Uint8Array(this.#chunksMax);
     this.#chunkSlotBytes = new Uint32Array(this.#chunksMax);
+    this.#chunkUsed = new Uint16Array(this.#chunksMax);
     this.#state = new Uint8Array(slots);
     this.#owner = new Uint32Array(slots);
     this.#item = new Uint32Array(slots);
@@ -205,7 +211,10 @@ export class BlockCache {
 
   /** Start of a slot's bytes in its chunk. */
   startOf(slot: number): number {
-    return (slot & (this.#slotsPerChunk - 1)) * (this.#chunkSlotBytes[slot >>> this.#slotShift] as number);
+    return (
+      (slot & (this.#slotsPerChunk - 1)) *
+      (this.#chunkSlotBytes[slot >>> this.#slotShift] as number)
+    );
   }
 
   lengthOf(slot: number): number {
@@ -249,7 +258,13 @@ export class BlockCache {
   }
 
   /** Caches a value (copied) unless it is there or too large. */
-  putValue(fileNumber: number, offset: number, bytes: Uint8Array, start: number, length: number): void {
+  putValue(
+    fileNumber: number,
+    offset: number,
+    bytes: Uint8Array,
+    start: number,
+    length: number,
+  ): void {
     if (this.#values.find(fileNumber, offset) !== NONE) return;
     const slot = this.#take(fileNumber, offset, length, VALUE);
     if (slot === NONE) return;
@@ -262,7 +277,8 @@ export class BlockCache {
     if (this.#values.count === 0) return;
     const end = this.#chunks.length * this.#slotsPerChunk;
     for (let slot = 0; slot < end; slot++) {
-      if (((this.#state[slot] as number) & VALUE) !== 0 && this.#owner[slot] === fileNumber) this.release(slot);
+      if (((this.#state[slot] as number) & VALUE) !== 0 && this.#owner[slot] === fileNumber)
+        this.release(slot);
     }
   }
 
@@ -287,13 +303,15 @@ export class BlockCache {
 
   /** A slot for (owner, item), in its queue; -1 when rejected. */
   #take(owner: number, item: number, length: number, client: number): number {
-    const slot = length > this.#classes.bytesMax || this.#chunksMax === 0 ? NONE : this.#claim(length);
+    const slot =
+      length > this.#classes.bytesMax || this.#chunksMax === 0 ? NONE : this.#claim(length);
     if (slot === NONE) {
       this.#rejected++;
       return NONE;
     }
     this.#inserts++;
     this.#usedBytes += length;
+    (this.#chunkUsed[slot >>> this.#slotShift] as number)++;
     this.#owner[slot] = owner;
     this.#item[slot] = item;
     this.#length[slot] = length;
@@ -307,7 +325,10 @@ export class BlockCache {
   #claim(length: number): number {
     const wanted = this.#classes.classOf(length);
     let index = wanted;
-    if ((this.#states[wanted] as ClassState).slots === 0 && this.#chunks.length === this.#chunksMax) {
+    if (
+      (this.#states[wanted] as ClassState).slots === 0 &&
+      this.#chunks.length === this.#chunksMax
+    ) {
       // Rather a slot one or two classes larger than a chunk taken for a rare size.
       for (let i = wanted + 1; i <= wanted + 2 && i < this.#states.length; i++) {
         if ((this.#states[i] as ClassState).slots > 0) {
@@ -349,46 +370,77 @@ export class BlockCache {
     state.slots += count;
   }
 
-  /** Takes a chunk of another class when this one has none, or has better use for it. */
+  /**
+   * Takes a chunk of another class when this one has none, or is worth more: an empty one, or one hit less
+   * than its own. Looking at others' chunks ages them, since a class without inserts has no clock of its own;
+   * a class without hits (a scan) neither takes nor ages.
+   */
   #maybeSteal(index: number, state: ClassState): void {
     const perChunk = Math.floor(this.#chunkBytes / (this.#classes.sizes[index] as number));
     if (state.slots > 0 && state.pressure < perChunk) return;
     state.pressure = 0;
-    let victim = NONE;
-    let victimUse = Number.MAX_SAFE_INTEGER;
-    let ownUse = 0;
-    let others = 0;
-    let own = 0;
-    for (let i = 0; i < this.#chunks.length; i++) {
-      const chunk = this.#stealHand++ % this.#chunks.length;
-      if (this.#chunkClass[chunk] === index) {
-        if (own++ < STEAL_SAMPLES) ownUse = Math.max(ownUse, this.#useOf(chunk));
-      } else if (others++ < STEAL_SAMPLES) {
-        const use = this.#useOf(chunk);
-        if (use >= victimUse) continue;
-        victim = chunk;
-        victimUse = use;
-      }
+    let victim = this.#findEmpty(index);
+    if (victim === NONE) {
+      const ownUse = state.slots === 0 ? Number.MAX_SAFE_INTEGER : this.#useOfClass(index);
+      if (ownUse > 0) victim = this.#findLessUsed(index, ownUse);
     }
-    // A hand that always ends where it began would sample the same chunks.
-    this.#stealHand += STEAL_SAMPLES;
-    if (victim === NONE || (state.slots > 0 && 2 * victimUse >= ownUse)) return;
+    if (victim === NONE) return;
     this.#empty(victim);
     this.#cut(victim, index);
     this.#chunksMoved++;
   }
 
-  /** How much a chunk is used: bytes in use, weighted by recent hits. */
-  #useOf(chunk: number): number {
+  /** A chunk of another class with nothing in it. */
+  #findEmpty(index: number): number {
+    for (let chunk = 0; chunk < this.#chunks.length; chunk++) {
+      if (this.#chunkUsed[chunk] === 0 && this.#chunkClass[chunk] !== index) return chunk;
+    }
+    return NONE;
+  }
+
+  /** The most used of some chunks of a class. */
+  #useOfClass(index: number): number {
+    let use = 0;
+    let samples = 0;
+    for (let i = 0; i < this.#chunks.length && samples < STEAL_SAMPLES; i++) {
+      const chunk = this.#stealHand++ % this.#chunks.length;
+      if (this.#chunkClass[chunk] !== index) continue;
+      samples++;
+      use = Math.max(use, this.#useOf(chunk, 0));
+    }
+    return use;
+  }
+
+  /** The least used of some chunks of other classes when its use is below half of `ownUse`; ages them. */
+  #findLessUsed(index: number, ownUse: number): number {
+    let victim = NONE;
+    let victimUse = ownUse / 2;
+    let samples = 0;
+    for (let i = 0; i < this.#chunks.length && samples < STEAL_SAMPLES; i++) {
+      const chunk = this.#stealHand++ % this.#chunks.length;
+      if (this.#chunkClass[chunk] === index) continue;
+      samples++;
+      const use = this.#useOf(chunk, 1);
+      if (use >= victimUse) continue;
+      victim = chunk;
+      victimUse = use;
+    }
+    return victim;
+  }
+
+  /** Recent hits of a chunk's slots, weighted by their size; then takes `aging` from each. */
+  #useOf(chunk: number, aging: number): number {
     const first = chunk << this.#slotShift;
     const size = this.#chunkSlotBytes[chunk] as number;
-    const count = Math.floor(this.#chunkBytes / size);
-    let use = 0;
-    for (let slot = first; slot < first + count; slot++) {
+    const end = first + Math.floor(this.#chunkBytes / size);
+    let hits = 0;
+    for (let slot = first; slot < end; slot++) {
       const state = this.#state[slot] as number;
-      if ((state & USED) !== 0) use += 1 + 2 * (state & HITS) + (state & MAIN);
+      if ((state & HITS) === 0) continue;
+      hits += state & HITS;
+      this.#state[slot] = state - aging;
     }
-    return use * size;
+    return hits * size;
   }
 
   /** Evicts everything in a chunk and takes its slots out of their class. */
@@ -402,7 +454,7 @@ export class BlockCache {
       this.release(slot);
     }
     let kept = NONE;
-    for (let slot = state.free; slot !== NONE; ) {
+    for (let slot = state.free; slot !== NONE;) {
       const next = this.#next[slot] as number;
       if (slot >>> this.#slotShift !== chunk) {
         this.#next[slot] = kept;
@@ -417,7 +469,9 @@ export class BlockCache {
   /** Frees one slot of a class by S3-FIFO. Requires one in use. */
   #evict(state: ClassState): void {
     for (let step = 0; ; step++) {
-      const isSmall = state.mainTail === NONE || (state.smallTail !== NONE && state.smallCount * 10 > state.slots);
+      const isSmall =
+        state.mainTail === NONE ||
+        (state.smallTail !== NONE && state.smallCount * 10 > state.slots);
       const slot = isSmall ? state.smallTail : state.mainTail;
       const bits = this.#state[slot] as number;
       const isKept = (bits & HITS) >= (isSmall ? PROMOTION_HITS : 1);
@@ -443,6 +497,7 @@ export class BlockCache {
     assert(((this.#state[slot] as number) & USED) !== 0, 'block cache: slot is not in use');
     this.#unlink(slot);
     this.#usedBytes -= this.#length[slot] as number;
+    (this.#chunkUsed[slot >>> this.#slotShift] as number)--;
     if (((this.#state[slot] as number) & VALUE) !== 0) {
       this.#values.remove(slot);
     } else {

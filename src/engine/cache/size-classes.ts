@@ -15,7 +15,11 @@ export class SizeClasses {
   constructor(chunkBytes: number) {
     const bytesMax = Math.floor(chunkBytes / 4);
     const sizes: number[] = [];
-    for (let size = SLOT_BYTES_MIN; size < bytesMax; size = Math.ceil((size * 1.125) / GRAIN) * GRAIN) {
+    for (
+      let size = SLOT_BYTES_MIN;
+      size < bytesMax;
+      size = Math.ceil((size * 1.125) / GRAIN) * GRAIN
+    ) {
       sizes.push(size);
     }
     sizes.push(bytesMax);

@@ -1,80 +1,60 @@
 /**
- * The open tables of a database, one reader per table, and the byte budget of their indexes and filters.
- * File handles stay open; index and filter of the table least recently used (by a clock: one flag set per use)
- * leave memory when the budget is passed. The one just loaded stays, so one table always works.
+ * The byte budget of indexes and filters over the open tables of a database. File handles stay open; index and
+ * filter of tables not used lately (a clock: one flag set per use) leave memory when the budget is passed,
+ * and are read again at the next use. The one just loaded stays, so that a read always comes through.
  *
- * Owned by one thread. A reader lives from `open` to `close`; the caller knows which versions refer to it.
+ * Owned by one thread. Readers are opened and closed by the caller, who knows which versions refer to them; they
+ * are added after opening and removed before closing.
  */
-import type { Fs } from '../../base/env.js';
-import type { Codec } from '../sst/codec.js';
-import { type IndexBudget, TableReader } from '../sst/table-reader.js';
-import type { TableMeta } from '../table-meta.js';
-import type { BlockCache } from './block-cache.js';
-
-export interface TableCacheOptions {
-  /** Bytes of index and filter kept in memory. */
-  readonly indexBytesMax: number;
-  readonly codecs?: readonly Codec[];
-}
+import { assert } from '../../base/assert.js';
+import type { IndexBudget, TableReader } from '../sst/table-reader.js';
 
 /** Plain data for metrics. */
 export interface TableCacheStats {
-  readonly openTables: number;
+  readonly tables: number;
   readonly indexBytes: number;
   readonly indexBytesMax: number;
+  /** Loads since the start, first ones and repeated ones. */
   readonly indexLoads: number;
+  /** Indexes dropped to make room or with their table. */
   readonly indexDrops: number;
 }
 
 export class TableCache implements IndexBudget {
-  readonly #fs: Fs;
-  readonly #blocks: BlockCache;
-  readonly #options: TableCacheOptions;
-  readonly #readers: Map<number, TableReader>;
+  readonly #indexBytesMax: number;
   /** Readers with a loaded index, in clock order. */
   readonly #loaded: TableReader[];
+  #tables: number;
   #hand: number;
   #indexBytes: number;
   #loads: number;
   #drops: number;
 
-  constructor(fs: Fs, blocks: BlockCache, options: TableCacheOptions) {
-    this.#fs = fs;
-    this.#blocks = blocks;
-    this.#options = options;
-    this.#readers = new Map();
+  /** `indexBytesMax`: bytes of index and filter kept in memory; one table's may exceed it. */
+  constructor(indexBytesMax: number) {
+    this.#indexBytesMax = indexBytesMax;
     this.#loaded = [];
+    this.#tables = 0;
     this.#hand = 0;
     this.#indexBytes = 0;
     this.#loads = 0;
     this.#drops = 0;
   }
 
-  /** The reader of a table, opened when it is not yet. @throws CorruptionError, IoError, FormatError */
-  open(path: string, meta: TableMeta): TableReader {
-    let reader = this.#readers.get(meta.fileNumber);
-    if (reader === undefined) {
-      const codecs = this.#options.codecs ?? [];
-      reader = TableReader.open(this.#fs, path, meta, this.#blocks, { codecs, indexBudget: this });
-      this.#readers.set(meta.fileNumber, reader);
-    }
-    return reader;
+  /** Takes an open table into the budget. */
+  add(reader: TableReader): void {
+    assert(reader.indexBudget === undefined, 'table cache: table added twice');
+    reader.indexBudget = this;
+    this.#tables++;
+    if (reader.indexBytes > 0) this.indexLoaded(reader);
   }
 
-  /** The reader of an open table. */
-  peek(fileNumber: number): TableReader | undefined {
-    return this.#readers.get(fileNumber);
-  }
-
-  /** Closes a table that no version refers to. Idempotent. */
-  close(fileNumber: number): void {
-    this.#readers.get(fileNumber)?.close();
-    this.#readers.delete(fileNumber);
-  }
-
-  closeAll(): void {
-    for (const reader of this.#readers.values()) reader.close();
-    this.#readers.clear();
+  /** Takes a table out; its index is dropped. Idempotent. */
+  remove(reader: TableReader): void {
+    if (reader.indexBudget !== this) return;
+    reader.dropIndex();
+    reader.indexBudget = undefined;
+    this.#tables--;
   }
 
   /** IndexBudget: makes room for the index of `reader`, which was just loaded. */
@@ -82,8 +62,7 @@ export class TableCache implements IndexBudget {
     this.#loads++;
     this.#indexBytes += reader.indexBytes;
     this.#loaded.push(reader);
-    reader.wasIndexUsed = true;
-    while (this.#indexBytes > this.#options.indexBytesMax && this.#loaded.length > 1) {
+    while (this.#indexBytes > this.#indexBytesMax && this.#loaded.length > 1) {
       if (this.#hand >= this.#loaded.length) this.#hand = 0;
       const candidate = this.#loaded[this.#hand] as TableReader;
       if (candidate === reader || candidate.wasIndexUsed) {
@@ -100,15 +79,16 @@ export class TableCache implements IndexBudget {
     this.#drops++;
     this.#indexBytes -= reader.indexBytes;
     const at = this.#loaded.indexOf(reader);
-    if (at >= 0) this.#loaded.splice(at, 1);
-    if (at >= 0 && at < this.#hand) this.#hand--;
+    assert(at >= 0, 'table cache: dropped index is not counted');
+    this.#loaded.splice(at, 1);
+    if (at < this.#hand) this.#hand--;
   }
 
   stats(): TableCacheStats {
     return {
-      openTables: this.#readers.size,
+      tables: this.#tables,
       indexBytes: this.#indexBytes,
-      indexBytesMax: this.#options.indexBytesMax,
+      indexBytesMax: this.#indexBytesMax,
       indexLoads: this.#loads,
       indexDrops: this.#drops,
     };

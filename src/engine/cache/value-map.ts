@@ -31,7 +31,8 @@ export class ValueMap {
     let at = fingerprint(file, offset) & this.#mask;
     for (;;) {
       const slot = this.#table[at] as number;
-      if (slot === NONE || (this.#files[slot] === file && this.#offsets[slot] === offset)) return slot;
+      if (slot === NONE || (this.#files[slot] === file && this.#offsets[slot] === offset))
+        return slot;
       at = (at + 1) & this.#mask;
     }
   }

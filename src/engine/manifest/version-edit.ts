@@ -77,6 +77,8 @@ export interface VersionEdit {
   readonly addTables?: readonly AddTable[];
   readonly addWal?: readonly AddWal[];
   readonly sealWal?: readonly SealWal[];
+  /** Segments that recovery dropped: what came before them was lost. */
+  readonly removeWal?: readonly number[];
   readonly addValueLog?: readonly AddValueLog[];
   readonly sealValueLog?: readonly SealValueLog[];
   readonly discard?: readonly Discard[];
@@ -111,6 +113,7 @@ export function encodeEdit(edit: VersionEdit): Uint8Array {
       bootId: wal.bootId,
     })),
     sealWal: edit.sealWal?.map(({ fileNumber, bytes, chain }) => ({ fileNumber, bytes, chain })),
+    removeWal: edit.removeWal,
     addValueLog: edit.addValueLog?.map(({ fileNumber, bucket, identity }) => ({
       fileNumber,
       bucket,
@@ -192,6 +195,7 @@ function editOf(json: unknown): VersionEdit {
   if (fields.has('addTables')) edit.addTables = fields.list('addTables', addTableOf);
   if (fields.has('addWal')) edit.addWal = fields.list('addWal', addWalOf);
   if (fields.has('sealWal')) edit.sealWal = fields.list('sealWal', sealWalOf);
+  if (fields.has('removeWal')) edit.removeWal = fields.list('removeWal', fileNumberOf);
   if (fields.has('addValueLog')) edit.addValueLog = fields.list('addValueLog', addValueLogOf);
   if (fields.has('sealValueLog')) edit.sealValueLog = fields.list('sealValueLog', sealValueLogOf);
   if (fields.has('discard')) edit.discard = fields.list('discard', discardOf);

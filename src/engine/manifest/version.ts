@@ -76,7 +76,7 @@ export function applyEdit(version: Version, edit: VersionEdit): Version {
     ),
     lastSeq: Math.max(risen('lastSeq', base.lastSeq, edit.lastSeq), highestSeq(edit)),
     minWalNumber,
-    wals: applyWals(base.wals, edit.addWal ?? [], minWalNumber),
+    wals: applyWals(base.wals, edit, minWalNumber),
     sealedWals: applySealedWals(base.sealedWals, edit.sealWal ?? [], minWalNumber),
     isCleanClose: edit.cleanClose === true,
   };
@@ -211,11 +211,14 @@ function applyValueLog(version: Version, edit: VersionEdit): ReadonlyMap<number,
 
 function applyWals(
   wals: ReadonlyMap<number, AddWal>,
-  adds: readonly AddWal[],
+  edit: VersionEdit,
   minWalNumber: number,
 ): ReadonlyMap<number, AddWal> {
   const next = new Map(wals);
-  for (const wal of adds) {
+  for (const fileNumber of edit.removeWal ?? []) {
+    if (!next.delete(fileNumber)) reject(`segment ${fileNumber} is removed but absent`);
+  }
+  for (const wal of edit.addWal ?? []) {
     if (next.has(wal.fileNumber)) reject(`segment ${wal.fileNumber} is added but present`);
     next.set(wal.fileNumber, wal);
   }

@@ -2,8 +2,10 @@
  * Builds data blocks one after another inside one output buffer, so that an entry is copied once and
  * written from there. Layout of a block: docs/formats/sst.md.
  *
- *   bytes: [ sealed blocks, not yet written | current block ... ]
- *          0                                start              at
+ *   bytes: [ sealed blocks, not yet written | values of the current block ... ]
+ *          0                                start                           at
+ *
+ * Values go there at once; the entries, which follow them in the block, wait in a small buffer of their own.
  *
  * Owned by one table builder. Invariant: `shared` of an entry is the longest common prefix with the key
  * before (searches rely on it), or 0 at a restart point.
@@ -12,11 +14,11 @@ import { assert } from '../../base/assert.js';
 import { copyBytes, sharedPrefixLength } from '../../base/bytes.js';
 import { putVarint } from '../../base/codec.js';
 import { FLAG_EXPIRY, FLAG_VERSION, NO_EXPIRY } from '../entry.js';
-import { RESTART_INTERVAL } from './format.js';
+import { RESTART_BYTES, RESTART_INTERVAL } from './format.js';
 
 /** Two varints of at most 3 bytes, kind, varint u32, three varints below 2^53. */
 const ENTRY_HEADER_BYTES_MAX = 3 + 3 + 1 + 5 + 8 + 8 + 8;
-/** Behind the entries: restarts, their count, trailer, and slack for one more restart. */
+/** Behind the restart points: their count, the trailer, and slack. */
 const TAIL_BYTES_MIN = 64;
 
 export class BlockBuilder {
@@ -29,6 +31,10 @@ export class BlockBuilder {
   /** The last key added, of this block or the one before: lastKey[0, lastKeyLength). */
   lastKey: Uint8Array;
   lastKeyLength: number;
+  /** Entries of the current block: keys[0, keysAt). */
+  #keys: Uint8Array;
+  #keysAt: number;
+  /** Per restart point: offset of its entry among the entries, offset of its value. */
   #restarts: Uint32Array;
   #restartCount: number;
   #sinceRestart: number;
@@ -40,6 +46,8 @@ export class BlockBuilder {
     this.entries = 0;
     this.lastKey = new Uint8Array(256);
     this.lastKeyLength = 0;
+    this.#keys = new Uint8Array(1024);
+    this.#keysAt = 0;
     this.#restarts = new Uint32Array(64);
     this.#restartCount = 0;
     this.#sinceRestart = 0;
@@ -64,40 +72,48 @@ export class BlockBuilder {
     valueStart: number,
     valueLength: number,
   ): void {
-    this.reserve(ENTRY_HEADER_BYTES_MAX + keyLength + valueLength + 4 * this.#restartCount + TAIL_BYTES_MIN);
+    this.reserve(valueLength);
+    if (this.#keysAt + ENTRY_HEADER_BYTES_MAX + keyLength > this.#keys.length)
+      this.#growKeys(keyLength);
     let kept = shared;
     if (this.#sinceRestart === 0) {
       this.#pushRestart();
       kept = 0;
     }
     this.#sinceRestart = this.#sinceRestart + 1 === RESTART_INTERVAL ? 0 : this.#sinceRestart + 1;
-    const bytes = this.bytes;
-    let at = putVarint(bytes, this.at, kept);
-    at = putVarint(bytes, at, keyLength - kept);
-    bytes[at++] =
+    const keys = this.#keys;
+    let at = putVarint(keys, this.#keysAt, kept);
+    at = putVarint(keys, at, keyLength - kept);
+    keys[at++] =
       kind | (version === seq ? 0 : FLAG_VERSION) | (expiresAt === NO_EXPIRY ? 0 : FLAG_EXPIRY);
-    at = putVarint(bytes, at, valueLength);
-    at = putVarint(bytes, at, seq);
-    if (version !== seq) at = putVarint(bytes, at, version);
-    if (expiresAt !== NO_EXPIRY) at = putVarint(bytes, at, expiresAt);
-    copyBytes(keyBytes, keyStart + kept, bytes, at, keyLength - kept);
-    at += keyLength - kept;
-    copyBytes(valueBytes, valueStart, bytes, at, valueLength);
-    this.at = at + valueLength;
+    at = putVarint(keys, at, valueLength);
+    at = putVarint(keys, at, seq);
+    if (version !== seq) at = putVarint(keys, at, version);
+    if (expiresAt !== NO_EXPIRY) at = putVarint(keys, at, expiresAt);
+    copyBytes(keyBytes, keyStart + kept, keys, at, keyLength - kept);
+    this.#keysAt = at + keyLength - kept;
+    copyBytes(valueBytes, valueStart, this.bytes, this.at, valueLength);
+    this.at += valueLength;
     this.entries++;
     this.#keepKey(shared, keyBytes, keyStart, keyLength);
   }
 
   /** Bytes the current block's payload would have if it ended here. */
   payloadBytes(): number {
-    return this.at - this.start + 4 * this.#restartCount + 4;
+    return this.at - this.start + this.#keysAt + RESTART_BYTES * this.#restartCount + 4;
   }
 
-  /** Appends the restart points; bytes[start, at) is then the payload. */
+  /** Appends entries and restart points to the values; bytes[start, at) is then the payload. */
   finishPayload(): void {
     assert(this.#restartCount > 0, 'block builder: empty block');
-    this.reserve(4 * this.#restartCount + TAIL_BYTES_MIN);
-    for (let i = 0; i < this.#restartCount; i++) this.putU32(this.#restarts[i] as number);
+    this.reserve(this.#keysAt + RESTART_BYTES * this.#restartCount + TAIL_BYTES_MIN);
+    const valuesLength = this.at - this.start;
+    copyBytes(this.#keys, 0, this.bytes, this.at, this.#keysAt);
+    this.at += this.#keysAt;
+    for (let i = 0; i < this.#restartCount; i++) {
+      this.putU32(valuesLength + (this.#restarts[2 * i] as number));
+      this.putU32(this.#restarts[2 * i + 1] as number);
+    }
     this.putU32(this.#restartCount);
   }
 
@@ -105,6 +121,7 @@ export class BlockBuilder {
   beginNext(): void {
     this.start = this.at;
     this.entries = 0;
+    this.#keysAt = 0;
     this.#restartCount = 0;
     this.#sinceRestart = 0;
   }
@@ -135,7 +152,10 @@ export class BlockBuilder {
     this.at = at + 4;
   }
 
-  /** Forgets the first `count` bytes, which were written. Requires them sealed. Returns to `capacity` after a big block. */
+  /**
+   * Forgets the first `count` bytes, which were written. Requires them sealed. Returns to `capacity` after a
+   * big block.
+   */
   discard(count: number, capacity: number): void {
     assert(count <= this.start, 'block builder: discards the current block');
     const rest = this.at - count;
@@ -151,12 +171,20 @@ export class BlockBuilder {
   }
 
   #pushRestart(): void {
-    if (this.#restartCount === this.#restarts.length) {
+    if (2 * this.#restartCount === this.#restarts.length) {
       const grown = new Uint32Array(2 * this.#restarts.length);
       grown.set(this.#restarts);
       this.#restarts = grown;
     }
-    this.#restarts[this.#restartCount++] = this.at - this.start;
+    this.#restarts[2 * this.#restartCount] = this.#keysAt;
+    this.#restarts[2 * this.#restartCount + 1] = this.at - this.start;
+    this.#restartCount++;
+  }
+
+  #growKeys(keyLength: number): void {
+    const grown = new Uint8Array(2 * (this.#keysAt + ENTRY_HEADER_BYTES_MAX + keyLength));
+    grown.set(this.#keys.subarray(0, this.#keysAt));
+    this.#keys = grown;
   }
 
   #keepKey(shared: number, keyBytes: Uint8Array, keyStart: number, keyLength: number): void {

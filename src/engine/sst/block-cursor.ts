@@ -2,18 +2,34 @@
  * A cursor inside one data block: the decoding half of TableCursor, which extends it over all blocks (one
  * object, so that a move touches one set of fields). The current key is rebuilt in a private buffer.
  *
- * Invariants: while positioned, entryAt <= nextAt <= limit, and keyBytes[0, keyLength) is the key of the
+ * Invariants: while positioned, entriesStart <= entryAt <= nextAt <= limit, values end at entriesStart, and keyBytes[0, keyLength) is the key of the
  * entry at entryAt. Anything else in the block is damage: `damaged` throws.
  */
 import { compareBytes } from '../../base/bytes.js';
-import { FLAG_EXPIRY, FLAG_VERSION, KIND_MASK, KIND_PUT, KIND_VALUE_POINTER, NO_EXPIRY } from '../entry.js';
-import { findRestart, isDataBlock, readU32, readVarint, skipVarint } from './block-search.js';
+import {
+  FLAG_EXPIRY,
+  FLAG_VERSION,
+  KIND_MASK,
+  KIND_PUT,
+  KIND_VALUE_POINTER,
+  NO_EXPIRY,
+} from '../entry.js';
+import {
+  entriesEnd,
+  findRestart,
+  isDataBlock,
+  readU32,
+  readVarint,
+  skipVarint,
+} from './block-search.js';
+import { RESTART_BYTES } from './format.js';
 
 const EMPTY: Uint8Array = new Uint8Array(0);
 
 export abstract class BlockCursor {
   valid = false;
-  keyBytes: Uint8Array = new Uint8Array(128);
+  /** Grows on demand; up to 64 bytes stay on the JavaScript heap, where an allocation costs a tenth. */
+  keyBytes: Uint8Array = new Uint8Array(64);
   readonly keyStart = 0;
   keyLength = 0;
   version = 0;
@@ -29,6 +45,10 @@ export abstract class BlockCursor {
   protected blockLength = 0;
   /** End of the entries, begin of the restart points. */
   protected limit = 0;
+  /** End of the values, begin of the entries. */
+  protected entriesStart = 0;
+  /** Where the value of the entry at nextAt begins. */
+  protected nextValueAt = 0;
   protected entryAt = 0;
   protected nextAt = 0;
 
@@ -41,8 +61,10 @@ export abstract class BlockCursor {
     this.valueBytes = bytes;
     this.blockStart = start;
     this.blockLength = length;
-    this.limit = start + length - 4 - 4 * readU32(bytes, start + length - 4);
-    this.nextAt = start;
+    this.limit = entriesEnd(bytes, start, length);
+    this.entriesStart = start + readU32(bytes, this.limit);
+    this.nextAt = this.entriesStart;
+    this.nextValueAt = start;
     this.keyLength = 0;
   }
 
@@ -75,9 +97,11 @@ export abstract class BlockCursor {
     this.version = seq;
     this.expiresAt = NO_EXPIRY;
     if ((kind & (FLAG_VERSION | FLAG_EXPIRY)) !== 0) at = this.#parseFlagged(kind, at);
-    const valueStart = at + unshared;
-    const end = valueStart + valueLength;
-    if (!(end <= limit) || shared > this.keyLength) this.damaged('entry runs past its block');
+    const end = at + unshared;
+    const valueStart = this.nextValueAt;
+    const valueEnd = valueStart + valueLength;
+    if (!(end <= limit) || !(valueEnd <= this.entriesStart) || shared > this.keyLength)
+      this.damaged('entry runs past its block');
     this.kind = kind & KIND_MASK;
     if (this.kind < KIND_PUT || this.kind > KIND_VALUE_POINTER) this.damaged('unknown entry kind');
     const keyLength = shared + unshared;
@@ -86,12 +110,13 @@ export abstract class BlockCursor {
     if (unshared <= 48) {
       for (let i = 0; i < unshared; i++) key[shared + i] = bytes[at + i] as number;
     } else {
-      key.set(bytes.subarray(at, valueStart), shared);
+      key.set(bytes.subarray(at, end), shared);
     }
     this.keyLength = keyLength;
     this.valueStart = valueStart;
     this.valueLength = valueLength;
     this.nextAt = end;
+    this.nextValueAt = valueEnd;
     return true;
   }
 
@@ -102,7 +127,9 @@ export abstract class BlockCursor {
 
   /** To the first entry with a key >= the target; false when there is none. */
   protected seekInBlock(key: Uint8Array, start: number, length: number): boolean {
-    this.#toRestart(findRestart(this.valueBytes, this.blockStart, this.blockLength, key, start, length));
+    this.#toRestart(
+      findRestart(this.valueBytes, this.blockStart, this.blockLength, key, start, length),
+    );
     while (this.parseEntry()) {
       if (compareBytes(this.keyBytes, 0, this.keyLength, key, start, length) >= 0) return true;
     }
@@ -121,24 +148,27 @@ export abstract class BlockCursor {
 
   /** To the entry that ends at `end`: from the last restart point before it, forward. */
   #toEntryBefore(end: number): boolean {
-    if (end <= this.blockStart) return false;
+    if (end <= this.entriesStart) return false;
     const bytes = this.valueBytes;
     let low = 0;
     let high = readU32(bytes, this.blockStart + this.blockLength - 4) - 1;
     while (low < high) {
       const middle = (low + high + 1) >>> 1;
-      if (this.blockStart + readU32(bytes, this.limit + 4 * middle) < end) low = middle;
+      if (this.blockStart + readU32(bytes, this.limit + RESTART_BYTES * middle) < end) low = middle;
       else high = middle - 1;
     }
-    this.#toRestart(this.blockStart + readU32(bytes, this.limit + 4 * low));
+    this.#toRestart(this.limit + RESTART_BYTES * low);
     while (this.parseEntry()) if (this.nextAt >= end) break;
     if (this.nextAt !== end) this.damaged('restart point is no entry');
     return true;
   }
 
+  /** To before the entry of the restart point noted at `at`. */
   #toRestart(at: number): void {
-    if (at >= this.limit) this.damaged('restart point runs past its block');
-    this.nextAt = at;
+    const entryAt = this.blockStart + readU32(this.valueBytes, at);
+    if (entryAt >= this.limit) this.damaged('restart point runs past its block');
+    this.nextAt = entryAt;
+    this.nextValueAt = this.blockStart + readU32(this.valueBytes, at + 4);
     this.keyLength = 0;
   }
 

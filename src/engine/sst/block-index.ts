@@ -124,9 +124,16 @@ export class BlockIndex {
    * Decodes the payload of an index block at `offset` of `file`; the data blocks must end at `dataEnd`.
    * @throws CorruptionError
    */
-  static decode(payload: Uint8Array, dataEnd: number, blockCount: number, file: string, offset: number): BlockIndex {
+  static decode(
+    payload: Uint8Array,
+    dataEnd: number,
+    blockCount: number,
+    file: string,
+    offset: number,
+  ): BlockIndex {
     const reader = new VarintReader(payload, 0, payload.length);
-    const bad = (): CorruptionError => new CorruptionError('table index is malformed', { file, offset });
+    const bad = (): CorruptionError =>
+      new CorruptionError('table index is malformed', { file, offset });
     const count = reader.read();
     if (count !== blockCount || count > payload.length) throw bad();
     const offsets = new Uint32Array(count + 1);
@@ -140,7 +147,8 @@ export class BlockIndex {
       const shared = reader.read();
       const unshared = reader.read();
       const lastStart = i === 0 ? 0 : (starts[i - 1] as number);
-      if (!reader.ok || shared > at - lastStart || reader.at + unshared > payload.length) throw bad();
+      if (!reader.ok || shared > at - lastStart || reader.at + unshared > payload.length)
+        throw bad();
       if (at + shared + unshared > bytes.length) {
         const grown = new Uint8Array(2 * (at + shared + unshared));
         grown.set(bytes.subarray(0, at));
@@ -180,7 +188,10 @@ export class BlockIndex {
     while (low < high) {
       const middle = (low + high) >>> 1;
       const candidate = heads[middle] as number;
-      if (candidate < head || (candidate === head && this.#compareTail(middle, key, tail, tailLength) < 0)) {
+      if (
+        candidate < head ||
+        (candidate === head && this.#compareTail(middle, key, tail, tailLength) < 0)
+      ) {
         low = middle + 1;
       } else {
         high = middle;
@@ -209,7 +220,14 @@ export class BlockIndex {
 
   #compareTail(block: number, key: Uint8Array, start: number, length: number): number {
     const at = this.#tailStarts[block] as number;
-    return compareBytes(this.#tails, at, (this.#tailStarts[block + 1] as number) - at, key, start, length);
+    return compareBytes(
+      this.#tails,
+      at,
+      (this.#tailStarts[block + 1] as number) - at,
+      key,
+      start,
+      length,
+    );
   }
 }
 

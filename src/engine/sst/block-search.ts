@@ -13,18 +13,8 @@
 import { compareBytes } from '../../base/bytes.js';
 import { FLAG_EXPIRY, FLAG_VERSION, KIND_MASK, NO_EXPIRY } from '../entry.js';
 import type { KeyBuffer } from '../key.js';
-
-/** A found entry; `bytes[start, start + length)` is its value, borrowed until the next cache operation. */
-export class LookupResult {
-  kind = 0;
-  version = 0;
-  seq = 0;
-  /** Wall milliseconds or NO_EXPIRY. */
-  expiresAt = 0;
-  bytes: Uint8Array = new Uint8Array(0);
-  start = 0;
-  length = 0;
-}
+import { RESTART_BYTES } from './format.js';
+import type { LookupResult } from './lookup-result.js';
 
 export const SEARCH_ABSENT = 0;
 export const SEARCH_FOUND = 1;
@@ -61,11 +51,19 @@ export function readVarint(bytes: Uint8Array, at: number): number {
   return value;
 }
 
-/** True when a payload can be a data block: it has restart points and room for them. */
+/** Where the restart points of a data block begin and the entries end. Requires isDataBlock. */
+export function entriesEnd(bytes: Uint8Array, start: number, length: number): number {
+  const end = start + length - 4;
+  return end - RESTART_BYTES * readU32(bytes, end);
+}
+
+/** True when a payload can be a data block: restart points, the first one at the first value, and an entry. */
 export function isDataBlock(bytes: Uint8Array, start: number, length: number): boolean {
-  if (length < 12) return false;
+  if (length < 4 + RESTART_BYTES) return false;
   const count = readU32(bytes, start + length - 4);
-  return count > 0 && count <= (length - 4) / 4 - 1 && readU32(bytes, start + length - 4 - 4 * count) === 0;
+  if (count === 0 || count > (length - 4) / RESTART_BYTES) return false;
+  const limit = entriesEnd(bytes, start, length);
+  return start + readU32(bytes, limit) < limit && readU32(bytes, limit + 4) === 0;
 }
 
 /** Compares the key at a restart point with a target. `at` is the entry's offset. */
@@ -88,7 +86,7 @@ function compareRestart(
   return compareBytes(bytes, next, length, key, keyStart, keyLength);
 }
 
-/** Offset of the last restart point whose key is below the target, or of the first one. Requires isDataBlock. */
+/** Where the last restart point whose key is below the target is noted, or the first one. Requires isDataBlock. */
 export function findRestart(
   bytes: Uint8Array,
   start: number,
@@ -98,16 +96,16 @@ export function findRestart(
   keyLength: number,
 ): number {
   const count = readU32(bytes, start + length - 4);
-  const limit = start + length - 4 - 4 * count;
+  const limit = start + length - 4 - RESTART_BYTES * count;
   let low = 0;
   let high = count - 1;
   while (low < high) {
     const middle = (low + high + 1) >>> 1;
-    const at = start + readU32(bytes, limit + 4 * middle);
+    const at = start + readU32(bytes, limit + RESTART_BYTES * middle);
     if (compareRestart(bytes, at, limit, key, keyStart, keyLength) < 0) low = middle;
     else high = middle - 1;
   }
-  return start + readU32(bytes, limit + 4 * low);
+  return limit + RESTART_BYTES * low;
 }
 
 /** Finds the first entry of exactly this key with seq <= seqMax and version <= versionMax. Requires isDataBlock. */
@@ -122,8 +120,10 @@ export function searchBlock(
 ): number {
   const target = key.bytes;
   const targetLength = key.length;
-  const limit = start + length - 4 - 4 * readU32(bytes, start + length - 4);
-  let at = findRestart(bytes, start, length, target, 0, targetLength);
+  const limit = entriesEnd(bytes, start, length);
+  const restart = findRestart(bytes, start, length, target, 0, targetLength);
+  let at = start + readU32(bytes, restart);
+  let valueEnd = start + readU32(bytes, restart + 4);
   let matched = 0;
   while (at < limit) {
     let shared = bytes[at++] as number;
@@ -147,7 +147,8 @@ export function searchBlock(
     if ((kind & FLAG_VERSION) !== 0) at = skipVarint(bytes, at);
     if ((kind & FLAG_EXPIRY) !== 0) at = skipVarint(bytes, at);
     const keyAt = at;
-    at += unshared + valueLength;
+    at += unshared;
+    valueEnd += valueLength;
     if (shared > matched) continue;
     if (shared < matched && shared !== 0) return SEARCH_ABSENT;
     const keyLength = shared + unshared;
@@ -161,15 +162,16 @@ export function searchBlock(
       return SEARCH_ABSENT;
     } else if (keyLength === targetLength) {
       const seq = readVarint(bytes, seqAt);
-      const version = (kind & FLAG_VERSION) === 0 ? seq : readVarint(bytes, skipVarint(bytes, seqAt));
+      const version =
+        (kind & FLAG_VERSION) === 0 ? seq : readVarint(bytes, skipVarint(bytes, seqAt));
       if (seq <= seqMax && version <= versionMax) {
-        if (at > limit) return SEARCH_DAMAGED;
+        if (at > limit || valueEnd > limit) return SEARCH_DAMAGED;
         out.kind = kind & KIND_MASK;
         out.seq = seq;
         out.version = version;
         out.expiresAt = (kind & FLAG_EXPIRY) === 0 ? NO_EXPIRY : readExpiry(bytes, seqAt, kind);
         out.bytes = bytes;
-        out.start = keyAt + unshared;
+        out.start = valueEnd - valueLength;
         out.length = valueLength;
         return SEARCH_FOUND;
       }

@@ -24,7 +24,10 @@ export function filterProbes(bitsPerKey: number): number {
   return Math.max(1, Math.min(PROBES_MAX, Math.round(bitsPerKey * 0.62)));
 }
 
-/** The filter payload of `count` distinct key hashes; owned by the caller. `bitsPerKey` 0 gives no filter (a filter that passes all). */
+/**
+ * The filter payload of `count` distinct key hashes; owned by the caller. `bitsPerKey` 0 gives a filter
+ * that passes every key.
+ */
 export function buildFilter(hashes: Uint32Array, count: number, bitsPerKey: number): Uint8Array {
   if (bitsPerKey === 0 && count > 0) {
     const open = new Uint8Array(FILTER_LINE_BYTES + 1);

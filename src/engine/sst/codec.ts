@@ -45,5 +45,7 @@ export const BUILT_IN_CODECS: readonly Codec[] = [JS_LZ4];
 
 /** The codec with this id, the caller's ones first; undefined when unknown. */
 export function findCodec(id: number, preferred: readonly Codec[] = []): Codec | undefined {
-  return preferred.find((codec) => codec.id === id) ?? BUILT_IN_CODECS.find((codec) => codec.id === id);
+  return (
+    preferred.find((codec) => codec.id === id) ?? BUILT_IN_CODECS.find((codec) => codec.id === id)
+  );
 }

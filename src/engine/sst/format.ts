@@ -21,6 +21,9 @@ const FOOTER_CRC_AT = 68;
 /** Codec byte and checksum behind every block. */
 export const BLOCK_TRAILER_BYTES = 5; // on disk, frozen
 
+/** Offsets of a restart point's entry and value in the payload, two u32. */
+export const RESTART_BYTES = 8; // on disk, frozen
+
 /** Entries from one restart point to the next; readers take the points from the block. */
 export const RESTART_INTERVAL = 16;
 export const BLOCK_BYTES_DEFAULT = 4096;
@@ -96,7 +99,8 @@ export function encodeFooter(footer: Footer): Uint8Array {
 
 /**
  * Decodes and checks a footer. `file` and `offset` (of the footer) are for the error only.
- * @throws CorruptionError when it is damaged or does not describe a file of its length, FormatError for an unknown version.
+ * @throws CorruptionError when it is damaged or does not describe a file of its length, FormatError for an
+ * unknown version.
  */
 export function decodeFooter(bytes: Uint8Array, file: string, offset: number): Footer {
   const bad = (what: string): CorruptionError => new CorruptionError(what, { file, offset });
@@ -134,7 +138,8 @@ export function decodeFooter(bytes: Uint8Array, file: string, offset: number): F
   if (footer.bytes !== offset + FOOTER_BYTES) throw bad('table length differs from its footer');
   let end = footer.filter.offset;
   for (const part of [footer.filter, footer.index, footer.tombstones, footer.properties]) {
-    if (part.offset !== end || part.size <= BLOCK_TRAILER_BYTES) throw bad('table parts do not fill the file');
+    if (part.offset !== end || part.size <= BLOCK_TRAILER_BYTES)
+      throw bad('table parts do not fill the file');
     end += part.size;
   }
   if (end !== offset) throw bad('table parts do not fill the file');

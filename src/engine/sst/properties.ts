@@ -29,7 +29,10 @@ const NUMBER_FIELDS = [
 ] as const;
 
 /** The payload; owned by the caller. */
-export function encodeProperties(meta: Omit<TableMeta, 'bytes'>, options: TableOptionsRecord): Uint8Array {
+export function encodeProperties(
+  meta: Omit<TableMeta, 'bytes'>,
+  options: TableOptionsRecord,
+): Uint8Array {
   const fields = { ...meta, lower: toHex(meta.lower), upper: toHex(meta.upper), options };
   return new TextEncoder().encode(JSON.stringify(fields));
 }
@@ -41,7 +44,8 @@ export function decodeProperties(
   file: string,
   offset: number,
 ): { meta: TableMeta; options: TableOptionsRecord } {
-  const bad = (): CorruptionError => new CorruptionError('table properties are malformed', { file, offset });
+  const bad = (): CorruptionError =>
+    new CorruptionError('table properties are malformed', { file, offset });
   let fields: Record<string, unknown>;
   try {
     fields = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(payload)) as typeof fields;
@@ -60,7 +64,8 @@ export function decodeProperties(
   if (!Array.isArray(valueLog) || !valueLog.every(isReference)) throw bad();
   const lower = fromHex(fields['lower']);
   const upper = fromHex(fields['upper']);
-  if (lower === undefined || upper === undefined || typeof options !== 'object' || options === null) throw bad();
+  if (lower === undefined || upper === undefined || typeof options !== 'object' || options === null)
+    throw bad();
   const meta: TableMeta = { ...numbers, bytes, identity, lower, upper, valueLog };
   return { meta, options: options as TableOptionsRecord };
 }
@@ -83,8 +88,10 @@ function toHex(bytes: Uint8Array): string {
 }
 
 function fromHex(text: unknown): Uint8Array | undefined {
-  if (typeof text !== 'string' || text.length % 2 !== 0 || !/^[0-9a-f]*$/.test(text)) return undefined;
+  if (typeof text !== 'string' || text.length % 2 !== 0 || !/^[0-9a-f]*$/.test(text))
+    return undefined;
   const bytes = new Uint8Array(text.length / 2);
-  for (let i = 0; i < bytes.length; i++) bytes[i] = Number.parseInt(text.slice(2 * i, 2 * i + 2), 16);
+  for (let i = 0; i < bytes.length; i++)
+    bytes[i] = Number.parseInt(text.slice(2 * i, 2 * i + 2), 16);
   return bytes;
 }

@@ -13,6 +13,7 @@ import { IoError, NokvError } from '../../base/errors.js';
 import { KIB, MIB } from '../../base/limits.js';
 import { KIND_DELETE, KIND_PUT, KIND_VALUE_POINTER, NO_EXPIRY } from '../entry.js';
 import { hashEncodedKey, keySuccessor } from '../key.js';
+import type { RangeTombstone } from '../range-tombstones.js';
 import type { TableMeta, ValueLogReference } from '../table-meta.js';
 import { pointerFileNumber, pointerLength, VALUE_POINTER_SIZE } from '../vlog/value-pointer.js';
 import { BlockBuilder } from './block-builder.js';
@@ -32,7 +33,7 @@ import {
   TABLE_BYTES_LIMIT,
 } from './format.js';
 import { encodeProperties } from './properties.js';
-import { compareRangeTombstones, encodeRangeTombstones, type RangeTombstone } from './range-tombstones.js';
+import { compareRangeTombstones, encodeRangeTombstones } from './tombstone-block.js';
 
 export interface TableBuilderOptions {
   readonly fileNumber: number;
@@ -122,7 +123,9 @@ export class TableBuilder {
   /** About the length the file would have if it were finished now. */
   get estimatedBytes(): number {
     const filter = (this.#hashCount * this.#bitsPerKey) / 8;
-    return Math.ceil(this.#written + this.#blocks.at + filter + this.#index.bytes + 4 * FOOTER_BYTES);
+    return Math.ceil(
+      this.#written + this.#blocks.at + filter + this.#index.bytes + 4 * FOOTER_BYTES,
+    );
   }
 
   /** Adds an entry behind the last one in internal order. Key and value are copied. `kind` is no RANGE_DELETE. */
@@ -143,7 +146,8 @@ export class TableBuilder {
     const shared = blocks.sharedWithLast(keyBytes, keyStart, keyLength);
     const isSameKey = shared === keyLength && shared === blocks.lastKeyLength;
     if (isSameKey) {
-      const isOlder = version < this.#lastVersion || (version === this.#lastVersion && seq < this.#lastSeq);
+      const isOlder =
+        version < this.#lastVersion || (version === this.#lastVersion && seq < this.#lastSeq);
       assert(isOlder, 'table builder: versions of a key are out of order');
     } else {
       this.#beginKey(shared, keyBytes, keyStart, keyLength);
@@ -174,7 +178,10 @@ export class TableBuilder {
     this.#noteSeq(version, seq);
     if (kind === KIND_DELETE) this.#deletes++;
     else if (kind === KIND_VALUE_POINTER) this.#notePointer(valueBytes, valueStart, valueLength);
-    if (expiresAt !== NO_EXPIRY && (this.#earliestExpiry === NO_EXPIRY || expiresAt < this.#earliestExpiry)) {
+    if (
+      expiresAt !== NO_EXPIRY &&
+      (this.#earliestExpiry === NO_EXPIRY || expiresAt < this.#earliestExpiry)
+    ) {
       this.#earliestExpiry = expiresAt;
     }
     if (blocks.payloadBytes() >= this.#blockBytes) this.#closeBlock();
@@ -223,7 +230,17 @@ export class TableBuilder {
     const codec = this.#options.codec?.id ?? CODEC_NONE;
     const blockCount = this.#index.count;
     blocks.append(
-      encodeFooter({ codec, fileNumber, identity, bytes, filter, index, tombstones, properties, blockCount }),
+      encodeFooter({
+        codec,
+        fileNumber,
+        identity,
+        bytes,
+        filter,
+        index,
+        tombstones,
+        properties,
+        blockCount,
+      }),
     );
     blocks.beginNext();
     this.#flush(blocks.at);
@@ -326,18 +343,26 @@ export class TableBuilder {
     while (done < length) {
       const piece = Math.min(WRITE_BYTES, length - done);
       const count = this.#file.write(this.#blocks.bytes, done, piece, this.#written + done);
-      if (count <= 0) throw new IoError({ op: 'write', path: this.#file.path, errno: 'EIO', bytes: piece });
+      if (count <= 0)
+        throw new IoError({ op: 'write', path: this.#file.path, errno: 'EIO', bytes: piece });
       done += count;
     }
     this.#written += length;
     this.#blocks.discard(length, OUTPUT_BYTES);
   }
 
-  #describe(lower: Uint8Array | undefined, upper: Uint8Array | undefined): Omit<TableMeta, 'bytes'> {
+  #describe(
+    lower: Uint8Array | undefined,
+    upper: Uint8Array | undefined,
+  ): Omit<TableMeta, 'bytes'> {
     const derived = this.#derivedBounds();
-    if (lower !== undefined) assert(compareArrays(lower, derived.lower) <= 0, 'table builder: lower bound is too high');
-    if (upper !== undefined) assert(compareArrays(upper, derived.upper) >= 0, 'table builder: upper bound is too low');
-    const valueLog: ValueLogReference[] = [...this.#valueLog.values()].sort((a, b) => a.fileNumber - b.fileNumber);
+    if (lower !== undefined)
+      assert(compareArrays(lower, derived.lower) <= 0, 'table builder: lower bound is too high');
+    if (upper !== undefined)
+      assert(compareArrays(upper, derived.upper) >= 0, 'table builder: upper bound is too low');
+    const valueLog: ValueLogReference[] = [...this.#valueLog.values()].sort(
+      (a, b) => a.fileNumber - b.fileNumber,
+    );
     return {
       fileNumber: this.#options.fileNumber,
       identity: this.#options.identity,
@@ -359,10 +384,12 @@ export class TableBuilder {
 
   #derivedBounds(): { lower: Uint8Array; upper: Uint8Array } {
     const first = this.#tombstones[0];
-    const isFromKeys = this.#entries > 0 && (first === undefined || compareArrays(this.#firstKey, first.lower) <= 0);
+    const isFromKeys =
+      this.#entries > 0 && (first === undefined || compareArrays(this.#firstKey, first.lower) <= 0);
     const lower = isFromKeys ? this.#firstKey : (first as RangeTombstone).lower;
     let upper: Uint8Array = EMPTY;
-    if (this.#entries > 0) upper = keySuccessor(this.#blocks.lastKey.subarray(0, this.#blocks.lastKeyLength));
+    if (this.#entries > 0)
+      upper = keySuccessor(this.#blocks.lastKey.subarray(0, this.#blocks.lastKeyLength));
     for (const t of this.#tombstones) {
       if (compareBytes(t.upper, 0, t.upper.length, upper, 0, upper.length) > 0) upper = t.upper;
     }

@@ -132,7 +132,12 @@ export class TableCursor extends BlockCursor implements EntryCursor {
       const key = this.keyBytes.slice(0, this.keyLength);
       if (shared < 0) this.#skipBlocksOf(key);
       this.next();
-      if (!this.valid || this.keyLength !== key.length || !equalBytes(this.keyBytes, 0, key, 0, key.length)) return;
+      if (
+        !this.valid ||
+        this.keyLength !== key.length ||
+        !equalBytes(this.keyBytes, 0, key, 0, key.length)
+      )
+        return;
     }
   }
 

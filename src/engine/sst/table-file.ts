@@ -41,18 +41,32 @@ export class TableFile {
     }
   }
 
-  /** Checks the stored block of `size` bytes that was read from `offset`; returns its codec id. @throws CorruptionError */
+  /**
+   * Checks the stored block of `size` bytes that was read from `offset`; returns its codec id.
+   * @throws CorruptionError
+   */
   check(bytes: Uint8Array, start: number, size: number, offset: number): number {
     const expected = readU32(bytes, start + size - 4);
     const actual = crc32(bytes, start, size - 4, blockSeed(this.#identityLow, offset));
     if (expected !== actual) {
-      throw new CorruptionError('block checksum mismatch', { file: this.path, offset, expected, actual });
+      throw new CorruptionError('block checksum mismatch', {
+        file: this.path,
+        offset,
+        expected,
+        actual,
+      });
     }
     return bytes[start + size - BLOCK_TRAILER_BYTES] as number;
   }
 
   /** Length of the payload of a checked block. @throws CorruptionError */
-  payloadLength(codecId: number, bytes: Uint8Array, start: number, size: number, offset: number): number {
+  payloadLength(
+    codecId: number,
+    bytes: Uint8Array,
+    start: number,
+    size: number,
+    offset: number,
+  ): number {
     if (codecId === CODEC_NONE) return size - BLOCK_TRAILER_BYTES;
     const length = size < BLOCK_TRAILER_BYTES + 4 ? PAYLOAD_BYTES_MAX : readU32(bytes, start);
     if (length >= PAYLOAD_BYTES_MAX) throw this.damage('compressed block is malformed', offset);

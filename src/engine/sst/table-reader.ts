@@ -12,11 +12,11 @@ import type { Fs, FsFile } from '../../base/env.js';
 import { CorruptionError } from '../../base/errors.js';
 import { BlockOwner, type BlockCache } from '../cache/block-cache.js';
 import type { KeyBuffer } from '../key.js';
+import type { RangeTombstone } from '../range-tombstones.js';
 import type { TableMeta } from '../table-meta.js';
 import { BlockIndex } from './block-index.js';
 import {
   isDataBlock,
-  type LookupResult,
   SEARCH_DAMAGED,
   SEARCH_END,
   SEARCH_FOUND,
@@ -24,12 +24,19 @@ import {
 } from './block-search.js';
 import { filterMayContain, FILTER_LINE_BYTES, isFilter } from './bloom.js';
 import { type Codec, CODEC_NONE } from './codec.js';
-import { BLOCK_TRAILER_BYTES, decodeFooter, type Footer, FOOTER_BYTES, identityLow } from './format.js';
+import {
+  BLOCK_TRAILER_BYTES,
+  decodeFooter,
+  type Footer,
+  FOOTER_BYTES,
+  identityLow,
+} from './format.js';
+import type { LookupResult } from './lookup-result.js';
 import { decodeProperties, type TableOptionsRecord } from './properties.js';
-import { decodeRangeTombstones, type RangeTombstone } from './range-tombstones.js';
 import { TableCursor, type TableCursorOptions } from './table-cursor.js';
 import { TableFile } from './table-file.js';
 import { verifyTable, type VerifyProgress } from './table-verify.js';
+import { decodeRangeTombstones } from './tombstone-block.js';
 
 /** Told when a table's index and filter enter memory; answers by dropping those of others. */
 export interface IndexBudget {
@@ -40,7 +47,6 @@ export interface IndexBudget {
 export interface TableReaderOptions {
   /** Codecs to prefer over the built-in ones. */
   readonly codecs?: readonly Codec[];
-  readonly indexBudget?: IndexBudget;
 }
 
 /** Where a data block lies and what it holds; for inspection. */
@@ -81,11 +87,12 @@ export class TableReader {
   readonly path: string;
   /** Set at every use of the index, cleared by the index budget's clock. */
   wasIndexUsed: boolean;
+  /** Set and cleared by the index budget that counts this table. */
+  indexBudget: IndexBudget | undefined;
   readonly #file: TableFile;
   readonly #footer: Footer;
   readonly #cache: BlockCache;
   readonly #owner: BlockOwner;
-  readonly #budget: IndexBudget | undefined;
   #loaded: LoadedIndex | undefined;
   #tombstones: readonly RangeTombstone[] | undefined;
   /** The block that #fetch made current. */
@@ -94,15 +101,21 @@ export class TableReader {
   #blockLength: number;
   #isClosed: boolean;
 
-  private constructor(file: FsFile, footer: Footer, meta: TableMeta, cache: BlockCache, options: TableReaderOptions) {
+  private constructor(
+    file: FsFile,
+    footer: Footer,
+    meta: TableMeta,
+    cache: BlockCache,
+    options: TableReaderOptions,
+  ) {
     this.meta = meta;
     this.path = file.path;
     this.wasIndexUsed = false;
+    this.indexBudget = undefined;
     this.#file = new TableFile(file, identityLow(footer.identity), options.codecs ?? []);
     this.#footer = footer;
     this.#cache = cache;
     this.#owner = new BlockOwner(1);
-    this.#budget = options.indexBudget;
     this.#loaded = undefined;
     this.#tombstones = undefined;
     this.#blockBytes = new Uint8Array(0);
@@ -125,13 +138,24 @@ export class TableReader {
     const file = fs.open(path, 'read');
     try {
       const length = file.size();
-      if (length !== meta.bytes) throw mismatch('table length differs from the manifest', path, meta.bytes, length);
+      if (length !== meta.bytes)
+        throw mismatch('table length differs from the manifest', path, meta.bytes, length);
       const footer = readFooter(file, length);
       if (footer.identity !== meta.identity) {
-        throw mismatch('table identity differs from the manifest', path, meta.identity, footer.identity);
+        throw mismatch(
+          'table identity differs from the manifest',
+          path,
+          meta.identity,
+          footer.identity,
+        );
       }
       if (footer.fileNumber !== meta.fileNumber) {
-        throw mismatch('table number differs from the manifest', path, meta.fileNumber, footer.fileNumber);
+        throw mismatch(
+          'table number differs from the manifest',
+          path,
+          meta.fileNumber,
+          footer.fileNumber,
+        );
       }
       return new TableReader(file, footer, meta, cache, options);
     } catch (error) {
@@ -144,7 +168,12 @@ export class TableReader {
    * Opens a table by itself, taking its description from its properties: for inspection and import.
    * @throws CorruptionError, IoError, FormatError.
    */
-  static openAlone(fs: Fs, path: string, cache: BlockCache, options: TableReaderOptions = NO_OPTIONS): TableReader {
+  static openAlone(
+    fs: Fs,
+    path: string,
+    cache: BlockCache,
+    options: TableReaderOptions = NO_OPTIONS,
+  ): TableReader {
     const file = fs.open(path, 'read');
     try {
       const footer = readFooter(file, file.size());
@@ -190,7 +219,8 @@ export class TableReader {
   get(key: KeyBuffer, seqMax: number, versionMax: number, out: LookupResult): boolean {
     const loaded = this.#loaded ?? this.#load();
     this.wasIndexUsed = true;
-    if (!filterMayContain(loaded.filter, loaded.filterLines, loaded.filterProbes, key.hash)) return false;
+    if (!filterMayContain(loaded.filter, loaded.filterLines, loaded.filterProbes, key.hash))
+      return false;
     const blocks = loaded.blocks;
     const cache = this.#cache;
     const owner = this.#owner;
@@ -210,10 +240,19 @@ export class TableReader {
         );
       } else {
         this.#fetch(blocks, block);
-        answer = searchBlock(this.#blockBytes, this.#blockStart, this.#blockLength, key, seqMax, versionMax, out);
+        answer = searchBlock(
+          this.#blockBytes,
+          this.#blockStart,
+          this.#blockLength,
+          key,
+          seqMax,
+          versionMax,
+          out,
+        );
       }
       if (answer === SEARCH_FOUND) return true;
-      if (answer === SEARCH_DAMAGED) throw this.#file.damage('data block is malformed', blocks.offsets[block] as number);
+      if (answer === SEARCH_DAMAGED)
+        throw this.#file.damage('data block is malformed', blocks.offsets[block] as number);
       if (answer !== SEARCH_END || blocks.continues[block] === 0) return false;
     }
     return false;
@@ -255,7 +294,15 @@ export class TableReader {
     const codec = this.#file.check(stored, 0, size, offset);
     const payloadBytes = this.#file.payloadLength(codec, stored, 0, size, offset);
     const continues = index.continues[number] === 1;
-    return { number, offset, size, payloadBytes, codec, separator: index.separator(number), continues };
+    return {
+      number,
+      offset,
+      size,
+      payloadBytes,
+      codec,
+      separator: index.separator(number),
+      continues,
+    };
   }
 
   /** Checks the whole file; returns the damage found, nothing for a sound table. @throws IoError, FormatError */
@@ -266,7 +313,7 @@ export class TableReader {
   /** Forgets index and filter; the next use reads them again. Cursors keep what they have. */
   dropIndex(): void {
     if (this.#loaded === undefined) return;
-    this.#budget?.indexDropped(this);
+    this.indexBudget?.indexDropped(this);
     this.#loaded = undefined;
   }
 
@@ -287,12 +334,19 @@ export class TableReader {
     assert(!this.#isClosed, 'table reader: used after close');
     const { filter, index, blockCount } = this.#footer;
     const filterPayload = this.#readPart(filter);
-    if (!isFilter(filterPayload)) throw this.#file.damage('table filter is malformed', filter.offset);
-    const blocks = BlockIndex.decode(this.#readPart(index), filter.offset, blockCount, this.path, index.offset);
+    if (!isFilter(filterPayload))
+      throw this.#file.damage('table filter is malformed', filter.offset);
+    const blocks = BlockIndex.decode(
+      this.#readPart(index),
+      filter.offset,
+      blockCount,
+      this.path,
+      index.offset,
+    );
     const loaded = new LoadedIndex(blocks, filterPayload);
     if (this.#owner.id === -1) this.#cache.attach(this.#owner, blockCount);
     this.#loaded = loaded;
-    this.#budget?.indexLoaded(this);
+    this.indexBudget?.indexLoaded(this);
     return loaded;
   }
 
@@ -338,7 +392,8 @@ export class TableReader {
     try {
       if (codec === CODEC_NONE) bytes.set(stored.subarray(0, length), start);
       else this.#file.restore(codec, stored, 0, size, offset, bytes, start, length);
-      if (!isDataBlock(bytes, start, length)) throw this.#file.damage('data block is malformed', offset);
+      if (!isDataBlock(bytes, start, length))
+        throw this.#file.damage('data block is malformed', offset);
     } catch (error) {
       if (slot >= 0) cache.release(slot);
       throw error;
@@ -357,7 +412,8 @@ function ignoreProgress(): void {}
 
 function readFooter(file: FsFile, length: number): Footer {
   const offset = length - FOOTER_BYTES;
-  if (offset < 0) throw new CorruptionError('table file is cut', { file: file.path, offset: length });
+  if (offset < 0)
+    throw new CorruptionError('table file is cut', { file: file.path, offset: length });
   const bytes = new Uint8Array(FOOTER_BYTES);
   const count = file.read(bytes, 0, FOOTER_BYTES, offset);
   return decodeFooter(bytes.subarray(0, count), file.path, offset);

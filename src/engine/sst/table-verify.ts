@@ -15,8 +15,8 @@ import { filterMayContain, FILTER_LINE_BYTES, isFilter } from './bloom.js';
 import { CODEC_NONE } from './codec.js';
 import type { Footer } from './format.js';
 import { decodeProperties } from './properties.js';
-import { decodeRangeTombstones } from './range-tombstones.js';
 import type { TableFile } from './table-file.js';
+import { decodeRangeTombstones } from './tombstone-block.js';
 
 /** Bytes of the file checked so far, and its length. */
 export type VerifyProgress = (bytesDone: number, bytesTotal: number) => void;
@@ -40,6 +40,11 @@ class CheckCursor extends BlockCursor {
 
   step(): boolean {
     return this.parseEntry();
+  }
+
+  /** Do values and entries end where they should? Requires all stepped over. */
+  isWhole(): boolean {
+    return this.nextAt === this.limit && this.nextValueAt === this.entriesStart;
   }
 
   protected damaged(what: string): never {
@@ -176,9 +181,10 @@ class TableCheck {
       isFirst = false;
       this.#checkEntry(offset);
     }
-    if (isFirst) throw this.#file.damage('data block is empty', offset);
+    if (isFirst || !cursor.isWhole()) throw this.#file.damage('data block is malformed', offset);
     const separator = blocks.separator(block);
-    if (compareArrays(this.#lastKey, separator) > 0) throw this.#file.damage('separator is below its block', offset);
+    if (compareArrays(this.#lastKey, separator) > 0)
+      throw this.#file.damage('separator is below its block', offset);
   }
 
   /** The separator before a block is below the block's first key, or equal to it when the key goes on. */
@@ -194,8 +200,10 @@ class TableCheck {
     const { keyBytes, keyLength, version, seq, kind } = this.#cursor;
     const last = this.#lastKey;
     const order = compareBytes(last, 0, last.length, keyBytes, 0, keyLength);
-    const isOlder = version < this.#lastVersion || (version === this.#lastVersion && seq < this.#lastSeq);
-    if (order > 0 || (order === 0 && !isOlder)) throw this.#file.damage('entries are out of order', offset);
+    const isOlder =
+      version < this.#lastVersion || (version === this.#lastVersion && seq < this.#lastSeq);
+    if (order > 0 || (order === 0 && !isOlder))
+      throw this.#file.damage('entries are out of order', offset);
     if (order !== 0) this.#checkKey(keyBytes, keyLength, offset);
     if (!Number.isSafeInteger(seq) || !Number.isSafeInteger(version) || seq > this.#meta.maxSeq) {
       throw this.#file.damage('sequence number is out of range', offset);

@@ -73,7 +73,10 @@ function judge(
   const share = `${Math.round(garbageRatio * 100)} % garbage`;
   if (isActive) return { verdict: 'active', reason: 'it is being written' };
   if (isInMemory) {
-    return { verdict: 'in-memory', reason: `${share}, not sure yet: memtables point into it; flush first` };
+    return {
+      verdict: 'in-memory',
+      reason: `${share}, not sure yet: memtables point into it; flush first`,
+    };
   }
   if (liveBytes === 0) return { verdict: 'remove', reason: 'nothing points into it' };
   if (garbageRatio >= ratio) return { verdict: 'collect', reason: share };

@@ -84,6 +84,8 @@ function checkNumber(header: LogHeader, fileNumber: number, file: string): LogHe
 /**
  * Reads a segment into `allocate(length of the file)`, which must be at least that long and may be a
  * part of an arena. `wasSynced`: the manifest refers to the segment, so that its creation was complete.
+ * `isPowerLoss`: the manifest says that it was created under another boot, so that a header that was never
+ * synced may be gone.
  * @throws CorruptionError, FormatError, IoError
  */
 export function loadWal(
@@ -92,6 +94,7 @@ export function loadWal(
   fileNumber: number,
   wasSynced: boolean,
   allocate: (bytes: number) => Uint8Array,
+  isPowerLoss = false,
 ): LoadedWal {
   const file = fs.open(path, 'read');
   let bytes: Uint8Array;
@@ -109,7 +112,7 @@ export function loadWal(
   } finally {
     file.close();
   }
-  if (isTornCreation(bytes, length, wasSynced)) {
+  if (isTornCreation(bytes, length, MAGIC_WAL, { wasSynced, isPowerLoss })) {
     return { path, fileNumber, header: undefined, bytes, length };
   }
   const header = checkNumber(decodeLogHeader(bytes, length, MAGIC_WAL, path), fileNumber, path);

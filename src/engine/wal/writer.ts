@@ -2,9 +2,8 @@
  * Writes one segment of the write-ahead log. Page: docs/formats/wal.md. Errors, latching and threads
  * are those of record-log-writer.ts.
  *
- * Life: create -> sync the file and its directory once, whatever the durability (a header that never
- * reached the disk could not tell a torn creation from damage) -> append, sync -> at rotation or clean
- * close: sync, seal() into the manifest -> close.
+ * Life: create -> for durable writes: sync the file and its directory before the first acknowledgement
+ * -> append, sync -> at rotation or clean close: sync, seal() into the manifest -> close.
  */
 import { assert } from '../../base/assert.js';
 import type { Fs } from '../../base/env.js';

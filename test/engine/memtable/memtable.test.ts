@@ -229,7 +229,7 @@ describe.each(KINDS)('Memtable (%s)', (kind) => {
       [5, 5],
       [4, 20],
     ] as const;
-    const offsets = new Map(
+    const offsets = new Map<number, number>(
       arrivals.map(([seq, version]) => [seq, fixture.insert(k, seq, version)]),
     );
     const cursor = fixture.memtable.newCursor();
@@ -304,9 +304,9 @@ describe.each(KINDS)('Memtable (%s)', (kind) => {
   it('is the same in another instance made from its descriptor', () => {
     const fixture = filled(kind, 11, 1000);
     fixture.insert(key('a'), 2000, 2000, KIND_RANGE_DELETE);
-    // Buffers are shared by a structured clone between threads; here the rest is copied as it would be.
-    const { data, index, ...rest } = fixture.memtable.descriptor();
-    const attached = Memtable.attach({ data, index, ...structuredClone(rest) });
+    // A structured clone is what a message to a worker carries; it shares the arenas.
+    const attached = Memtable.attach(structuredClone(fixture.memtable.descriptor()));
+    expect(attached.data.buffer).not.toBe(fixture.memtable.data.buffer);
     expect(attached.figures()).toEqual(fixture.memtable.figures());
     expect(attached.rangeTombstones).toEqual(fixture.memtable.rangeTombstones);
     for (const entry of fixture.model) {
@@ -318,6 +318,13 @@ describe.each(KINDS)('Memtable (%s)', (kind) => {
     cursor.last();
     expect(restBackwards(cursor)).toEqual(fixture.model.map((entry) => entry.at).reverse());
     expect(() => attached.insert(1)).toThrow('attached');
+  });
+
+  it('touches only the first bytes of its index when it is made, so that the rest takes no memory', () => {
+    const arena = dirtyArena(1 << 16, 1 << 16);
+    const before = new Uint8Array(arena.index).slice();
+    Memtable.create(kind, arena, new Prng(1));
+    expect(new Uint8Array(arena.index).subarray(128)).toEqual(before.subarray(128));
   });
 
   it('takes and orders keys of the greatest length, that differ early, late or in length', () => {

@@ -21,7 +21,11 @@ export interface ModelEntry {
 }
 
 export const PATH = '00007.sst';
-export const OPTIONS: TableBuilderOptions = { fileNumber: 7, identity: '0123456789abcdef', createdMs: 1_700_000 };
+export const OPTIONS: TableBuilderOptions = {
+  fileNumber: 7,
+  identity: '0123456789abcdef',
+  createdMs: 1_700_000,
+};
 
 export function compareEntries(a: ModelEntry, b: ModelEntry): number {
   return compareArrays(a.key, b.key) || b.version - a.version || b.seq - a.seq;
@@ -30,12 +34,18 @@ export function compareEntries(a: ModelEntry, b: ModelEntry): number {
 /** Encoded key of a short random user key out of few bytes, so that prefixes and neighbours abound. */
 export function randomKey(random: Prng): Uint8Array {
   const key = new Uint8Array(1 + random.below(5));
-  for (let i = 0; i < key.length; i++) key[i] = [0, 1, 2, 0x61, 0x62, 0xff][random.below(6)] as number;
+  for (let i = 0; i < key.length; i++)
+    key[i] = [0, 1, 2, 0x61, 0x62, 0xff][random.below(6)] as number;
   return encodeKey(FAMILY_DEFAULT, key);
 }
 
 /** Random entries in internal order; `versionsMax` of one key, values up to `valueMax` bytes. */
-export function randomEntries(random: Prng, count: number, versionsMax: number, valueMax: number): ModelEntry[] {
+export function randomEntries(
+  random: Prng,
+  count: number,
+  versionsMax: number,
+  valueMax: number,
+): ModelEntry[] {
   const unique = new Map<string, ModelEntry>();
   while (unique.size < count) {
     const key = randomKey(random);
@@ -62,7 +72,18 @@ export function put(key: Uint8Array, seq: number, value: Uint8Array, version = s
 
 export function addAll(builder: TableBuilder, entries: readonly ModelEntry[]): void {
   for (const e of entries) {
-    builder.add(e.key, 0, e.key.length, e.version, e.seq, e.kind, e.expiresAt, e.value, 0, e.value.length);
+    builder.add(
+      e.key,
+      0,
+      e.key.length,
+      e.version,
+      e.seq,
+      e.kind,
+      e.expiresAt,
+      e.value,
+      0,
+      e.value.length,
+    );
   }
 }
 
@@ -71,7 +92,10 @@ export interface Built {
   content: Uint8Array;
 }
 
-export function build(entries: readonly ModelEntry[], options: Partial<TableBuilderOptions> = {}): Built {
+export function build(
+  entries: readonly ModelEntry[],
+  options: Partial<TableBuilderOptions> = {},
+): Built {
   const file = new TinyFile(PATH);
   const builder = new TableBuilder(file, { ...OPTIONS, ...options });
   addAll(builder, entries);
@@ -84,7 +108,13 @@ export function openBuilt(
   cache: BlockCache = new BlockCache(4 << 20),
   options: TableReaderOptions = {},
 ): TableReader {
-  return TableReader.open(tinyFs(new Map([[PATH, built.content]])), PATH, built.meta, cache, options);
+  return TableReader.open(
+    tinyFs(new Map([[PATH, built.content]])),
+    PATH,
+    built.meta,
+    cache,
+    options,
+  );
 }
 
 /** The cursor's current entry, copied. */
@@ -113,6 +143,7 @@ export function modelGet(
   seqMax: number,
   versionMax: number,
 ): ModelEntry | undefined {
-  return entries.find((e) => compareArrays(e.key, key) === 0 && e.seq <= seqMax && e.version <= versionMax);
+  return entries.find(
+    (e) => compareArrays(e.key, key) === 0 && e.seq <= seqMax && e.version <= versionMax,
+  );
 }
-

@@ -3,8 +3,8 @@ import { compareArrays } from '../../../src/base/bytes.js';
 import { Prng } from '../../../src/base/prng.js';
 import { BlockCache } from '../../../src/engine/cache/block-cache.js';
 import { encodeKey, FAMILY_DEFAULT, hashEncodedKey, KeyBuffer } from '../../../src/engine/key.js';
-import { LookupResult } from '../../../src/engine/sst/block-search.js';
 import { JS_LZ4 } from '../../../src/engine/sst/codec.js';
+import { LookupResult } from '../../../src/engine/sst/lookup-result.js';
 import type { TableBuilderOptions } from '../../../src/engine/sst/table-builder.js';
 import type { TableReader } from '../../../src/engine/sst/table-reader.js';
 import {
@@ -31,11 +31,30 @@ function keyBufferOf(encoded: Uint8Array): KeyBuffer {
   return key;
 }
 
-function getEntry(reader: TableReader, key: Uint8Array, seqMax = MAX, versionMax = MAX): ModelEntry | undefined {
+function getEntry(
+  reader: TableReader,
+  key: Uint8Array,
+  seqMax = MAX,
+  versionMax = MAX,
+): ModelEntry | undefined {
   const out = new LookupResult();
   if (!reader.get(keyBufferOf(key), seqMax, versionMax, out)) return undefined;
   const value = out.bytes.slice(out.start, out.start + out.length);
-  return { key, version: out.version, seq: out.seq, kind: out.kind, expiresAt: out.expiresAt, value };
+  return {
+    key,
+    version: out.version,
+    seq: out.seq,
+    kind: out.kind,
+    expiresAt: out.expiresAt,
+    value,
+  };
+}
+
+/** Like toEqual, fast for large values. */
+function expectSame(actual: ModelEntry | undefined, expected: ModelEntry): void {
+  expect(Buffer.compare(actual?.value ?? new Uint8Array(0), expected.value)).toBe(0);
+  expect(Buffer.compare(actual?.key ?? new Uint8Array(0), expected.key)).toBe(0);
+  expect([actual?.seq, actual?.kind]).toEqual([expected.seq, expected.kind]);
 }
 
 /** A seek target: a key, a prefix of one, one with a tail, or random bytes. */
@@ -65,10 +84,34 @@ interface Shape {
 }
 
 const SHAPES: Shape[] = [
-  { name: 'one entry per block', versionsMax: 3, valueMax: 40, options: { blockBytes: 1 }, cacheBytes: 1 << 20 },
-  { name: 'small blocks', versionsMax: 6, valueMax: 30, options: { blockBytes: 128 }, cacheBytes: 1 << 20 },
-  { name: 'ordinary blocks, tiny cache', versionsMax: 2, valueMax: 600, options: {}, cacheBytes: 70_000 },
-  { name: 'big blocks, no cache', versionsMax: 40, valueMax: 5, options: { blockBytes: 20_000 }, cacheBytes: 0 },
+  {
+    name: 'one entry per block',
+    versionsMax: 3,
+    valueMax: 40,
+    options: { blockBytes: 1 },
+    cacheBytes: 1 << 20,
+  },
+  {
+    name: 'small blocks',
+    versionsMax: 6,
+    valueMax: 30,
+    options: { blockBytes: 128 },
+    cacheBytes: 1 << 20,
+  },
+  {
+    name: 'ordinary blocks, tiny cache',
+    versionsMax: 2,
+    valueMax: 600,
+    options: {},
+    cacheBytes: 70_000,
+  },
+  {
+    name: 'big blocks, no cache',
+    versionsMax: 40,
+    valueMax: 5,
+    options: { blockBytes: 20_000 },
+    cacheBytes: 0,
+  },
   {
     name: 'compressed blocks',
     versionsMax: 10,
@@ -84,10 +127,14 @@ describe.each(SHAPES)('TableReader, $name', (shape) => {
     const entries = randomEntries(random, 400, shape.versionsMax, shape.valueMax);
     const reader = openBuilt(build(entries, shape.options), new BlockCache(shape.cacheBytes));
     for (let i = 0; i < 1500; i++) {
-      const key = random.chance(3, 4) ? (entries[random.below(entries.length)] as ModelEntry).key : randomKey(random);
+      const key = random.chance(3, 4)
+        ? (entries[random.below(entries.length)] as ModelEntry).key
+        : randomKey(random);
       const seqMax = random.chance(1, 3) ? MAX : random.below(5000);
       const versionMax = random.chance(1, 3) ? MAX : random.below(5000);
-      expect(getEntry(reader, key, seqMax, versionMax)).toEqual(modelGet(entries, key, seqMax, versionMax));
+      expect(getEntry(reader, key, seqMax, versionMax)).toEqual(
+        modelGet(entries, key, seqMax, versionMax),
+      );
     }
   });
 
@@ -95,7 +142,10 @@ describe.each(SHAPES)('TableReader, $name', (shape) => {
     const random = new Prng(100 + seed);
     const entries = randomEntries(random, 400, shape.versionsMax, shape.valueMax);
     const reader = openBuilt(build(entries, shape.options), new BlockCache(shape.cacheBytes));
-    const cursor = reader.newCursor({ readaheadBytes: [0, 300, 100_000][seed % 3] as number, fillCache: seed % 2 === 0 });
+    const cursor = reader.newCursor({
+      readaheadBytes: [0, 300, 100_000][seed % 3] as number,
+      fillCache: seed % 2 === 0,
+    });
     let at = -1;
     for (let i = 0; i < 3000; i++) {
       const isOn = at >= 0 && at < entries.length;
@@ -123,7 +173,8 @@ describe.each(SHAPES)('TableReader, $name', (shape) => {
       } else if (step === 9) {
         const { key } = entries[at] as ModelEntry;
         cursor.nextKey();
-        while (at < entries.length && compareArrays((entries[at] as ModelEntry).key, key) === 0) at++;
+        while (at < entries.length && compareArrays((entries[at] as ModelEntry).key, key) === 0)
+          at++;
       }
       expect(entryOf(cursor), `seed ${seed} step ${i}`).toEqual(entries[at]);
     }
@@ -178,10 +229,11 @@ describe('TableReader.get', () => {
     entries.sort((a, b) => compareArrays(a.key, b.key));
     for (const codec of [undefined, JS_LZ4]) {
       const reader = openBuilt(build(entries, { codec }));
-      for (const entry of entries) expect(getEntry(reader, entry.key)).toEqual(entry);
+      for (const entry of entries) expectSame(getEntry(reader, entry.key), entry);
       const cursor = reader.newCursor();
       cursor.last();
-      for (let i = entries.length - 1; i >= 0; i--, cursor.prev()) expect(entryOf(cursor)).toEqual(entries[i]);
+      for (let i = entries.length - 1; i >= 0; i--, cursor.prev())
+        expectSame(entryOf(cursor), entries[i] as ModelEntry);
       expect(reader.verify()).toEqual([]);
     }
   }, 60_000);
@@ -243,7 +295,8 @@ describe('TableCursor', () => {
     const a = reader.newCursor({ readaheadBytes: 0 });
     a.first();
     for (const entry of entries) {
-      for (let i = 0; i < 3; i++) getEntry(reader, (entries[(i * 211 + a.seq) % entries.length] as ModelEntry).key);
+      for (let i = 0; i < 3; i++)
+        getEntry(reader, (entries[(i * 211 + a.seq) % entries.length] as ModelEntry).key);
       expect(entryOf(a)).toEqual(entry);
       a.next();
     }
@@ -253,7 +306,13 @@ describe('TableCursor', () => {
   it('reads ahead in growing steps and leaves the cache alone on a long scan', () => {
     const entries: ModelEntry[] = [];
     for (let i = 0; i < 3000; i++) {
-      entries.push(put(encodeKey(FAMILY_DEFAULT, `key ${String(i).padStart(5, '0')}`), 1, new Uint8Array(1000)));
+      entries.push(
+        put(
+          encodeKey(FAMILY_DEFAULT, `key ${String(i).padStart(5, '0')}`),
+          1,
+          new Uint8Array(1000),
+        ),
+      );
     }
     const cache = new BlockCache(16 << 20);
     const reader = openBuilt(build(entries), cache);

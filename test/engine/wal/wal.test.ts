@@ -161,6 +161,27 @@ describe('replayWal', () => {
     expect(recover(zeroHeader, OTHER_BOOT, good, false)).toBeInstanceOf(CorruptionError);
   });
 
+  it('after a power loss takes a lost header for a torn creation unless a record calls something synced', () => {
+    const never = segment().bytes;
+    const synced = segment([1]).bytes;
+    const load = (bytes: Uint8Array, wasSynced: boolean, isPowerLoss: boolean): boolean =>
+      loadWal(disk(bytes), WAL_PATH, 9, wasSynced, (n) => new Uint8Array(n), isPowerLoss).header ===
+      undefined;
+    for (const fill of [0, 0x5a]) {
+      for (const end of [128, 400]) {
+        const lost = never.slice().fill(fill, 0, end);
+        expect(load(lost, false, true)).toBe(true);
+        expect(() => load(lost, false, false)).toThrow(CorruptionError);
+        expect(() => load(lost, true, true)).toThrow(CorruptionError);
+      }
+      expect(() => load(synced.slice().fill(fill, 0, 128), false, true)).toThrow(CorruptionError);
+    }
+    expect(load(never, false, true)).toBe(false);
+    for (let length = 128; length < never.length; length++) {
+      expect(load(never.slice(0, length).fill(1, 0, 128), false, true)).toBe(true);
+    }
+  });
+
   it('after a process crash refuses every changed byte', () => {
     const good = segment([2]);
     eachDamage(good.bytes, (bad, at) => {
@@ -224,6 +245,21 @@ describe('replayWal', () => {
         expect(recover(bad, OTHER_BOOT, good), `${from} to ${to}`).toBeInstanceOf(CorruptionError);
       }
     }
+  });
+
+  it('after a power loss believes a record behind the damage also when a torn tail follows it', () => {
+    // Only record 3 is whole behind the damage: it is proven by the damaged header itself.
+    const one = segment([2]);
+    const oneTorn = one.bytes.slice(0, (one.ends[3] as number) + 5);
+    eachDamage(oneTorn.slice(0, one.ends[2]), (bad, at) => {
+      const torn = oneTorn.slice();
+      torn.set(bad);
+      expect(recover(torn, OTHER_BOOT, one), `byte ${at}`).toBeInstanceOf(CorruptionError);
+    });
+    // Records 2 and 3 are whole behind a header that is gone: they prove each other.
+    const two = segment([1]);
+    const twoTorn = two.bytes.slice(0, (two.ends[3] as number) + 5).fill(0, 128, 148);
+    expect(recover(twoTorn, OTHER_BOOT, two)).toBeInstanceOf(CorruptionError);
   });
 
   it('after a power loss without any sync cuts at the first damage', () => {

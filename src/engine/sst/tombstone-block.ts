@@ -1,20 +1,13 @@
 /**
- * Range tombstones of a table: each deletes [lower, upper) as of its (version, seq). Kept aside from the
- * entries, in one block of their own, because reads must know all of them before they trust an entry.
+ * The block of a table's range tombstones. They are kept aside from the entries, because reads must know all
+ * of them before they trust an entry.
  *
  *   payload = varint count, then (varint length | lower | varint length | upper | varint version | varint seq) * count
  */
 import { compareArrays } from '../../base/bytes.js';
 import { putVarint, VarintReader, varintLength } from '../../base/codec.js';
 import { CorruptionError } from '../../base/errors.js';
-
-export interface RangeTombstone {
-  /** Encoded keys (any byte string); lower < upper. */
-  readonly lower: Uint8Array;
-  readonly upper: Uint8Array;
-  readonly version: number;
-  readonly seq: number;
-}
+import type { RangeTombstone } from '../range-tombstones.js';
 
 /** Order on disk: lower ascending, then version and seq descending. */
 export function compareRangeTombstones(a: RangeTombstone, b: RangeTombstone): number {
@@ -27,7 +20,8 @@ export function compareRangeTombstones(a: RangeTombstone, b: RangeTombstone): nu
 export function encodeRangeTombstones(tombstones: readonly RangeTombstone[]): Uint8Array {
   let size = varintLength(tombstones.length);
   for (const t of tombstones) {
-    size += varintLength(t.lower.length) + t.lower.length + varintLength(t.upper.length) + t.upper.length;
+    size +=
+      varintLength(t.lower.length) + t.lower.length + varintLength(t.upper.length) + t.upper.length;
     size += varintLength(t.version) + varintLength(t.seq);
   }
   const payload = new Uint8Array(size);
@@ -45,8 +39,13 @@ export function encodeRangeTombstones(tombstones: readonly RangeTombstone[]): Ui
 }
 
 /** Decodes the payload of the block at `offset` of `file`. @throws CorruptionError */
-export function decodeRangeTombstones(payload: Uint8Array, file: string, offset: number): RangeTombstone[] {
-  const bad = (): CorruptionError => new CorruptionError('range tombstones are malformed', { file, offset });
+export function decodeRangeTombstones(
+  payload: Uint8Array,
+  file: string,
+  offset: number,
+): RangeTombstone[] {
+  const bad = (): CorruptionError =>
+    new CorruptionError('range tombstones are malformed', { file, offset });
   const reader = new VarintReader(payload, 0, payload.length);
   const bound = (): Uint8Array => {
     const length = reader.read();
@@ -58,7 +57,12 @@ export function decodeRangeTombstones(payload: Uint8Array, file: string, offset:
   if (!reader.ok || count > payload.length) throw bad();
   const tombstones: RangeTombstone[] = [];
   for (let i = 0; i < count; i++) {
-    const tombstone = { lower: bound(), upper: bound(), version: reader.read(), seq: reader.read() };
+    const tombstone = {
+      lower: bound(),
+      upper: bound(),
+      version: reader.read(),
+      seq: reader.read(),
+    };
     const last = tombstones[i - 1];
     if (!reader.ok || compareArrays(tombstone.lower, tombstone.upper) >= 0) throw bad();
     if (last !== undefined && compareRangeTombstones(last, tombstone) > 0) throw bad();
