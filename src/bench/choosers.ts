@@ -23,7 +23,11 @@ export interface ChooserOptions {
   readonly hotOperations: number;
 }
 
-export const CHOOSER_DEFAULTS: ChooserOptions = { theta: 0.99, hotRecords: 0.2, hotOperations: 0.8 };
+export const CHOOSER_DEFAULTS: ChooserOptions = {
+  theta: 0.99,
+  hotRecords: 0.2,
+  hotOperations: 0.8,
+};
 
 /** Draws record numbers in [0, records); for `latest` distances in [0, records). */
 export interface Chooser {

@@ -46,8 +46,10 @@ export interface BenchEngine {
   read(key: BenchKey): Uint8Array | undefined | PromiseLike<Uint8Array | undefined>;
   /** Reads at most `count` rows from `start` on, touches each value, returns how many there were. */
   scan(start: BenchKey, count: number): number | PromiseLike<number>;
-  /** Resolves when no write would be slowed down or stopped by work left over. */
-  settle(): Promise<void>;
+  /** Resolves when no write would be slowed down or stopped by work left over: the end of a load. */
+  unthrottled(): Promise<void>;
+  /** Resolves when no background work is left, as far as the engine tells: before the next workload. */
+  idle(): Promise<void>;
   stats(): EngineStats;
   close(): Promise<void>;
 }

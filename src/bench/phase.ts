@@ -40,6 +40,8 @@ export interface PhaseInput {
   readonly isLatest: boolean;
   /** Operations per second of all clients; 0 = as fast as they go. */
   readonly rate: number;
+  /** Stops every client at its next turn of the loop; its reason is thrown. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** What happened; merged over the clients. */
@@ -108,12 +110,14 @@ class Shared {
   readonly #records: number;
   readonly #machine: BenchMachine;
   readonly #progress: Progress;
+  readonly #signal: AbortSignal | undefined;
   #sampledMs = -Infinity;
 
   constructor(input: PhaseInput) {
     this.#records = input.records;
     this.#machine = input.machine;
     this.#progress = input.progress;
+    this.#signal = input.signal;
     this.acknowledged = input.records;
     this.nextRecord = input.records;
     this.#isDone = new Uint8Array(input.keys.length - input.records);
@@ -125,9 +129,10 @@ class Shared {
     while (isDone[this.acknowledged - this.#records] === 1) this.acknowledged++;
   }
 
-  /** Between two turns of the loop: progress, and memory now and then. */
+  /** Between two turns of the loop: progress, a look at the signal, and memory now and then. */
   pause(nowMs: number): void {
     this.#progress.advance(this.tally.operations);
+    if (this.#signal?.aborted === true) this.failure ??= { error: this.#signal.reason as unknown };
     if (nowMs - this.#sampledMs >= SAMPLE_MS) {
       this.#sampledMs = nowMs;
       this.sample();
@@ -235,7 +240,8 @@ class Client {
       const nowMs = this.#machine.nowMs();
       this.#shared.pause(nowMs);
       if (nowMs >= dueMs || this.#shared.failure !== undefined) return;
-      if (dueMs - nowMs > SLEEP_ABOVE_MS) await this.#machine.sleep(dueMs - nowMs - SLEEP_ABOVE_MS + 1);
+      if (dueMs - nowMs > SLEEP_ABOVE_MS)
+        await this.#machine.sleep(dueMs - nowMs - SLEEP_ABOVE_MS + 1);
       else await this.#machine.nextTurn();
     }
   }

@@ -84,7 +84,9 @@ export function parsePropertyFile(text: string, name: string): PropertyFile {
   };
   const mix = normalizeMix(shares);
   const workload: Workload =
-    scanLengthMax === undefined ? { name, mix, distribution } : { name, mix, distribution, scanLengthMax };
+    scanLengthMax === undefined
+      ? { name, mix, distribution }
+      : { name, mix, distribution, scanLengthMax };
   const ignored = [...properties.keys()].filter((key) => !SILENT.has(key));
   return { workload, chooser, ...settings, ignored };
 }

@@ -29,7 +29,7 @@ export interface BenchRow {
   readonly maxNs: number;
   /** Load: until back pressure is gone. Workloads: until the last acknowledgement. */
   readonly durationNs: number;
-  /** From the last acknowledgement until back pressure is gone. */
+  /** From the last acknowledgement until no background work is left. */
   readonly settleNs: number;
   /** Values read and values and keys written, bytes. */
   readonly dataBytes: number;
@@ -110,7 +110,9 @@ const OWN_COLUMNS: readonly Column[] = [
 export const COLUMNS: readonly Column[] = [...REFERENCE_COLUMNS, ...OWN_COLUMNS];
 
 /** A row as it stands in JSON output; `curve` pairs percentiles with nanoseconds. */
-export type JsonRow = Readonly<Record<string, string | number | null | readonly (readonly number[])[]>>;
+export type JsonRow = Readonly<
+  Record<string, string | number | null | readonly (readonly number[])[]>
+>;
 
 export function toJsonRow(row: BenchRow): JsonRow {
   const json: Record<string, JsonRow[string]> = {};
@@ -160,7 +162,9 @@ function medianRow(rows: readonly BenchRow[]): BenchRow {
   for (const name of Object.keys(first) as (keyof BenchRow)[]) {
     if (name === 'round' || typeof first[name] === 'string') continue;
     if (name === 'curveNs') {
-      result[name] = first.curveNs.map((_, i) => median(rows.map((row) => row.curveNs[i] as number)));
+      result[name] = first.curveNs.map((_, i) =>
+        median(rows.map((row) => row.curveNs[i] as number)),
+      );
       continue;
     }
     const known = rows.map((row) => row[name]).filter((value) => typeof value === 'number');

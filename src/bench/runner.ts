@@ -4,7 +4,8 @@
  * workload has a load of its own.
  *
  * What is timed: a load from its first insert until back pressure is gone; a workload from its first
- * operation to its last acknowledgement (its settling is waited for and reported, but not counted).
+ * operation to its last acknowledgement. What background work is left is waited for after either, and
+ * reported, but not counted.
  */
 import { NokvError } from '../base/errors.js';
 import { Histogram } from '../base/histogram.js';
@@ -51,6 +52,8 @@ export interface RunPlace {
   readonly directory: string;
   /** From 1. */
   readonly round: number;
+  /** Stops the run within a turn of the loop; its reason is thrown. */
+  readonly signal?: AbortSignal;
 }
 
 export const LOAD: Workload = {
@@ -71,6 +74,14 @@ export async function runEngine(
   } finally {
     await run.close();
   }
+}
+
+/** Of a phase, by the machine's clock and counters. */
+interface Measured {
+  readonly durationMs: number;
+  readonly settleMs: number;
+  readonly cpuMs: number;
+  readonly written: number | null;
 }
 
 class EngineRun {
@@ -180,7 +191,7 @@ class EngineRun {
     records: number,
     suffix: string,
   ): Promise<{ row: BenchRow; records: number }> {
-    const { machine, progress, round } = this.#place;
+    const { machine, progress, round, signal } = this.#place;
     const total = streams.reduce((sum, stream) => sum + stream.count, 0);
     progress.start(`${this.#engine.name} ${workload.name}${suffix}, round ${round}`, total);
     const cpuBefore = machine.cpuMs();
@@ -195,27 +206,26 @@ class EngineRun {
       rings: this.#rings,
       isLatest: workload.distribution === 'latest',
       rate: workload === LOAD ? 0 : this.#settings.rate,
+      signal,
     });
-    const settleStartMs = machine.nowMs();
-    await this.#engine.settle();
-    const settleMs = machine.nowMs() - settleStartMs;
+    const doneMs = machine.nowMs();
+    await this.#engine.unthrottled();
+    const throttledMs = machine.nowMs() - doneMs;
+    await this.#engine.idle();
+    const settleMs = machine.nowMs() - doneMs;
     progress.end();
     checkResult(this.#engine.name, workload, result);
     const written = difference(machine.bytesWritten(), writtenBefore);
-    const row = this.#row(workload, result, settleMs, machine.cpuMs() - cpuBefore, written);
+    const durationMs = result.durationMs + (workload === LOAD ? throttledMs : 0);
+    const cpuMs = machine.cpuMs() - cpuBefore;
+    const row = this.#row(workload, result, { durationMs, settleMs, cpuMs, written });
     return { row, records: result.records };
   }
 
-  #row(
-    workload: Workload,
-    result: PhaseResult,
-    settleMs: number,
-    cpuMs: number,
-    written: number | null,
-  ): BenchRow {
+  #row(workload: Workload, result: PhaseResult, measured: Measured): BenchRow {
     const { machine, round, directory } = this.#place;
     const { tally } = result;
-    const durationMs = result.durationMs + (workload === LOAD ? settleMs : 0);
+    const { durationMs, settleMs, cpuMs, written } = measured;
     return {
       engine: this.#engine.name,
       workload: workload.name,

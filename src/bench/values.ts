@@ -67,10 +67,20 @@ export function valueSizesFromFlags(flags: ValueSizeFlags): ValueSizes {
       const deviation = flags.deviation || flags.size / 4;
       const isOpen = !flags.min && !flags.max;
       const [low, high] = isOpen ? [1, 4 * flags.size] : [min, max];
-      return { kind: 'normal', mean: flags.size, deviation, min: checkSize(low), max: checkSize(high) };
+      return {
+        kind: 'normal',
+        mean: flags.size,
+        deviation,
+        min: checkSize(low),
+        max: checkSize(high),
+      };
     }
     case 'percentile':
-      return { kind: 'percentile', min: flags.min || 1, points: parsePercentiles(flags.percentiles ?? '') };
+      return {
+        kind: 'percentile',
+        min: flags.min || 1,
+        points: parsePercentiles(flags.percentiles ?? ''),
+      };
     default:
       throw invalid(
         `unknown value size distribution "${flags.distribution}"`,

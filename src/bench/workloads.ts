@@ -51,7 +51,10 @@ export function parseWorkloads(text: string): Workload[] {
   for (const letter of text.toUpperCase().replaceAll(/[\s,]+/g, '')) {
     const workload = WORKLOADS.find((candidate) => candidate.name === letter);
     if (workload === undefined) {
-      throw invalid(`unknown workload "${letter}"`, 'Give letters from A to G, such as "AC" or "A,C"');
+      throw invalid(
+        `unknown workload "${letter}"`,
+        'Give letters from A to G, such as "AC" or "A,C"',
+      );
     }
     if (!chosen.includes(workload)) chosen.push(workload);
   }

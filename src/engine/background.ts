@@ -129,7 +129,8 @@ export class Background {
     if (this.#sealed.length >= memtableCount - 1) {
       return { mode: 'stop', reason: `memtables ${this.#sealed.length + 1}/${memtableCount}` };
     }
-    if (runs >= l0StopTrigger) return { mode: 'stop', reason: `L0 tables ${runs}/${l0StopTrigger}` };
+    if (runs >= l0StopTrigger)
+      return { mode: 'stop', reason: `L0 tables ${runs}/${l0StopTrigger}` };
     if (runs >= l0SlowdownTrigger) {
       return { mode: 'slowdown', reason: `L0 tables ${runs}/${l0SlowdownTrigger}` };
     }

@@ -10,8 +10,10 @@ import { ClosedError, NokvError, ReadOnlyError } from '../base/errors.js';
 import { SEQ_MAX, VALUE_BYTES_MAX } from '../base/limits.js';
 import type { Env } from '../base/env.js';
 import { Background } from './background.js';
-import { openCore, type Core, type RecoveryReport } from './recovery.js';
-import { CompactionRunner, type GcReport } from './compaction-runner.js';
+import type { Core } from './core.js';
+import type { RecoveryReport } from './recovery-report.js';
+import { openCore } from './recovery.js';
+import { CompactionRunner } from './compaction-runner.js';
 import { KIND_DELETE, KIND_PUT, KIND_RANGE_DELETE, NO_EXPIRY } from './entry.js';
 import { FlushRunner } from './flush-runner.js';
 import { MergingCursor } from './iterators/merging.js';
@@ -34,11 +36,14 @@ import {
   resolveOptions,
 } from './options.js';
 import { PointReader, ReadState } from './read-view.js';
+import { RetentionSource } from './retention.js';
 import { Scan, type Row } from './scan.js';
-import { openSources } from './sources.js';
+import { openSources, tombstonesOf } from './sources.js';
 import { Snapshot, SnapshotRegistry } from './snapshot.js';
 import { collectStats, type Stats } from './stats.js';
 import { ValuePlacement } from './value-placement.js';
+import { ValueSlab } from './value-slab.js';
+import type { SegmentReport } from './vlog/gc-picker.js';
 import { type BatchOperation, WriteQueue } from './write-queue.js';
 
 export interface ReadOptions {
@@ -133,6 +138,8 @@ export class Db {
   readonly #reader: PointReader;
   readonly #readKey: KeyBuffer;
   readonly #writeKey: KeyBuffer;
+  /** Rows of all scans: a slab of its own for each would be mostly empty. */
+  readonly #scanSlab: ValueSlab;
   readonly #openScans: Set<Scan>;
   /** Sealed memtables, newest first: part of every read. */
   #sealed: LoggedMemtable[];
@@ -154,6 +161,7 @@ export class Db {
     this.#reader = new PointReader(core.tree.valueLog, () => env.clock.nowMs());
     this.#readKey = new KeyBuffer();
     this.#writeKey = new KeyBuffer();
+    this.#scanSlab = new ValueSlab();
     this.#openScans = new Set();
     this.#sealed = [...core.sealed].reverse();
     this.#closing = undefined;
@@ -167,20 +175,23 @@ export class Db {
       this.#compaction = undefined;
       return;
     }
+    const retention = new RetentionSource(env, this.#snapshots, () => this.#visibleSeq());
     this.#compaction = new CompactionRunner(env, options, core, {
-      pinned: () => this.#snapshots.pinned(),
-      nowMs: () => this.#snapshots.oldestMs() ?? env.clock.nowMs(),
+      retention,
       minValueLogInMemory: () => this.#minValueLogInMemory(),
     });
-    const flush = new FlushRunner(env, options, core, {
-      pinned: () => this.#snapshots.pinned(),
-      nowMs: () => this.#snapshots.oldestMs() ?? env.clock.nowMs(),
-    });
+    const flush = new FlushRunner(env, options, core, retention);
     this.#background = new Background(env, options, core.tree, flush, this.#compaction, {
       onFlushed: (memtable) => this.#onFlushed(memtable),
       onPressureChanged: () => this.#queue?.resume(),
     });
-    this.#queue = new WriteQueue(env.clock, this.#queueHost(), core.valueLog, core.active, core.lastSeq);
+    this.#queue = new WriteQueue(
+      env.clock,
+      this.#queueHost(),
+      core.valueLog,
+      core.active,
+      core.lastSeq,
+    );
     for (const memtable of core.sealed) this.#background.addSealed(memtable);
     this.#background.kick();
   }
@@ -212,7 +223,9 @@ export class Db {
 
   /** Is there a value? Reads no value-log file. */
   has(key: Key, options?: ReadOptions): boolean {
-    return this.scan({ ...options, gte: key, lte: key, keysOnly: true, limit: 1 }).take(1).length > 0;
+    return (
+      this.scan({ ...options, gte: key, lte: key, keysOnly: true, limit: 1 }).take(1).length > 0
+    );
   }
 
   /**
@@ -280,7 +293,11 @@ export class Db {
       const queue = this.#mustWrite('batch');
       const nowMs = this.#env.clock.nowMs();
       const checked = operations.map((operation) => checkOperation(operation, nowMs));
-      return queue.writeBatch(checked, this.#writeKey, options.durability ?? this.options.durability);
+      return queue.writeBatch(
+        checked,
+        this.#writeKey,
+        options.durability ?? this.options.durability,
+      );
     } catch (error) {
       return rejectedWith(error);
     }
@@ -294,8 +311,9 @@ export class Db {
     const family = familyOf(options);
     const { lower, upper } = rangeOf(family, options);
     const limit = options.limit ?? Number.POSITIVE_INFINITY;
-    if (limit < 0 || Number.isNaN(limit)) throw new RangeError('Cannot scan: limit must not be negative');
-    const cursor = new VisibleCursor(new MergingCursor(openSources(state, limit)), {
+    if (limit < 0 || Number.isNaN(limit))
+      throw new RangeError('Cannot scan: limit must not be negative');
+    const cursor = new VisibleCursor(new MergingCursor(openSources(state)), {
       lower,
       upper,
       seqMax: options.snapshot?.seq ?? this.#visibleSeq(),
@@ -309,10 +327,17 @@ export class Db {
       isKeysOnly: options.keysOnly ?? false,
       limit,
     };
-    const scan = new Scan(cursor, plan, this.#core.tree.valueLog, this.#env.clock, () => {
-      this.#openScans.delete(scan);
-      state.release();
-    });
+    const scan = new Scan(
+      cursor,
+      plan,
+      this.#core.tree.valueLog,
+      this.#scanSlab,
+      this.#env.clock,
+      () => {
+        this.#openScans.delete(scan);
+        state.release();
+      },
+    );
     this.#openScans.add(scan);
     return scan;
   }
@@ -334,7 +359,10 @@ export class Db {
 
   /** Moves everything in memory into tables. */
   async flush(): Promise<void> {
-    const queue = this.#mustWrite('flush');
+    await this.#flushAll(this.#mustWrite('flush'));
+  }
+
+  async #flushAll(queue: WriteQueue): Promise<void> {
     queue.commitNow();
     while (!queue.active.isEmpty()) {
       if (queue.rotate()) break;
@@ -347,27 +375,31 @@ export class Db {
   async compact(): Promise<void> {
     await this.flush();
     const compaction = this.#compaction as CompactionRunner;
-    const plans = compaction.fullCompaction();
-    while (await this.#mustBackground().compactNow(() => plans.next())) continue;
+    while (await this.#mustBackground().compactNow(() => compaction.pickFull())) continue;
   }
 
   /**
    * Collects value-log segments whose garbage is at least `ratio`; tells for every segment what
    * was done or why not. `dryRun` only tells.
    */
-  async collectValueLog(options: { ratio?: number; dryRun?: boolean } = {}): Promise<GcReport> {
+  async collectValueLog(
+    options: { ratio?: number; dryRun?: boolean } = {},
+  ): Promise<SegmentReport[]> {
     const ratio = options.ratio ?? this.options.valueLogGcRatio;
     if (!(ratio > 0 && ratio < 1)) {
-      throw new NokvError('NOKV_INVALID', 'Cannot collect value log: ratio must be between 0 and 1');
+      throw new NokvError(
+        'NOKV_INVALID',
+        'Cannot collect value log: ratio must be between 0 and 1',
+      );
     }
     this.#mustWrite('collectValueLog');
     const compaction = this.#compaction as CompactionRunner;
     if (options.dryRun !== true) {
       await this.flush();
-      const plans = compaction.valueLogCollection(ratio);
-      while (await this.#mustBackground().compactNow(() => plans.next())) continue;
+      while (await this.#mustBackground().compactNow(() => compaction.pickCollection(ratio)))
+        continue;
     }
-    return compaction.valueLogReport(ratio);
+    return compaction.report(ratio);
   }
 
   /** Resolves when writers are not held back and no background work is due. */
@@ -441,7 +473,7 @@ export class Db {
   async #flushForClose(): Promise<void> {
     const queue = this.#queue;
     if (queue === undefined || queue.isFailed) return;
-    if (queue.active.usedBytes >= FLUSH_AT_CLOSE_BYTES) await this.flush();
+    if (queue.active.usedBytes >= FLUSH_AT_CLOSE_BYTES) await this.#flushAll(queue);
     else await this.#mustBackground().flushed();
   }
 
@@ -451,7 +483,8 @@ export class Db {
 
   #mustWrite(call: string): WriteQueue {
     if (this.#state === undefined || this.#closing !== undefined) throw new ClosedError(call);
-    if (this.#queue === undefined) throw new ReadOnlyError(`Cannot ${call}: the database is open read-only`);
+    if (this.#queue === undefined)
+      throw new ReadOnlyError(`Cannot ${call}: the database is open read-only`);
     return this.#queue;
   }
 
@@ -467,7 +500,9 @@ export class Db {
       nextMemtable: (bytes, entries) => this.#nextMemtable(bytes, entries),
       isSeparated: (family, key, length) => this.#placement.isSeparated(family, key, length),
       onFailure: (error) => {
-        this.#env.log.write('error', 'writes stopped after a failed sync', { message: String(error) });
+        this.#env.log.write('error', 'writes stopped after a failed sync', {
+          message: String(error),
+        });
       },
       syncLogs: () => core.syncLogs(),
       delayMs: (bytes) => this.#delayMs(bytes, background),
@@ -545,7 +580,8 @@ function familyOf(options: { readonly columnFamily?: FamilyName }): number {
   const name = options.columnFamily;
   if (name === undefined) return FAMILY_DEFAULT;
   const family = FAMILIES[name] as number | undefined;
-  if (family === undefined) throw new RangeError(`Cannot use column family "${String(name)}": there is no such family`);
+  if (family === undefined)
+    throw new RangeError(`Cannot use column family "${String(name)}": there is no such family`);
   return family;
 }
 
@@ -557,7 +593,10 @@ function checkVersion(version: number | undefined): number | undefined {
   return version;
 }
 
-function expiryOf(options: { readonly ttlMs?: number; readonly expiresAt?: number }, nowMs: number): number {
+function expiryOf(
+  options: { readonly ttlMs?: number; readonly expiresAt?: number },
+  nowMs: number,
+): number {
   const { ttlMs, expiresAt } = options;
   if (ttlMs !== undefined && expiresAt !== undefined) {
     throw new RangeError('Cannot put: give either ttlMs or expiresAt');
@@ -565,7 +604,9 @@ function expiryOf(options: { readonly ttlMs?: number; readonly expiresAt?: numbe
   const at = ttlMs === undefined ? expiresAt : nowMs + ttlMs;
   if (at === undefined) return NO_EXPIRY;
   if (!Number.isSafeInteger(at) || at < 1 || (ttlMs !== undefined && ttlMs < 1)) {
-    throw new RangeError('Cannot put: ttlMs and expiresAt must be positive integers in milliseconds');
+    throw new RangeError(
+      'Cannot put: ttlMs and expiresAt must be positive integers in milliseconds',
+    );
   }
   return at;
 }
@@ -595,14 +636,28 @@ function checkOperation(operation: BatchInput, nowMs: number): BatchOperation {
         version,
       };
     case 'del':
-      return { kind: KIND_DELETE, family, key: operation.key, value: EMPTY, expiresAt: NO_EXPIRY, version };
+      return {
+        kind: KIND_DELETE,
+        family,
+        key: operation.key,
+        value: EMPTY,
+        expiresAt: NO_EXPIRY,
+        version,
+      };
     case 'deleteRange': {
       const end = encodeKey(family, operation.end);
       const start = encodeKey(family, operation.start);
       if (Buffer.compare(start, end) >= 0) {
         throw new RangeError('Cannot delete range: start must sort before end');
       }
-      return { kind: KIND_RANGE_DELETE, family, key: operation.start, value: end, expiresAt: NO_EXPIRY, version };
+      return {
+        kind: KIND_RANGE_DELETE,
+        family,
+        key: operation.start,
+        value: end,
+        expiresAt: NO_EXPIRY,
+        version,
+      };
     }
     default:
       throw new TypeError(
@@ -627,15 +682,16 @@ function rangeOf(family: number, options: ScanOptions): { lower: Uint8Array; upp
     raise(buffer.copy());
     cut(prefixSuccessor(buffer.copy()));
   }
-  if (options.gte !== undefined) raise(encodeKey(family, options.gte));
-  if (options.gt !== undefined) raise(keySuccessor(encodeKey(family, options.gt)));
-  if (options.lt !== undefined) cut(encodeKey(family, options.lt));
-  if (options.lte !== undefined) cut(keySuccessor(encodeKey(family, options.lte)));
+  if (options.gte !== undefined) raise(boundOf(family, options.gte));
+  if (options.gt !== undefined) raise(keySuccessor(boundOf(family, options.gt)));
+  if (options.lt !== undefined) cut(boundOf(family, options.lt));
+  if (options.lte !== undefined) cut(keySuccessor(boundOf(family, options.lte)));
   return { lower, upper };
 }
 
-function tombstonesOf(state: ReadState): ConstructorParameters<typeof VisibleCursor>[1]['tombstones'] {
-  return state.tombstones();
+/** An empty bound is no key, but sorts before all of them. */
+function boundOf(family: number, key: Key): Uint8Array {
+  return key.length === 0 ? Uint8Array.of(family) : encodeKey(family, key);
 }
 
 function rejectedWith(error: unknown): Promise<never> {

@@ -3,6 +3,8 @@
  * and are never reused.
  */
 
+import type { Fs } from '../base/env.js';
+
 export const CURRENT_NAME = 'CURRENT';
 export const CURRENT_TEMP_NAME = 'CURRENT.tmp';
 export const LOCK_NAME = 'LOCK';
@@ -58,4 +60,9 @@ export function parseFileName(name: string): FileName | undefined {
 export function parseBucketName(name: string): number | undefined {
   const match = /^bucket-(\d{3,})$/.exec(name);
   return match === null ? undefined : Number(match[1]);
+}
+
+/** Path of a value-log segment. */
+export function segmentPath(fs: Fs, workdir: string, fileNumber: number, bucket: number): string {
+  return fs.join(workdir, VALUE_LOG_DIRECTORY, bucketName(bucket), valueLogName(fileNumber));
 }

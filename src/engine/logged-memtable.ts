@@ -9,15 +9,25 @@ import { assert } from '../base/assert.js';
 import type { ArenaPool } from './memtable/arena-pool.js';
 import type { Memtable } from './memtable/memtable.js';
 import { RangeTombstones } from './range-tombstones.js';
-import { entryKeyLength, entryKeyStart, entrySeq, entryValueLength, entryValueStart, entryVersion } from './entry.js';
+import {
+  entryKeyLength,
+  entryKeyStart,
+  entrySeq,
+  entryValueLength,
+  entryValueStart,
+  entryVersion,
+} from './entry.js';
+import { LOG_HEADER_BYTES } from './record-log.js';
 import type { WalWriter } from './wal/writer.js';
 
-/** Arena offset of the first record: 0 stands for "no entry". */
-export const FIRST_RECORD_AT = 64;
+/** Arena offset of the first record, as in the file; 0 stands for "no entry". */
+export const FIRST_RECORD_AT = LOG_HEADER_BYTES;
 
 export class LoggedMemtable {
   readonly memtable: Memtable;
-  readonly wal: WalWriter;
+  readonly logNumber: number;
+  /** undefined for one that was recovered: nothing is appended to its segment any more. */
+  readonly wal: WalWriter | undefined;
   readonly data: Uint8Array;
   readonly view: DataView;
   /** Arena offset of the next free byte. */
@@ -35,8 +45,15 @@ export class LoggedMemtable {
   #tombstones: RangeTombstones;
   #tombstoneCount: number;
 
-  constructor(memtable: Memtable, wal: WalWriter, pool: ArenaPool, minValueLog: number) {
+  constructor(
+    memtable: Memtable,
+    logNumber: number,
+    wal: WalWriter | undefined,
+    pool: ArenaPool,
+    minValueLog: number,
+  ) {
     this.memtable = memtable;
+    this.logNumber = logNumber;
     this.wal = wal;
     this.data = memtable.data;
     this.view = memtable.view;
@@ -50,10 +67,6 @@ export class LoggedMemtable {
     this.#references = 1;
     this.#tombstones = new RangeTombstones();
     this.#tombstoneCount = 0;
-  }
-
-  get logNumber(): number {
-    return this.wal.fileNumber;
   }
 
   /** Bytes of records in here. */

@@ -81,7 +81,9 @@ export interface OpenOptions {
 }
 
 /** All options with their values. */
-export type Options = { readonly [Name in keyof Required<OpenOptions>]: Required<OpenOptions>[Name] };
+export type Options = {
+  readonly [Name in keyof Required<OpenOptions>]: Required<OpenOptions>[Name];
+};
 
 interface NumberRule {
   readonly kind: 'number';
@@ -217,8 +219,15 @@ function checkPolicies(value: unknown): readonly ValuePolicy[] {
       throw badOption('valuePolicies[].strategy', strategy, 'one of inline, offload, threshold');
     }
     const threshold = policy.threshold;
-    if ((strategy === 'threshold') !== (Number.isInteger(threshold) && (threshold as number) >= 0)) {
-      throw badOption('valuePolicies[].threshold', threshold, 'an integer, exactly with strategy threshold');
+    if (
+      (strategy === 'threshold') !==
+      (Number.isInteger(threshold) && (threshold as number) >= 0)
+    ) {
+      throw badOption(
+        'valuePolicies[].threshold',
+        threshold,
+        'an integer, exactly with strategy threshold',
+      );
     }
   }
   return value as readonly ValuePolicy[];

@@ -158,14 +158,16 @@ export class RangeTombstones {
       low = last;
       if (last + 1 < high) {
         const after = lowers[last + 1] as Uint8Array;
-        if (compareBytes(after, 0, after.length, keyBytes, keyStart, keyLength) > 0) high = last + 1;
+        if (compareBytes(after, 0, after.length, keyBytes, keyStart, keyLength) > 0)
+          high = last + 1;
         else low = last + 1;
       }
     } else {
       if (last === 0) return -1;
       high = last;
       const before = lowers[last - 1] as Uint8Array;
-      if (compareBytes(before, 0, before.length, keyBytes, keyStart, keyLength) <= 0) low = last - 1;
+      if (compareBytes(before, 0, before.length, keyBytes, keyStart, keyLength) <= 0)
+        low = last - 1;
     }
     while (high - low > 1) {
       const middle = (low + high) >>> 1;
@@ -230,7 +232,10 @@ export class RangeTombstones {
   #check(): void {
     for (let i = 0; i < this.#lowers.length; i++) {
       const lower = this.#lowers[i] as Uint8Array;
-      assert(compareArrays(lower, this.#uppers[i] as Uint8Array) < 0, 'range tombstones: empty fragment');
+      assert(
+        compareArrays(lower, this.#uppers[i] as Uint8Array) < 0,
+        'range tombstones: empty fragment',
+      );
       if (i > 0) {
         const ordered = compareArrays(this.#uppers[i - 1] as Uint8Array, lower) <= 0;
         assert(ordered, 'range tombstones: fragments overlap');

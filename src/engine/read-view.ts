@@ -142,7 +142,7 @@ export class PointReader {
     found: boolean,
   ): boolean {
     const memtable = table.memtable;
-    if (found && memtable.maxVersion < this.#best.version) return true;
+    if (found && memtable.maxVersion() < this.#best.version) return true;
     const at = memtable.findVisible(key, seqMax, versionMax);
     if (at === 0) return found;
     const view = table.view;

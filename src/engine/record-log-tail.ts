@@ -7,11 +7,14 @@
  * (searchBehind), and one that says "durable through here" turns a torn tail into damage.
  */
 import { assert } from '../base/assert.js';
+import { viewOf } from '../base/codec.js';
 import { CorruptionError } from '../base/errors.js';
 import { recordHeaderCrc } from './record-log-crc.js';
 import {
+  hasLogHeader,
   isRecordHeader,
   LOG_HEADER_BYTES,
+  type LogMagic,
   RECORD_HEADER_BYTES,
   RECORD_TYPE_MAX,
   type RecordScanner,
@@ -57,7 +60,12 @@ export function judgeTail(scanner: RecordScanner, context: TailContext): Tail {
   if (context.sealed !== undefined) return judgeSealed(scanner, context.file, context.sealed);
   const { end, limit } = scanner;
   if (end < (context.syncedAtLeast ?? 0)) {
-    throw damage(scanner, context.file, 'log ends before a place that was synced', context.syncedAtLeast);
+    throw damage(
+      scanner,
+      context.file,
+      'log ends before a place that was synced',
+      context.syncedAtLeast,
+    );
   }
   if (scanner.scanEnd === 'bad') judgeBad(scanner, context);
   return { bytes: end, chain: scanner.chain, tornBytes: limit - end };
@@ -68,9 +76,12 @@ function judgeSealed(
   file: string,
   sealed: { readonly bytes: number; readonly chain: number },
 ): Tail {
-  if (scanner.scanEnd !== 'clean') throw damage(scanner, file, 'bad record in a sealed log', sealed.bytes);
-  if (scanner.end !== sealed.bytes) throw damage(scanner, file, 'length differs from the sealed one', sealed.bytes);
-  if (scanner.chain !== sealed.chain) throw damage(scanner, file, 'checksum differs from the sealed one');
+  if (scanner.scanEnd !== 'clean')
+    throw damage(scanner, file, 'bad record in a sealed log', sealed.bytes);
+  if (scanner.end !== sealed.bytes)
+    throw damage(scanner, file, 'length differs from the sealed one', sealed.bytes);
+  if (scanner.chain !== sealed.chain)
+    throw damage(scanner, file, 'checksum differs from the sealed one');
   return { bytes: scanner.end, chain: scanner.chain, tornBytes: 0 };
 }
 
@@ -78,7 +89,12 @@ function judgeBad(scanner: RecordScanner, context: TailContext): void {
   if (context.crash === 'process') throw damage(scanner, context.file, 'record checksum mismatch');
   const behind = searchBehind(scanner);
   if (behind.syncedThrough > scanner.end) {
-    throw damage(scanner, context.file, 'record checksum mismatch before a synced place', behind.syncedThrough);
+    throw damage(
+      scanner,
+      context.file,
+      'record checksum mismatch before a synced place',
+      behind.syncedThrough,
+    );
   }
   // Without boot ids only damage that reaches to the end passes for torn: with whole records behind
   // it, it is as likely to be rot in a log that lost nothing.
@@ -87,7 +103,12 @@ function judgeBad(scanner: RecordScanner, context: TailContext): void {
   }
 }
 
-function damage(scanner: RecordScanner, file: string, what: string, expected?: number): CorruptionError {
+function damage(
+  scanner: RecordScanner,
+  file: string,
+  what: string,
+  expected?: number,
+): CorruptionError {
   return new CorruptionError(what, {
     file,
     offset: scanner.end,
@@ -162,14 +183,47 @@ function isProven(scanner: RecordScanner, at: number, seeds: readonly number[]):
   return isRecordHeader(view, next, view.getUint32(at, true), tag);
 }
 
+/** What is known of a file's creation, from others than the file itself. */
+export interface Creation {
+  /** It was complete and durable: somebody durable says so. */
+  readonly wasSynced: boolean;
+  /** The power went since the file was created: its header may be lost and what lies behind may not. */
+  readonly isPowerLoss: boolean;
+}
+
 /**
- * True when a file that has no valid header is what a crash during its creation leaves: shorter
- * than a header, or nothing but zero bytes (the length reached the disk, the content did not).
- * `wasSynced`: somebody durable refers to the file, so that its creation was complete.
+ * True when a file is what a crash during (or, with the power lost, any time after) its creation leaves of
+ * one that was never synced: shorter than a header, nothing but zero bytes, or, after a power loss, without
+ * its header and without a record that says that anything was synced.
  */
-export function isTornCreation(bytes: Uint8Array, length: number, wasSynced: boolean): boolean {
-  if (wasSynced) return false;
-  if (length < LOG_HEADER_BYTES) return true;
+export function isTornCreation(
+  bytes: Uint8Array,
+  length: number,
+  magic: LogMagic,
+  creation: Creation,
+): boolean {
+  if (creation.wasSynced) return false;
+  if (length < LOG_HEADER_BYTES || isAllZero(bytes, length)) return true;
+  if (!creation.isPowerLoss || hasLogHeader(bytes, length, magic)) return false;
+  return !saysSynced(bytes, length);
+}
+
+function isAllZero(bytes: Uint8Array, length: number): boolean {
   for (let i = 0; i < length; i++) if (bytes[i] !== 0) return false;
   return true;
+}
+
+/** Follows the records from the first one, whose own proof went with the file header. */
+function saysSynced(bytes: Uint8Array, length: number): boolean {
+  const view = viewOf(bytes);
+  const last = length - RECORD_HEADER_BYTES;
+  let at = LOG_HEADER_BYTES;
+  if (at > last) return false;
+  const tag = view.getUint32(at + 8, true) >>> 8;
+  for (;;) {
+    const chain = view.getUint32(at, true);
+    at += RECORD_HEADER_BYTES + view.getUint32(at + 4, true);
+    if (at > last || !isRecordHeader(view, at, chain, tag)) return false;
+    if (view.getUint32(at + 12, true) > 0) return true;
+  }
 }

@@ -147,9 +147,15 @@ export function decodeLogHeader(
   };
 }
 
+/** True when the file begins with an intact header of some format version. */
+export function hasLogHeader(bytes: Uint8Array, length: number, magic: LogMagic): boolean {
+  return length >= LOG_HEADER_BYTES && frameFault(bytes, viewOf(bytes), magic) === undefined;
+}
+
 function frameFault(bytes: Uint8Array, view: DataView, magic: LogMagic): string | undefined {
   if (asciiOf(bytes, 0, 8) !== magic) return 'wrong magic';
-  if (view.getUint32(CRC_AT, true) !== crc32(bytes, 0, CRC_AT)) return 'file header checksum mismatch';
+  if (view.getUint32(CRC_AT, true) !== crc32(bytes, 0, CRC_AT))
+    return 'file header checksum mismatch';
   return undefined;
 }
 
@@ -167,7 +173,8 @@ function headerFieldFault(bytes: Uint8Array, view: DataView): string | undefined
   }
   if (!isZero(bytes, 33, 3) || !isZero(bytes, 120, 4)) return 'reserved header bytes are not zero';
   const number = getU64(view, 100);
-  if (number > FILE_NUMBER_MAX || getU64(view, 108) > LOG_BYTES_MAX) return 'impossible manifest position';
+  if (number > FILE_NUMBER_MAX || getU64(view, 108) > LOG_BYTES_MAX)
+    return 'impossible manifest position';
   if (number === 0 && !isZero(bytes, 108, 12)) return 'impossible manifest position';
   return undefined;
 }
@@ -191,7 +198,8 @@ function asciiOf(bytes: Uint8Array, start: number, length: number): string {
 
 function hexOf(bytes: Uint8Array, start: number, length: number): string {
   let text = '';
-  for (let i = start; i < start + length; i++) text += (bytes[i] as number).toString(16).padStart(2, '0');
+  for (let i = start; i < start + length; i++)
+    text += (bytes[i] as number).toString(16).padStart(2, '0');
   return text;
 }
 
@@ -264,12 +272,15 @@ export class RecordScanner {
   next(): boolean {
     if (this.scanEnd !== undefined) return false;
     const at = this.end;
-    if (at + RECORD_HEADER_BYTES > this.limit) return this.#stop(at === this.limit ? 'clean' : 'incomplete');
+    if (at + RECORD_HEADER_BYTES > this.limit)
+      return this.#stop(at === this.limit ? 'clean' : 'incomplete');
     if (!isRecordHeader(this.view, at, this.chain, this.tag)) return this.#stop('bad');
     const length = this.view.getUint32(at + 4, true);
     const payloadStart = at + RECORD_HEADER_BYTES;
     if (payloadStart + length > this.limit) return this.#stop('incomplete');
-    if (crc32(this.bytes, payloadStart, length, this.chain) !== this.view.getUint32(at + 16, true)) {
+    if (
+      crc32(this.bytes, payloadStart, length, this.chain) !== this.view.getUint32(at + 16, true)
+    ) {
       return this.#stop('bad');
     }
     this.type = this.bytes[at + 8] as number;

@@ -6,20 +6,18 @@
  * What a crash leaves is mended and reported; what it can not leave is refused with file and offset.
  */
 import type { DirectoryLock, Env } from '../base/env.js';
-import { CorruptionError, IoError, ModeError, NokvError } from '../base/errors.js';
+import { CorruptionError, hasCode, ModeError, NokvError } from '../base/errors.js';
 import { BlockCache } from './cache/block-cache.js';
 import { TableCache } from './cache/table-cache.js';
 import { Core } from './core.js';
 import {
-  bucketName,
   CURRENT_TEMP_NAME,
   MODE_NAME,
   parseBucketName,
   parseFileName,
   VALUE_LOG_DIRECTORY,
-  walName,
+  segmentPath,
 } from './file-names.js';
-import { LoggedMemtable } from './logged-memtable.js';
 import { ManifestLog } from './manifest/manifest-log.js';
 import {
   checkManifestContinues,
@@ -29,40 +27,20 @@ import {
 import type { VersionEdit } from './manifest/version-edit.js';
 import type { Version } from './manifest/version.js';
 import { ArenaPool } from './memtable/arena-pool.js';
+import { indexBytesFor } from './memtable/memtable.js';
 import type { Options } from './options.js';
-import { Tree } from './tree.js';
-import { newIdentity } from './unique-identity.js';
+import type { RecoveryReport } from './recovery-report.js';
+import { manifestInit, Tree } from './tree.js';
+import { ValueLogFile, ValueLogReader } from './vlog/reader.js';
+import { pointerFileNumber } from './vlog/value-pointer.js';
 import { replaySegments, type ReplayedSegment } from './wal-recovery.js';
-
-/** What opening found and did; printed with RECOVERY_TRACE_METRICS=1. */
-export interface RecoveryReport {
-  isNew: boolean;
-  wasCleanClose: boolean;
-  manifestEdits: number;
-  manifestTornBytes: number;
-  tables: number;
-  walSegments: number;
-  walBytes: number;
-  walRecords: number;
-  walEntries: number;
-  /** Bytes of the log cut off as torn by the crash. */
-  walTornBytes: number;
-  /** Segments behind a torn one, dropped with it (power loss with durability `os` only). */
-  walLostSegments: number;
-  valueLogSegments: number;
-  orphansRemoved: number;
-  /** Milliseconds by step, in order. */
-  steps: { step: string; ms: number }[];
-}
-
-export { Core };
 
 /** @throws LockedError, ModeError, CorruptionError, FormatError, IoError, NokvError NOKV_INVALID */
 export async function openCore(env: Env, workdir: string, options: Options): Promise<Core> {
   checkMode(env, workdir);
-  if (options.readOnly) return openReadOnly(env, workdir, options);
+
   prepareDirectory(env, workdir, options);
-  const lock = await env.fs.lockDirectory(workdir);
+  const lock = env.fs.lockDirectory(workdir);
   try {
     return await openLocked(env, workdir, options, lock);
   } catch (error) {
@@ -77,7 +55,9 @@ function checkMode(env: Env, workdir: string): void {
   if (env.fs.stat(path) === undefined) return;
   let mode: unknown;
   try {
-    mode = (JSON.parse(new TextDecoder().decode(env.fs.readFile(path))) as { mode?: unknown } | null)?.mode;
+    mode = (
+      JSON.parse(new TextDecoder().decode(env.fs.readFile(path))) as { mode?: unknown } | null
+    )?.mode;
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error;
     throw new CorruptionError('mode file is not JSON', { file: path, offset: 0 }, { cause: error });
@@ -98,6 +78,7 @@ function prepareDirectory(env: Env, workdir: string, options: Options): void {
   if (stat === undefined) {
     if (!options.createIfMissing) throw notFound(workdir);
     fs.makeDirectory(workdir);
+    fs.syncDirectory(fs.join(workdir, '..'));
   }
 }
 
@@ -141,7 +122,7 @@ async function openLocked(
   }
   watch.mark('manifest');
   const files = listFiles(env, workdir);
-  const pool = new ArenaPool({ dataBytes: options.memtableBytes, keep: options.memtableCount });
+  const pool = makePool(options);
   const replayed = loaded === undefined ? [] : replayLogs(env, workdir, options, loaded, pool);
   watch.mark('wal');
   const manifest =
@@ -156,7 +137,10 @@ async function openLocked(
   await repair(env, tree, files, replayed, report);
   watch.mark('repair');
   report.steps = watch.steps;
-  return Core.create({ env, workdir, options, lock, pool, tree, blockCache, tableCache, report }, replayed);
+  return Core.create(
+    { env, workdir, options, lock, pool, tree, blockCache, tableCache, report },
+    replayed,
+  );
 }
 
 /** Without CURRENT there must be none of our data: an empty database over old files would hide a loss. */
@@ -172,12 +156,14 @@ function refuseStrayFiles(env: Env, workdir: string): void {
   }
 }
 
-export function manifestInit(env: Env, fileNumber: number): {
-  fileNumber: number;
-  identity: string;
-  bootId: string;
-} {
-  return { fileNumber, identity: newIdentity(env.random), bootId: env.host.bootId };
+/** Index arenas are sized for entries of about 100 bytes; one that fills up first ends its memtable. */
+function makePool(options: Options): ArenaPool {
+  const entries = Math.ceil(options.memtableBytes / 100);
+  return new ArenaPool(
+    options.memtableBytes,
+    indexBytesFor(options.memtable, entries),
+    options.memtableCount,
+  );
 }
 
 /** Every file of ours in the workdir: path and number. */
@@ -217,7 +203,34 @@ function replayLogs(
     kind: options.memtable,
     pool,
     checkHeader: (header) => checkManifestContinues(loaded, header),
+    isReadable: (pointer, at) => isReadable(env, workdir, loaded.version, pointer, at),
   });
+}
+
+/** Can the value behind a pointer be read? Each segment is opened anew: this runs after a power loss only. */
+function isReadable(
+  env: Env,
+  workdir: string,
+  version: Version,
+  pointer: Uint8Array,
+  at: number,
+): boolean {
+  const fileNumber = pointerFileNumber(pointer, at);
+  const state = version.valueLog.get(fileNumber);
+  if (state === undefined) return false;
+  const path = segmentPath(env.fs, workdir, fileNumber, state.bucket);
+  const reader = new ValueLogReader(() =>
+    ValueLogFile.open(env.fs, path, { fileNumber, identity: state.identity }),
+  );
+  try {
+    reader.read(pointer, at);
+    return true;
+  } catch (error) {
+    if (hasCode(error, 'NOKV_CORRUPTION') || hasCode(error, 'NOKV_IO')) return false;
+    throw error;
+  } finally {
+    reader.close();
+  }
 }
 
 /**
@@ -238,6 +251,7 @@ async function repair(
     reason: 'open',
     nextFileNumber: Math.max(version.nextFileNumber, highest + 1),
     sealValueLog: sealOpenSegments(env, tree, version),
+    removeWal: replayed.filter((segment) => segment.isLost).map((segment) => segment.fileNumber),
   };
   await tree.apply(edit);
   const kept = keptFiles(tree, version, replayed);
@@ -274,12 +288,18 @@ function sealOpenSegments(
   return seals;
 }
 
-function keptFiles(tree: Tree, version: Version, replayed: readonly ReplayedSegment[]): Set<string> {
+function keptFiles(
+  tree: Tree,
+  version: Version,
+  replayed: readonly ReplayedSegment[],
+): Set<string> {
   const kept = new Set<string>();
   kept.add(`manifest ${tree.manifest.fileNumber}`);
   for (const meta of version.levels.flat()) kept.add(`table ${meta.fileNumber}`);
   for (const fileNumber of version.valueLog.keys()) kept.add(`valueLog ${fileNumber}`);
-  for (const segment of replayed) kept.add(`wal ${segment.fileNumber}`);
+  for (const segment of replayed) {
+    if (!segment.isLost) kept.add(`wal ${segment.fileNumber}`);
+  }
   return kept;
 }
 

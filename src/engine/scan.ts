@@ -8,7 +8,7 @@ import type { Clock } from '../base/env.js';
 import { decodeUserKey, userKeyLength } from './key.js';
 import { KIND_VALUE_POINTER } from './entry.js';
 import type { VisibleCursor } from './iterators/visible.js';
-import { ValueSlab } from './value-slab.js';
+import type { ValueSlab } from './value-slab.js';
 import type { ValueLogReader } from './vlog/reader.js';
 
 /** One row; both arrays are owned by the receiver (small ones share slabs, see value-slab.ts). */
@@ -45,6 +45,7 @@ export class Scan implements Iterable<Row>, AsyncIterable<Row> {
     cursor: VisibleCursor,
     plan: ScanPlan,
     valueLog: ValueLogReader,
+    slab: ValueSlab,
     clock: Clock,
     onClose: () => void,
   ) {
@@ -53,7 +54,7 @@ export class Scan implements Iterable<Row>, AsyncIterable<Row> {
     this.#valueLog = valueLog;
     this.#clock = clock;
     this.#onClose = onClose;
-    this.#slab = new ValueSlab();
+    this.#slab = slab;
     this.#left = plan.limit;
     this.#isStarted = false;
     this.#isClosed = false;
@@ -62,18 +63,19 @@ export class Scan implements Iterable<Row>, AsyncIterable<Row> {
   /** The next row, or undefined at the end (the scan is closed then). @throws CorruptionError, IoError */
   next(): Row | undefined {
     if (this.#isClosed) return undefined;
+    if (this.#left === 0) this.close();
     const cursor = this.#cursor;
-    if (this.#left === 0) {
-      this.close();
-      return undefined;
-    }
+    if (this.#isClosed) return undefined;
     this.#step();
     if (!cursor.valid) {
       this.close();
       return undefined;
     }
+    const row = this.#row();
+    // Rows are copies: at the limit nothing is needed any more, whether the caller asks again or not.
     this.#left--;
-    return this.#row();
+    if (this.#left === 0) this.close();
+    return row;
   }
 
   /** Up to `count` rows at once: the cheapest way to read many. */

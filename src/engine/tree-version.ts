@@ -31,6 +31,7 @@ export class Level {
   readonly #uppers: readonly Uint8Array[];
 
   constructor(number: number, tables: readonly OpenTable[]) {
+    for (const table of tables) table.reader.setLevel(number);
     this.number = number;
     this.tables = tables;
     this.#uppers = tables.map((table) => table.meta.upper);
@@ -84,6 +85,7 @@ export class TreeVersion {
     };
     this.version = version;
     this.runs = (version.levels[0] ?? []).map(openOf);
+    for (const run of this.runs) run.reader.setLevel(0);
     this.levels = version.levels
       .slice(1)
       .map((metas, i) => new Level(i + 1, metas.map(openOf)))

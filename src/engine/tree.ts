@@ -5,16 +5,18 @@
  */
 import { assert } from '../base/assert.js';
 import type { Env } from '../base/env.js';
-import { CorruptionError, hasCode, IoError } from '../base/errors.js';
+import { CorruptionError, hasCode, IoError, NokvError } from '../base/errors.js';
+import { FILE_NUMBER_MAX } from '../base/limits.js';
 import type { BlockCache } from './cache/block-cache.js';
 import type { TableCache } from './cache/table-cache.js';
-import { bucketName, tableName, VALUE_LOG_DIRECTORY, valueLogName } from './file-names.js';
-import type { ManifestLog } from './manifest/manifest-log.js';
+import { segmentPath, tableName } from './file-names.js';
+import type { ManifestInit, ManifestLog } from './manifest/manifest-log.js';
 import type { VersionEdit } from './manifest/version-edit.js';
 import type { Version } from './manifest/version.js';
 import { TableReader } from './sst/table-reader.js';
 import type { TableMeta } from './table-meta.js';
 import { OpenTable, TreeVersion } from './tree-version.js';
+import { newIdentity } from './unique-identity.js';
 import { ValueLogFile, ValueLogReader } from './vlog/reader.js';
 
 export interface TreeParts {
@@ -33,14 +35,24 @@ export class Tree {
   readonly #tables: Map<number, OpenTable>;
   /** Tree versions that name a value-log segment, and its path. */
   readonly #segments: Map<number, { references: number; path: string }>;
-  /** Called with the new version after every change. */
-  onChange: (version: TreeVersion) => void;
+  readonly workdir: string;
+  /** Called after every change of `current`. */
+  onChange: () => void;
+  /** Lowest number not given out by this process. */
+  #nextFileNumber: number;
+  /** Edits appended, and how many of them the current version includes. */
+  #appended: number;
+  #installed: number;
   /** Files that could not be removed; tried again at the next open. */
   removeFailures: number;
 
   /** Opens every table of the manifest's version. @throws CorruptionError naming a missing or damaged file */
   constructor(parts: TreeParts) {
     this.#parts = parts;
+    this.workdir = parts.workdir;
+    this.#nextFileNumber = 1;
+    this.#appended = 0;
+    this.#installed = 0;
     this.manifest = parts.manifest;
     this.#tables = new Map();
     this.#segments = new Map();
@@ -61,8 +73,7 @@ export class Tree {
   }
 
   segmentPath(fileNumber: number, bucket: number): string {
-    const { fs } = this.#parts.env;
-    return fs.join(this.#parts.workdir, VALUE_LOG_DIRECTORY, bucketName(bucket), valueLogName(fileNumber));
+    return segmentPath(this.#parts.env.fs, this.workdir, fileNumber, bucket);
   }
 
   /** Takes the next file number; it is never used again, also after a crash. */
@@ -72,7 +83,12 @@ export class Tree {
 
   /** The first of `count` consecutive file numbers. */
   reserveFileNumbers(count: number): number {
-    return this.manifest.reserveFileNumbers(count);
+    const first = Math.max(this.#nextFileNumber, this.manifest.version.nextFileNumber);
+    if (first + count > FILE_NUMBER_MAX) {
+      throw new NokvError('NOKV_INVALID', 'Cannot go on: file numbers are used up');
+    }
+    this.#nextFileNumber = first + count;
+    return first;
   }
 
   /**
@@ -84,20 +100,27 @@ export class Tree {
       if (!this.#tables.has(meta.fileNumber)) this.#openTable(meta);
     }
     let version: Version;
+    let order: number;
     try {
       version = this.manifest.append(edit);
+      order = ++this.#appended;
       await this.manifest.sync();
     } catch (error) {
       this.#forgetUnused(edit);
       throw error;
     }
-    this.#install(version);
-    this.manifest.maybeRewrite();
+    this.#install(version, order);
+    this.#maybeRewrite();
   }
 
-  /** Writes an edit that changes no table and need not be durable yet. @throws IoError */
+  /**
+   * Writes an edit that changes no table and need not be durable yet. It becomes current with the next
+   * `apply`: installed at once, it would bring along an earlier edit that still waits for its sync.
+   * @throws IoError
+   */
   note(edit: VersionEdit): void {
-    this.#install(this.manifest.append(edit));
+    this.manifest.append(edit);
+    this.#appended++;
   }
 
   close(): void {
@@ -107,12 +130,25 @@ export class Tree {
     this.valueLog.close();
   }
 
-  #install(version: Version): void {
+  #maybeRewrite(): void {
+    if (!this.manifest.isRewriteDue) return;
+    const { env } = this.#parts;
+    try {
+      this.manifest.rewrite(manifestInit(env, this.nextFileNumber()), env.clock.nowMs());
+    } catch (error) {
+      // The old manifest stays in use, or is latched and says so at the next edit.
+      if (!(error instanceof IoError)) throw error;
+      env.log.write('error', 'manifest not rewritten', { message: error.message });
+    }
+  }
+
+  #install(version: Version, order: number): void {
     // A later edit may have been installed while this one waited for its sync: it includes this one.
-    if (version.editCount <= this.#current.version.editCount) return;
+    if (order <= this.#installed) return;
+    this.#installed = order;
     const previous = this.#current;
     this.#current = this.#makeVersion(version);
-    this.onChange(this.#current);
+    this.onChange();
     previous.release();
   }
 
@@ -120,7 +156,11 @@ export class Tree {
     for (const [fileNumber, { bucket }] of version.valueLog) {
       const segment = this.#segments.get(fileNumber);
       if (segment !== undefined) segment.references++;
-      else this.#segments.set(fileNumber, { references: 1, path: this.segmentPath(fileNumber, bucket) });
+      else
+        this.#segments.set(fileNumber, {
+          references: 1,
+          path: this.segmentPath(fileNumber, bucket),
+        });
     }
     return new TreeVersion(version, this.#tables, (released) => this.#onReleased(released));
   }
@@ -145,15 +185,14 @@ export class Tree {
   #openTable(meta: TableMeta): void {
     const { env, blockCache, tableCache } = this.#parts;
     const path = this.tablePath(meta.fileNumber);
-    let reader: TableReader;
     try {
-      reader = TableReader.open(env.fs, path, meta, blockCache);
+      const reader = TableReader.open(env.fs, path, meta, blockCache);
+      tableCache.add(reader);
+      this.#tables.set(meta.fileNumber, new OpenTable(meta, reader));
     } catch (error) {
       if (error instanceof IoError && error.errno === 'ENOENT') throw missing(path);
       throw error;
     }
-    tableCache.add(reader);
-    this.#tables.set(meta.fileNumber, new OpenTable(meta, reader));
   }
 
   #openSegment(fileNumber: number): ValueLogFile {
@@ -201,6 +240,11 @@ export class Tree {
       log.write('warn', 'obsolete file not removed', { path });
     }
   }
+}
+
+/** What a new manifest is stamped with. */
+export function manifestInit(env: Env, fileNumber: number): ManifestInit {
+  return { fileNumber, identity: newIdentity(env.random), bootId: env.host.bootId };
 }
 
 function missing(path: string): CorruptionError {

@@ -15,20 +15,15 @@ import { copyBytes } from '../base/bytes.js';
 import type { Clock } from '../base/env.js';
 import { BusyError, ReadOnlyError } from '../base/errors.js';
 import { BATCH_BYTES_MAX, BATCH_ENTRIES_MAX, GIB, MIB } from '../base/limits.js';
-import {
-  entryBytes,
-  entrySize,
-  KIND_PUT,
-  KIND_VALUE_POINTER,
-  putEntryHeader,
-} from './entry.js';
+import { entryBytes, entrySize, KIND_PUT, KIND_VALUE_POINTER, putEntryHeader } from './entry.js';
 import type { KeyBuffer } from './key.js';
 import type { LoggedMemtable } from './logged-memtable.js';
 import type { Durability } from './options.js';
 import { RECORD_HEADER_BYTES } from './record-log.js';
 import type { ActiveValueLog } from './vlog/active-value-log.js';
 import { encodeValuePointer, VALUE_POINTER_SIZE } from './vlog/value-pointer.js';
-import { RECORD_BATCH } from './wal/format.js';
+import { WAL_BATCH } from './wal/format.js';
+import type { WalWriter } from './wal/writer.js';
 
 /** A group is written as soon as it holds this much. */
 const GROUP_BYTES_MAX = 4 * MIB;
@@ -203,7 +198,11 @@ export class WriteQueue {
   }
 
   /** Writes all operations as one atomic record. The caller leaves them unchanged until it resolves. */
-  writeBatch(operations: readonly BatchOperation[], key: KeyBuffer, durability: Durability): Promise<void> {
+  writeBatch(
+    operations: readonly BatchOperation[],
+    key: KeyBuffer,
+    durability: Durability,
+  ): Promise<void> {
     this.#checkFailure();
     if (operations.length === 0) return Promise.resolve();
     const bytes = this.#batchBytes(operations, key);
@@ -212,7 +211,8 @@ export class WriteQueue {
         `Cannot write batch: ${operations.length} entries, ${bytes} bytes exceed ${BATCH_ENTRIES_MAX} or ${BATCH_BYTES_MAX}`,
       );
     }
-    const place = (): Promise<void> | undefined => this.#placeBatch(operations, bytes, key, durability);
+    const place = (): Promise<void> | undefined =>
+      this.#placeBatch(operations, bytes, key, durability);
     if (this.#waiting.length === 0) {
       const done = place();
       if (done !== undefined) return done;
@@ -231,9 +231,22 @@ export class WriteQueue {
     return group.promise;
   }
 
-  /** Writes the open group now; afterwards the active memtable can be sealed. */
+  get isFailed(): boolean {
+    return this.#failure !== undefined;
+  }
+
+  /** Writes the open group now. */
   commitNow(): void {
     this.#commitOpenGroup();
+  }
+
+  /** Seals the active memtable; false when there is no room for another one yet. @throws IoError */
+  rotate(): boolean {
+    this.#commitOpenGroup();
+    const next = this.#host.nextMemtable(0, 0);
+    if (next === undefined) return false;
+    this.active = next;
+    return true;
   }
 
   /** Resolves when no write is open, waiting or on its way to the disk. Failures are their writers'. */
@@ -438,7 +451,7 @@ export class WriteQueue {
     try {
       this.#valueLog.flush();
       memtable.view.setUint32(start + RECORD_HEADER_BYTES, group.entries, true);
-      memtable.wal.append(memtable.data, memtable.view, start, payload, RECORD_BATCH);
+      (memtable.wal as WalWriter).append(memtable.data, memtable.view, start, payload, WAL_BATCH);
     } catch (error) {
       memtable.cursor = start;
       this.#valueLog.rewind(group.valueLogMark);

@@ -20,16 +20,23 @@ interface ClassicLevel {
   close(): Promise<void>;
   getSync(key: string): Uint8Array | undefined;
   put(key: string, value: Uint8Array, options?: { sync: boolean }): Promise<void>;
-  values(options: { gte: string; limit: number; fillCache: boolean; highWaterMarkBytes: number }): ValueIterator;
+  values(options: {
+    gte: string;
+    limit: number;
+    fillCache: boolean;
+    highWaterMarkBytes: number;
+  }): ValueIterator;
   getProperty(property: string): string;
 }
 type ClassicLevelClass = new (location: string, options: Record<string, unknown>) => ClassicLevel;
 
 /** A whole scan of the longest usual length comes in one trip to the thread pool. */
 const CHUNK_BYTES = 4 * 1024 * 1024;
-/** LevelDB starts compacting level 0 at 4 files and slows writes down at 8. */
-const SETTLED_L0_FILES = 4;
+/** LevelDB slows writes down at 8 files in level 0. */
+const THROTTLED_L0_FILES = 8;
 const POLL_MS = 20;
+/** It does not say whether a compaction runs: its statistics, unchanged for so long, have to do. */
+const QUIET_POLLS = 25;
 const SYNCED = { sync: true };
 
 export class ClassicLevelEngine implements BenchEngine {
@@ -83,8 +90,18 @@ export class ClassicLevelEngine implements BenchEngine {
     return values.length;
   }
 
-  async settle(): Promise<void> {
-    while (Number(this.#db.getProperty('leveldb.num-files-at-level0')) >= SETTLED_L0_FILES) {
+  async unthrottled(): Promise<void> {
+    while (Number(this.#db.getProperty('leveldb.num-files-at-level0')) >= THROTTLED_L0_FILES) {
+      await this.#machine.sleep(POLL_MS);
+    }
+  }
+
+  async idle(): Promise<void> {
+    let last = '';
+    for (let quiet = 0; quiet < QUIET_POLLS; quiet++) {
+      const stats = this.#db.getProperty('leveldb.stats');
+      if (stats !== last) quiet = 0;
+      last = stats;
       await this.#machine.sleep(POLL_MS);
     }
   }

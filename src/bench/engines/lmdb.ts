@@ -16,11 +16,10 @@ interface Lmdb {
   get(key: string): Uint8Array | undefined;
   put(key: string, value: Uint8Array): PromiseLike<boolean>;
   getRange(options: { start: string; limit: number }): Iterable<{ value: Uint8Array }>;
-  readonly flushed: PromiseLike<boolean>;
   close(): Promise<void>;
 }
 interface LmdbModule {
-  open(options: Record<string, unknown>): Lmdb;
+  open(this: void, options: Record<string, unknown>): Lmdb;
 }
 
 export class LmdbEngine implements BenchEngine {
@@ -69,8 +68,10 @@ export class LmdbEngine implements BenchEngine {
     return rows;
   }
 
-  /** Nothing is left over: a B+ tree has no debt, and every put was acknowledged by its commit. */
-  async settle(): Promise<void> {}
+  /** A B+ tree has no debt, and every put was acknowledged by its commit. */
+  async unthrottled(): Promise<void> {}
+
+  async idle(): Promise<void> {}
 
   stats(): EngineStats {
     return NO_STATS;

@@ -8,20 +8,19 @@ import { NokvError } from '../../base/errors.js';
 
 /**
  * The exports of an installed package.
- * @throws NokvError NOKV_NOT_FOUND when it is not installed or its native part does not load.
+ * @throws NokvError NOKV_IO when it is not installed or its native part does not load.
  */
 export async function loadModule(name: string, directory: string): Promise<unknown> {
   let failure: unknown;
   for (const base of [import.meta.url, pathToFileURL(`${directory}/`).href]) {
     try {
       const path = createRequire(base).resolve(name);
-      const loaded = (await import(pathToFileURL(path).href)) as { default?: unknown };
-      return loaded;
+      return (await import(pathToFileURL(path).href)) as unknown;
     } catch (error) {
       failure ??= error;
     }
   }
-  throw new NokvError('NOKV_NOT_FOUND', `Cannot run engine ${name}: the package does not load`, {
+  throw new NokvError('NOKV_IO', `Cannot run engine ${name}: the package does not load`, {
     hint: `Install it beside nokv with "npm install ${name}", or leave it out of --engines`,
     details: { engine: name, reason: failure instanceof Error ? failure.message : String(failure) },
     cause: failure,

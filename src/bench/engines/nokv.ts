@@ -52,7 +52,11 @@ export class NokvEngine implements BenchEngine {
     return rows;
   }
 
-  settle(): Promise<void> {
+  unthrottled(): Promise<void> {
+    return this.#db.untilUnthrottled();
+  }
+
+  idle(): Promise<void> {
     return this.#db.settle();
   }
 

@@ -33,7 +33,9 @@ export class NullEngine implements BenchEngine {
     return count;
   }
 
-  async settle(): Promise<void> {}
+  async unthrottled(): Promise<void> {}
+
+  async idle(): Promise<void> {}
 
   stats(): EngineStats {
     return NO_STATS;

@@ -29,9 +29,16 @@ interface RocksDb {
 type RocksDbFunction = (location: string) => RocksDb;
 
 const CHUNK_BYTES = 4 * 1024 * 1024;
-/** RocksDB starts compacting level 0 at 4 files; it slows writes down at 20. */
-const SETTLED_L0_FILES = 4;
 const POLL_MS = 20;
+/** All are 0 when writes are neither stopped nor slowed down. */
+const THROTTLES = ['rocksdb.is-write-stopped', 'rocksdb.actual-delayed-write-rate'];
+/** All are 0 when nothing is left to do in the background. */
+const BACKGROUND = [
+  'rocksdb.mem-table-flush-pending',
+  'rocksdb.num-running-flushes',
+  'rocksdb.compaction-pending',
+  'rocksdb.num-running-compactions',
+];
 
 export class RocksDbEngine implements BenchEngine {
   readonly name = 'rocksdb';
@@ -110,8 +117,16 @@ export class RocksDbEngine implements BenchEngine {
     });
   }
 
-  async settle(): Promise<void> {
-    while (Number(this.#db.getProperty('rocksdb.num-files-at-level0')) >= SETTLED_L0_FILES) {
+  unthrottled(): Promise<void> {
+    return this.#untilZero(THROTTLES);
+  }
+
+  idle(): Promise<void> {
+    return this.#untilZero([...THROTTLES, ...BACKGROUND]);
+  }
+
+  async #untilZero(properties: readonly string[]): Promise<void> {
+    while (properties.some((name) => Number(this.#db.getProperty(name)) > 0)) {
       await this.#machine.sleep(POLL_MS);
     }
   }

@@ -3,11 +3,11 @@
  * docs/compaction.md.
  *
  * A *reader* is a pair (s, V): it sees entries with seq <= s and version <= V, and per key the first of
- * them in internal order decides. Readers to be kept right: s is a pinned sequence number or later than all
+ * them in internal order decides. Readers to be kept right: s is a pinned sequence number or any above all
  * of them; V is unbounded or >= keepVersionsFrom. An entry e = (v, q) is *shadowed* when every such
  * reader that sees e sees a newer e' of the key, and it is enough to ask the one with the least s and V:
  *
- *   s(q) = least pinned seq >= q (or unbounded)     V(v) = max(v, keepVersionsFrom)
+ *   s(q) = least pinned seq >= q, or q itself     V(v) = max(v, keepVersionsFrom)
  *   e is shadowed by e' = (v', q') > (v, q)  when  v' <= V(v)  and  q' <= s(q)
  *
  * The same holds for a range tombstone in the place of e'. "Shadowed by" is transitive, so it does not
@@ -16,7 +16,8 @@
  *
  * A delete (or an expired entry, which reads the same) hides what sorts after it. It may go when nothing does:
  * no later entry of the key stays in this job (`hold`: the caller waits for the end of the key), none lies
- * in an older table (`isBottom`), and none can arrive (`tombstoneFloor`).
+ * in an older table (`isBottom`), and none can arrive (`tombstoneFloor`). Range tombstones likewise: at the
+ * bottom one goes when no older entry that it covers stays (table-outputs.ts watches).
  */
 import { assert } from '../../base/assert.js';
 import { compareArrays, compareBytes } from '../../base/bytes.js';
@@ -76,8 +77,7 @@ export class DropRules {
   /** Least seq of its newer entries with version #version. */
   #leastSeqOfVersion: number;
   #version: number;
-  #isFirst: boolean;
-  /** Is the entry just decided, if it is kept, already superseded for new readers? */
+  /** Would the entry just decided be dropped if there were no snapshots? */
   isStale: boolean;
 
   /**
@@ -98,7 +98,6 @@ export class DropRules {
     this.#leastSeq = Number.POSITIVE_INFINITY;
     this.#leastSeqOfVersion = Number.POSITIVE_INFINITY;
     this.#version = -1;
-    this.#isFirst = true;
     this.isStale = false;
     checkPinned(this.#pinned);
   }
@@ -121,7 +120,6 @@ export class DropRules {
     this.#leastSeq = Number.POSITIVE_INFINITY;
     this.#leastSeqOfVersion = Number.POSITIVE_INFINITY;
     this.#version = -1;
-    this.#isFirst = true;
   }
 
   /** What to do with the next entry of the current key; entries come in internal order. */
@@ -135,15 +133,14 @@ export class DropRules {
     expiresAt: number,
   ): number {
     const keepFrom = this.#retention.keepVersionsFrom;
-    const seqMax = this.#leastReaderOf(seq);
+    const seqMax = leastReaderOf(this.#pinned, seq);
     if (version !== this.#version) {
       this.#version = version;
       this.#leastSeqOfVersion = Number.POSITIVE_INFINITY;
     }
     const least = version <= keepFrom ? this.#leastSeq : this.#leastSeqOfVersion;
     const isShadowed = least <= seqMax;
-    this.isStale = !this.#isFirst;
-    this.#isFirst = false;
+    this.isStale = least !== Number.POSITIVE_INFINITY;
     if (seq < this.#leastSeqOfVersion) this.#leastSeqOfVersion = seq;
     if (version <= keepFrom && seq < this.#leastSeq) this.#leastSeq = seq;
     if (isShadowed) return DROP_SHADOWED;
@@ -153,7 +150,15 @@ export class DropRules {
       if (tombstones.covers(keyBytes, keyStart, keyLength, version, seq, seqMax, versionMax)) {
         return DROP_COVERED;
       }
-      this.isStale ||= tombstones.covers(keyBytes, keyStart, keyLength, version, seq, SEQ_MAX, SEQ_MAX);
+      this.isStale ||= tombstones.covers(
+        keyBytes,
+        keyStart,
+        keyLength,
+        version,
+        seq,
+        SEQ_MAX,
+        versionMax,
+      );
     }
     const isExpired = expiresAt !== NO_EXPIRY && expiresAt <= this.#retention.nowMs;
     if (kind !== KIND_DELETE && !isExpired) return KEEP;
@@ -162,71 +167,85 @@ export class DropRules {
     }
     return kind === KIND_DELETE ? KEEP : KEEP_AS_DELETE;
   }
+}
 
-  /** The least pinned sequence number that sees `seq`; unbounded when only later readers do. */
-  #leastReaderOf(seq: number): number {
-    const pinned = this.#pinned;
-    let low = 0;
-    let high = pinned.length;
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      if ((pinned[middle] as number) >= seq) high = middle;
-      else low = middle + 1;
-    }
-    return low < pinned.length ? (pinned[low] as number) : SEQ_MAX;
+/** The least sequence number of a reader that sees `seq`: a pinned one, or a later one, which may be any. */
+function leastReaderOf(pinned: readonly number[], seq: number): number {
+  let low = 0;
+  let high = pinned.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if ((pinned[middle] as number) >= seq) high = middle;
+    else low = middle + 1;
   }
+  return low < pinned.length ? (pinned[low] as number) : seq;
+}
+
+/** A fragment to be written; the lists run in parallel. */
+export interface KeptFragment extends RangeFragment {
+  /** At the bottom: the tombstone may be left out where no older entry stays. */
+  readonly canVanish: readonly boolean[];
 }
 
 /**
- * The range tombstones that must be written: per fragment, those that another one shadows are left out,
- * and at the bottom those that every reader sees (all they cover in the inputs is dropped). Neighbours
- * with equal lists are joined.
+ * The range tombstones to be written: per fragment, those that another one shadows are left out.
+ * Neighbours with equal lists are joined.
  */
 export function keptFragments(
   tombstones: RangeTombstones,
   retention: Retention,
   olderRanges: readonly KeyRange[],
-): RangeFragment[] {
+): KeptFragment[] {
   if (tombstones.isEmpty) return [];
-  const kept: RangeFragment[] = [];
+  const kept: KeptFragment[] = [];
   for (const fragment of tombstones.clip(undefined, undefined)) {
-    const isBottom = !meetsAny(olderRanges, fragment);
-    const rest = keptTombstones(fragment, retention, isBottom);
-    if (rest.versions.length === 0) continue;
+    const next = keptTombstones(fragment, retention, !meetsAny(olderRanges, fragment));
     const before = kept.at(-1);
-    if (before !== undefined && continues(before, rest)) {
-      kept[kept.length - 1] = { ...before, upper: rest.upper };
+    if (before !== undefined && continues(before, next)) {
+      kept[kept.length - 1] = { ...before, upper: next.upper };
     } else {
-      kept.push(rest);
+      kept.push(next);
     }
   }
   return kept;
 }
 
-function keptTombstones(fragment: RangeFragment, retention: Retention, isBottom: boolean): RangeFragment {
+/** The newest tombstone of a fragment is always kept here, so no list is empty. */
+function keptTombstones(
+  fragment: RangeFragment,
+  retention: Retention,
+  isBottom: boolean,
+): KeptFragment {
   const { pinnedSeqs, keepVersionsFrom, tombstoneFloor } = retention;
-  const oldest = pinnedSeqs[0] ?? SEQ_MAX;
   const versions: number[] = [];
   const seqs: number[] = [];
+  const canVanish: boolean[] = [];
   for (let i = 0; i < fragment.seqs.length; i++) {
     const version = fragment.versions[i] as number;
     const seq = fragment.seqs[i] as number;
-    const seqMax = pinnedSeqs.find((pinned) => pinned >= seq) ?? SEQ_MAX;
+    const seqMax = leastReaderOf(pinnedSeqs, seq);
     const versionMax = Math.max(version, keepVersionsFrom);
-    const isShadowed = seqs.some((other, k) => other <= seqMax && (versions[k] as number) <= versionMax);
-    const isSeenByAll = seq <= oldest && version <= keepVersionsFrom;
-    if (isShadowed || (isBottom && isSeenByAll && version <= tombstoneFloor)) continue;
+    const isShadowed = seqs.some(
+      (other, k) => other <= seqMax && (versions[k] as number) <= versionMax,
+    );
+    if (isShadowed) continue;
     versions.push(version);
     seqs.push(seq);
+    canVanish.push(isBottom && version <= tombstoneFloor);
   }
-  return { lower: fragment.lower, upper: fragment.upper, versions, seqs };
+  return { lower: fragment.lower, upper: fragment.upper, versions, seqs, canVanish };
 }
 
-function continues(before: RangeFragment, next: RangeFragment): boolean {
+function continues(before: KeptFragment, next: KeptFragment): boolean {
   return (
     compareArrays(before.upper, next.lower) === 0 &&
     before.seqs.length === next.seqs.length &&
-    before.seqs.every((seq, i) => seq === next.seqs[i] && before.versions[i] === next.versions[i])
+    before.seqs.every(
+      (seq, i) =>
+        seq === next.seqs[i] &&
+        before.versions[i] === next.versions[i] &&
+        before.canVanish[i] === next.canVanish[i],
+    )
   );
 }
 
@@ -241,6 +260,9 @@ export function rangesMeet(a: KeyRange, b: KeyRange): boolean {
 
 function checkPinned(pinned: readonly number[]): void {
   for (let i = 1; i < pinned.length; i++) {
-    assert((pinned[i - 1] as number) < (pinned[i] as number), 'drop rules: pinned sequence numbers ascend');
+    assert(
+      (pinned[i - 1] as number) < (pinned[i] as number),
+      'drop rules: pinned sequence numbers ascend',
+    );
   }
 }

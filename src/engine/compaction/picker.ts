@@ -14,7 +14,14 @@ import { firstTableAbove } from '../iterators/run-cursor.js';
 import type { TableMeta } from '../table-meta.js';
 import type { Claims } from './claims.js';
 import { rangesMeet, type KeyRange, type Retention } from './drop-rules.js';
-import { LAST_LEVEL, tablesBytes, tablesOf, treeShape, type ScoreOptions, type Tree } from './score.js';
+import {
+  LAST_LEVEL,
+  tablesBytes,
+  tablesOf,
+  treeShape,
+  type ScoreOptions,
+  type Tree,
+} from './score.js';
 
 export type CompactionReason =
   /** Too many L0 runs. */
@@ -71,6 +78,8 @@ export interface CompactionPick extends KeyRange {
   readonly targetTableBytes: number;
   /** Where tables that are not inputs may hold older data of the same keys; sorted, disjoint. */
   readonly olderRanges: readonly KeyRange[];
+  /** Value-log files to be emptied that the inputs refer to: the job must be told to move their values. */
+  readonly valueLogsToEmpty: readonly number[];
   /** File numbers to reserve for the outputs. */
   readonly outputsMax: number;
 }
@@ -196,7 +205,8 @@ class Picker {
   /** Does L0 hold at least this share of what lies below? */
   #isL0Heavy(ratio: number): boolean {
     let below = 0;
-    for (let level = 1; level < LEVEL_COUNT; level++) below += tablesBytes(tablesOf(this.#tree, level));
+    for (let level = 1; level < LEVEL_COUNT; level++)
+      below += tablesBytes(tablesOf(this.#tree, level));
     return tablesBytes(tablesOf(this.#tree, 0)) >= ratio * below;
   }
 
@@ -329,7 +339,8 @@ class Picker {
     return tablesOf(this.#tree, level).filter((other) => {
       if (other === table) return true;
       const isInside =
-        compareArrays(range.lower, other.lower) <= 0 && compareArrays(other.upper, range.upper) <= 0;
+        compareArrays(range.lower, other.lower) <= 0 &&
+        compareArrays(other.upper, range.upper) <= 0;
       if (!isInside || bytes + other.bytes > bytesMax) return false;
       bytes += other.bytes;
       return true;
@@ -384,7 +395,7 @@ class Picker {
     const { meta } = only;
     if (meta.staleBytes > STALE_RATIO * meta.rawBytes || this.#isExpired(meta)) return false;
     const isBottom = this.#olderRanges(inputs).length === 0;
-    if (isBottom && meta.tombstones + meta.rangeTombstones > 0 && this.#canDropAll(meta)) return false;
+    if (isBottom && meta.tombstones + meta.rangeTombstones > 0) return false;
     if (this.#refersToEmptied(meta)) return false;
     const grandparents = tablesBytes(this.#overlapping(outputLevel + 1, meta));
     return grandparents <= GRANDPARENT_TABLES_MAX * this.#options.tableBytes;
@@ -410,12 +421,21 @@ class Picker {
   }
 
   #isFreeToEmpty(level: number, table: TableMeta | undefined): boolean {
-    if (table === undefined || !this.#refersToEmptied(table) || this.#claims.hasTable(table)) return false;
+    if (table === undefined || !this.#refersToEmptied(table) || this.#claims.hasTable(table))
+      return false;
     return level === 0 || !this.#claims.hasRange(level, table);
   }
 
+  #emptiedBy(metas: readonly TableMeta[]): number[] {
+    const files = metas.flatMap((meta) => meta.valueLog).map((reference) => reference.fileNumber);
+    const wanted = files.filter((file) => this.#context.valueLogsToEmpty.has(file));
+    return [...new Set(wanted)].sort((a, b) => a - b);
+  }
+
   #refersToEmptied(table: TableMeta): boolean {
-    return table.valueLog.some((reference) => this.#context.valueLogsToEmpty.has(reference.fileNumber));
+    return table.valueLog.some((reference) =>
+      this.#context.valueLogsToEmpty.has(reference.fileNumber),
+    );
   }
 
   /** Tables that hold much to drop: down one level, or rewritten when they are in the last. */
@@ -437,26 +457,26 @@ class Picker {
     return undefined;
   }
 
-  /** Without #canDropAll the rewrite could leave what it came for, and be picked again at once. */
+  /** Many bytes to drop; or some, and range tombstones, which cost every read, are kept because of them. */
   #isWorthCleanup(table: TableMeta): boolean {
-    const isStale = table.staleBytes >= STALE_RATIO * Math.max(1, table.rawBytes);
-    return (isStale || isMostlyTombstones(table)) && this.#canDropAll(table);
+    const isWorth = table.rangeTombstones > 0 || table.staleBytes >= STALE_RATIO * table.rawBytes;
+    return isWorth && this.#hasStale(table);
   }
 
   /** Is there anything that a rewrite in the last level is sure to remove? */
   #hasGarbage(table: TableMeta): boolean {
-    const { nowMs } = this.#context.retention;
-    if (table.earliestExpiry !== 0 && table.earliestExpiry <= nowMs) return true;
-    const some = table.staleBytes + table.tombstones + table.rangeTombstones;
-    return some > 0 && this.#canDropAll(table);
+    const { earliestExpiry } = table;
+    if (earliestExpiry !== 0 && earliestExpiry <= this.#context.retention.nowMs) return true;
+    return this.#hasStale(table);
   }
 
-  /** No reader needs an old version or a tombstone of this table. */
-  #canDropAll(table: TableMeta): boolean {
-    const { pinnedSeqs, keepVersionsFrom, tombstoneFloor } = this.#context.retention;
-    const oldest = pinnedSeqs[0];
-    if (oldest !== undefined && table.maxSeq > oldest) return false;
-    return table.maxVersion <= keepVersionsFrom && table.maxVersion <= tombstoneFloor;
+  /**
+   * Does the table hold entries that it would not hold without snapshots, and is no snapshot left that
+   * needs them? A rewrite then removes every one of them, so it is not picked again.
+   */
+  #hasStale(table: TableMeta): boolean {
+    const oldest = this.#context.retention.pinnedSeqs[0];
+    return table.staleBytes > 0 && oldest !== undefined && table.maxSeq <= oldest;
   }
 
   #isExpired(table: TableMeta): boolean {
@@ -467,7 +487,8 @@ class Picker {
 
   #pickIdle(): CompactionPick | undefined {
     const runs = tablesOf(this.#tree, 0);
-    if (!this.#context.isIdle || runs.length < 2 || !this.#isL0Heavy(IDLE_L0_RATIO)) return undefined;
+    if (!this.#context.isIdle || runs.length < 2 || !this.#isL0Heavy(IDLE_L0_RATIO))
+      return undefined;
     const bytesMax = INPUT_TABLES_MAX * this.#options.tableBytes;
     return this.#planL0('idle', this.#scores[0] as number, runs, bytesMax);
   }
@@ -481,7 +502,8 @@ class Picker {
   ): CompactionPick {
     const metas = inputs.map((input) => input.meta);
     const targetTableBytes = outputLevel === 0 ? NO_CUT : this.#options.tableBytes;
-    const outputsMax = outputLevel === 0 ? 1 : Math.ceil((2 * tablesBytes(metas)) / targetTableBytes) + 4;
+    const outputsMax =
+      outputLevel === 0 ? 1 : Math.ceil((2 * tablesBytes(metas)) / targetTableBytes) + 4;
     return {
       reason,
       score,
@@ -491,6 +513,7 @@ class Picker {
       targetTableBytes,
       outputsMax: isMove ? 0 : outputsMax,
       olderRanges: this.#olderRanges(inputs),
+      valueLogsToEmpty: this.#emptiedBy(metas),
       ...rangeOf(metas),
     };
   }
@@ -505,7 +528,8 @@ class Picker {
       const runs = tablesOf(this.#tree, 0);
       older.push(...runs.slice(runs.findIndex((run) => metas.has(run))));
     }
-    for (let level = source + 1; level < LEVEL_COUNT; level++) older.push(...tablesOf(this.#tree, level));
+    for (let level = source + 1; level < LEVEL_COUNT; level++)
+      older.push(...tablesOf(this.#tree, level));
     return joinRanges(older.filter((table) => !metas.has(table) && rangesMeet(table, range)));
   }
 }

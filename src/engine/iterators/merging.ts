@@ -57,21 +57,33 @@ class Head {
 
 /** Internal order of two valid heads: negative when `a` comes first; zero for the identical entry. */
 function compareHeads(a: Head, b: Head): number {
-  const byKey = compareBytes(a.keyBytes, a.keyStart, a.keyLength, b.keyBytes, b.keyStart, b.keyLength);
+  const byKey = compareBytes(
+    a.keyBytes,
+    a.keyStart,
+    a.keyLength,
+    b.keyBytes,
+    b.keyStart,
+    b.keyLength,
+  );
   if (byKey !== 0) return byKey;
   if (a.version !== b.version) return b.version - a.version;
   return b.seq - a.seq;
 }
 
 function sameEntry(a: Head, b: Head): boolean {
-  return (
-    a.seq === b.seq &&
-    a.version === b.version &&
-    a.valid &&
-    b.valid &&
-    a.keyLength === b.keyLength &&
-    equalBytes(a.keyBytes, a.keyStart, b.keyBytes, b.keyStart, a.keyLength)
-  );
+  return a.seq === b.seq && a.version === b.version && sameKey(a, b);
+}
+
+/** Compares from the end: neighbouring keys differ there. */
+function sameKey(a: Head, b: Head): boolean {
+  if (!a.valid || !b.valid || a.keyLength !== b.keyLength) return false;
+  const { keyBytes, keyStart } = a;
+  const others = b.keyBytes;
+  const otherStart = b.keyStart;
+  for (let i = a.keyLength - 1; i >= 0; i--) {
+    if (keyBytes[keyStart + i] !== others[otherStart + i]) return false;
+  }
+  return true;
 }
 
 export class MergingCursor implements EntryCursor {
@@ -174,19 +186,18 @@ export class MergingCursor implements EntryCursor {
 
   nextKey(): void {
     assert(this.valid, 'merging cursor: nextKey needs a current entry');
-    const length = this.#saveKey();
-    if (!this.#forward) this.#turnForward();
-    const saved = this.#saved;
-    let head = this.#winner as Head;
-    while (head.valid && head.keyLength === length) {
-      if (!equalBytes(saved, 0, head.keyBytes, head.keyStart, length)) break;
-      head.source.nextKey();
-      head.load();
-      if (this.#wins(head)) break; // past the key, and before every other source
-      this.#replay(head);
-      head = this.#winner as Head;
+    if (!this.#forward) {
+      this.#leaveKey();
+      return;
     }
-    this.#show();
+    const winner = this.#winner as Head;
+    if (this.#isKeyShared(winner)) {
+      this.#leaveKey();
+      return;
+    }
+    winner.source.nextKey();
+    winner.load();
+    this.#settle(winner);
   }
 
   close(): void {
@@ -274,6 +285,36 @@ export class MergingCursor implements EntryCursor {
     return false;
   }
 
+  /** Does another source stand at the same key? One that does is a loser on the winner's path. */
+  #isKeyShared(winner: Head): boolean {
+    if (this.#runnerUp !== undefined) return sameKey(winner, this.#runnerUp);
+    const losers = this.#losers;
+    for (let node = (winner.order + losers.length) >> 1; node > 0; node >>= 1) {
+      if (sameKey(winner, losers[node] as Head)) return true;
+    }
+    return false;
+  }
+
+  /** Moves every source that stands at the current key past it. */
+  #leaveKey(): void {
+    const length = this.#saveKey();
+    if (!this.#forward) this.#turnForward();
+    const saved = this.#saved;
+    let head = this.#winner as Head;
+    while (
+      head.valid &&
+      head.keyLength === length &&
+      equalBytes(saved, 0, head.keyBytes, head.keyStart, length)
+    ) {
+      head.source.nextKey();
+      head.load();
+      if (this.#wins(head)) break; // past the key, and before every other source
+      this.#replay(head);
+      head = this.#winner as Head;
+    }
+    this.#show();
+  }
+
   #skipTwins(winner: Head): void {
     for (const head of this.#heads) {
       if (head === winner || !sameEntry(winner, head)) continue;
@@ -314,7 +355,12 @@ export class MergingCursor implements EntryCursor {
   /** Order of a source's entry against the entry this cursor showed when #saveKey was called. */
   #compareToSaved(source: EntryCursor, length: number): number {
     const byKey = compareBytes(
-      source.keyBytes, source.keyStart, source.keyLength, this.#saved, 0, length,
+      source.keyBytes,
+      source.keyStart,
+      source.keyLength,
+      this.#saved,
+      0,
+      length,
     );
     if (byKey !== 0) return byKey;
     if (source.version !== this.version) return this.version - source.version;
@@ -351,7 +397,10 @@ export class MergingCursor implements EntryCursor {
 
   #check(winner: Head): void {
     for (const head of this.#heads) {
-      assert(head === winner || !this.#before(head, winner), 'merging cursor: the winner is not the first');
+      assert(
+        head === winner || !this.#before(head, winner),
+        'merging cursor: the winner is not the first',
+      );
     }
   }
 }

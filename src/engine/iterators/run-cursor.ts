@@ -68,7 +68,8 @@ export class RunCursor implements EntryCursor {
     let index = firstTableAbove(this.#tables, key, start, length);
     const table = this.#tables[index];
     const isInside =
-      table !== undefined && compareBytes(table.lower, 0, table.lower.length, key, start, length) < 0;
+      table !== undefined &&
+      compareBytes(table.lower, 0, table.lower.length, key, start, length) < 0;
     if (!isInside) index--;
     if (index < 0) {
       this.valid = false;
@@ -178,7 +179,8 @@ export function firstTableAbove(
 
 function checkDisjoint(tables: readonly TableMeta[]): void {
   for (let i = 1; i < tables.length; i++) {
-    const ordered = compareArrays((tables[i - 1] as TableMeta).upper, (tables[i] as TableMeta).lower) <= 0;
+    const ordered =
+      compareArrays((tables[i - 1] as TableMeta).upper, (tables[i] as TableMeta).lower) <= 0;
     assert(ordered, 'run cursor: tables overlap');
   }
 }

@@ -35,7 +35,7 @@ export interface VisibleCursorOptions {
   /** Encoded keys, half-open; undefined is no bound. Kept, not copied. */
   readonly lower?: Uint8Array | undefined;
   readonly upper?: Uint8Array | undefined;
-  readonly rangeTombstones: RangeTombstones;
+  readonly tombstones: RangeTombstones;
 }
 
 export class VisibleCursor implements EntryCursor {
@@ -57,7 +57,7 @@ export class VisibleCursor implements EntryCursor {
   readonly #nowMs: number;
   readonly #lower: Uint8Array | undefined;
   readonly #upper: Uint8Array | undefined;
-  readonly #rangeTombstones: RangeTombstones;
+  readonly #tombstones: RangeTombstones;
   /** True while the merge stands at the shown entry, false while it stands before its key. */
   #forward: boolean;
   /** The shown entry of a reverse move; the key also serves seeks. */
@@ -82,7 +82,7 @@ export class VisibleCursor implements EntryCursor {
     this.#nowMs = options.nowMs;
     this.#lower = options.lower;
     this.#upper = options.upper;
-    this.#rangeTombstones = options.rangeTombstones;
+    this.#tombstones = options.tombstones;
     this.#forward = true;
     this.#key = new Uint8Array(64);
     this.#value = NO_BYTES;
@@ -221,8 +221,8 @@ export class VisibleCursor implements EntryCursor {
     const merge = this.#merge;
     if (merge.kind === KIND_DELETE) return true;
     if (merge.expiresAt !== NO_EXPIRY && merge.expiresAt <= this.#nowMs) return true;
-    if (this.#rangeTombstones.isEmpty) return false;
-    return this.#rangeTombstones.covers(
+    if (this.#tombstones.isEmpty) return false;
+    return this.#tombstones.covers(
       merge.keyBytes,
       merge.keyStart,
       merge.keyLength,
@@ -236,7 +236,8 @@ export class VisibleCursor implements EntryCursor {
   #showCopy(): void {
     const merge = this.#merge;
     const length = merge.valueLength;
-    if (this.#value.length < length) this.#value = new Uint8Array(length + Math.min(length, 65_536));
+    if (this.#value.length < length)
+      this.#value = new Uint8Array(length + Math.min(length, 65_536));
     copyBytes(merge.valueBytes, merge.valueStart, this.#value, 0, length);
     this.keyBytes = this.#key;
     this.keyStart = 0;

@@ -21,7 +21,8 @@ export function encodeCurrent(fileNumber: number): Uint8Array {
 /** The manifest number. @throws CorruptionError for anything that encodeCurrent does not make. */
 export function decodeCurrent(bytes: Uint8Array, file: string): number {
   let text = '';
-  for (let i = 0; i < Math.min(bytes.length, 64); i++) text += String.fromCharCode(bytes[i] as number);
+  for (let i = 0; i < Math.min(bytes.length, 64); i++)
+    text += String.fromCharCode(bytes[i] as number);
   const name = parseFileName(text.slice(0, Math.max(0, text.indexOf(' '))));
   if (name?.kind === 'manifest' && name.fileNumber >= 1 && name.fileNumber <= FILE_NUMBER_MAX) {
     const expected = encodeCurrent(name.fileNumber);

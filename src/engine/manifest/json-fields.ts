@@ -14,8 +14,9 @@ export function fail(message: string): never {
 
 /** @throws ShapeError when `json` is no plain object. `what` names it in messages. */
 export function fieldsOf(json: unknown, what: string): Fields {
-  if (typeof json !== 'object' || json === null || Array.isArray(json)) fail(`${what} is not an object`);
-  return new Fields(new Map(Object.entries(json as object)), what);
+  if (typeof json !== 'object' || json === null || Array.isArray(json))
+    fail(`${what} is not an object`);
+  return new Fields(new Map(Object.entries(json)), what);
 }
 
 export class Fields {
@@ -67,6 +68,13 @@ export class Fields {
     return new Uint8Array(buffer);
   }
 
+  /** true or false. */
+  boolean(name: string): boolean {
+    const value = this.any(name);
+    if (typeof value !== 'boolean') return fail(`${name} is not a boolean`);
+    return value;
+  }
+
   /** True when present; then it must be `true`. */
   flag(name: string): boolean {
     if (!this.#values.has(name)) return false;
@@ -76,11 +84,14 @@ export class Fields {
 
   list<Item>(name: string, decode: (json: unknown) => Item): Item[] {
     const value = this.any(name);
-    return Array.isArray(value) ? value.map((item) => decode(item)) : fail(`"${name}" is not a list`);
+    return Array.isArray(value)
+      ? value.map((item) => decode(item))
+      : fail(`"${name}" is not a list`);
   }
 
   /** @throws ShapeError when a field was not asked for. */
   end(): void {
-    for (const name of this.#values.keys()) fail(`${this.#what} has an unknown field "${name.slice(0, 40)}"`);
+    for (const name of this.#values.keys())
+      fail(`${this.#what} has an unknown field "${name.slice(0, 40)}"`);
   }
 }

@@ -11,7 +11,7 @@
 import { assert } from '../../base/assert.js';
 import { viewOf } from '../../base/codec.js';
 import type { Fs } from '../../base/env.js';
-import { IoError, ReadOnlyError } from '../../base/errors.js';
+import { CorruptionError, IoError, NokvError, ReadOnlyError } from '../../base/errors.js';
 import { MIB } from '../../base/limits.js';
 import { manifestName } from '../file-names.js';
 import { abandonFile, createLogFile, type LogFile, RecordLogWriter } from '../record-log-writer.js';
@@ -23,7 +23,13 @@ import {
 } from '../record-log.js';
 import { prepareCurrent, publishCurrent, readCurrent } from './current.js';
 import { type LoadedManifest, MANIFEST_EDIT } from './manifest-reader.js';
-import { applyEdit, EMPTY_VERSION, snapshotEdit, type Version } from './version.js';
+import {
+  applyEdit,
+  EMPTY_VERSION,
+  ImpossibleEditError,
+  snapshotEdit,
+  type Version,
+} from './version.js';
 import { decodeEdit, encodeEdit, type VersionEdit } from './version-edit.js';
 
 /** A manifest is worth rewriting when it is longer than this and than twice its snapshot. */
@@ -200,7 +206,7 @@ export class ManifestLog {
     const continues = { fileNumber: old.fileNumber, bytes: old.bytes, chain: old.chain };
     const edit = snapshotEdit(base, timeMs, 'rewrite');
     const started = startManifest(this.#fs, this.#workdir, { ...init, continues }, edit);
-    this.#swap(started, init.fileNumber);
+    this.#swap(started, old.fileNumber);
     this.#writer = started.writer;
     this.#version = started.version;
     this.#snapshotBytes = started.writer.bytes;
@@ -210,22 +216,36 @@ export class ManifestLog {
   }
 
   /** Makes CURRENT name the new manifest, durably. */
-  #swap(started: Started, fileNumber: number): void {
+  #swap(started: Started, oldNumber: number): void {
     try {
-      prepareCurrent(this.#fs, this.#workdir, fileNumber);
+      prepareCurrent(this.#fs, this.#workdir, started.writer.fileNumber);
+      publishCurrent(this.#fs, this.#workdir);
     } catch (error) {
-      discardManifest(this.#fs, started.writer);
+      if (this.#stillNames(oldNumber)) discardManifest(this.#fs, started.writer);
+      else this.#latch(started.writer, error);
       throw error;
     }
     try {
-      publishCurrent(this.#fs, this.#workdir);
       this.#fs.syncDirectory(this.#workdir);
     } catch (error) {
-      // Both files stay and hold the same state; an edit in either might be lost with the next power.
-      started.writer.close();
-      if (error instanceof IoError) this.#failure = error;
+      this.#latch(started.writer, error);
       throw error;
     }
+  }
+
+  #stillNames(fileNumber: number): boolean {
+    try {
+      return readCurrent(this.#fs, this.#workdir) === fileNumber;
+    } catch (error) {
+      if (error instanceof NokvError) return false;
+      throw error;
+    }
+  }
+
+  /** Both files stay and hold the same state; a later edit in either could go with the next power loss. */
+  #latch(started: RecordLogWriter, error: unknown): void {
+    started.close();
+    if (error instanceof IoError) this.#failure = error;
   }
 
   #removeOld(path: string): void {
@@ -238,9 +258,10 @@ export class ManifestLog {
   }
 
   #checkUsable(call: string): void {
-    if (this.#failure === undefined) return;
-    throw new ReadOnlyError(`Cannot ${call} ${this.path}: an earlier swap of CURRENT failed`, {
-      cause: this.#failure,
+    const failure = this.failure;
+    if (failure === undefined) return;
+    throw new ReadOnlyError(`Cannot ${call} ${this.path}: an earlier write, sync or swap failed`, {
+      cause: failure,
     });
   }
 
@@ -278,9 +299,18 @@ function discardManifest(fs: Fs, writer: RecordLogWriter): void {
 
 function appendEdit(writer: RecordLogWriter, edit: VersionEdit): void {
   const payload = encodeEdit(edit);
-  // An edit that no reader accepts would make the workdir unreadable: found here, it is only a bug.
-  decodeEdit(payload, 0, payload.length, writer.path, writer.bytes);
+  checkReadable(payload, writer);
   const record = new Uint8Array(RECORD_HEADER_BYTES + payload.length);
   record.set(payload, RECORD_HEADER_BYTES);
   writer.append(record, viewOf(record), 0, payload.length, MANIFEST_EDIT);
+}
+
+/** An edit that no reader accepts would make the workdir unreadable: found here, it is only a bug. */
+function checkReadable(payload: Uint8Array, writer: RecordLogWriter): void {
+  try {
+    decodeEdit(payload, 0, payload.length, writer.path, writer.bytes);
+  } catch (error) {
+    if (!(error instanceof CorruptionError)) throw error;
+    throw new ImpossibleEditError(error.message, { cause: error });
+  }
 }

@@ -87,7 +87,11 @@ function readWhole(fs: Fs, path: string): Uint8Array {
     return fs.readFile(path);
   } catch (error) {
     if (!(error instanceof IoError) || error.errno !== 'ENOENT') throw error;
-    throw new CorruptionError('file named by CURRENT is missing', { file: path, offset: 0 }, { cause: error });
+    throw new CorruptionError(
+      'file named by CURRENT is missing',
+      { file: path, offset: 0 },
+      { cause: error },
+    );
   }
 }
 
@@ -141,7 +145,10 @@ function applyRead(version: Version, edit: VersionEdit, file: string, offset: nu
 export function checkManifestContinues(manifest: LoadedManifest, wal: LogHeader): void {
   const seen = wal.continues;
   if (seen === undefined) {
-    throw new CorruptionError('segment names no manifest', { file: `segment ${wal.fileNumber}`, offset: 100 });
+    throw new CorruptionError('segment names no manifest', {
+      file: `segment ${wal.fileNumber}`,
+      offset: 100,
+    });
   }
   const file = manifest.path;
   if (seen.fileNumber > manifest.fileNumber) {
@@ -159,16 +166,24 @@ export function checkManifestContinues(manifest: LoadedManifest, wal: LogHeader)
       seen.bytes > manifest.tail.bytes
         ? 'manifest is shorter than when a segment was created'
         : 'manifest is not the one a segment was written under';
-    throw new CorruptionError(what, { file, offset: Math.min(seen.bytes, manifest.tail.bytes), expected: seen.bytes, actual: manifest.tail.bytes });
+    throw new CorruptionError(what, {
+      file,
+      offset: Math.min(seen.bytes, manifest.tail.bytes),
+      expected: seen.bytes,
+      actual: manifest.tail.bytes,
+    });
   }
   const from = manifest.header.continues;
   if (from !== undefined && from.fileNumber < seen.fileNumber) {
-    throw new CorruptionError('manifest was not rewritten from the one a segment was written under', {
-      file,
-      offset: 100,
-      expected: seen.fileNumber,
-      actual: from.fileNumber,
-    });
+    throw new CorruptionError(
+      'manifest was not rewritten from the one a segment was written under',
+      {
+        file,
+        offset: 100,
+        expected: seen.fileNumber,
+        actual: from.fileNumber,
+      },
+    );
   }
   if (from !== undefined && from.fileNumber === seen.fileNumber && from.bytes < seen.bytes) {
     throw new CorruptionError('manifest was rewritten from a shorter one than a segment saw', {
@@ -243,7 +258,12 @@ function findManifest(fs: Fs, workdir: string, findings: ManifestFinding[]): num
     if (file?.kind === 'manifest') newest = Math.max(newest ?? 0, file.fileNumber);
   }
   if (isReadable) {
-    findings.push({ kind: 'damage', file: fs.join(workdir, 'CURRENT'), offset: 0, what: 'file is missing' });
+    findings.push({
+      kind: 'damage',
+      file: fs.join(workdir, 'CURRENT'),
+      offset: 0,
+      what: 'file is missing',
+    });
   }
   return newest;
 }
@@ -271,6 +291,14 @@ function readEdits(
   } else if (scanner.scanEnd === 'incomplete') {
     findings.push({ kind: 'tail', file, offset: scanner.end, what: 'incomplete last record' });
   }
+  if (scanner.count === 0) {
+    findings.push({
+      kind: 'damage',
+      file,
+      offset: LOG_HEADER_BYTES,
+      what: 'manifest has no snapshot',
+    });
+  }
   return version;
 }
 
@@ -286,7 +314,12 @@ function listed(findings: ManifestFinding[], step: () => void): boolean {
       return false;
     }
     if (error instanceof FormatError) {
-      findings.push({ kind: 'damage', file: String(error.details['file']), offset: 0, what: error.message });
+      findings.push({
+        kind: 'damage',
+        file: String(error.details['file']),
+        offset: 0,
+        what: error.message,
+      });
       return false;
     }
     throw error;

@@ -21,6 +21,22 @@ export interface RemoveTable {
   readonly fileNumber: number;
 }
 
+/**
+ * A log segment came into use: from now on it must be there. `previousBytes` and `previousChain` tell how
+ * its predecessor ended, synced or not: after a crash of the process alone it must end there.
+ */
+export interface AddWal {
+  readonly fileNumber: number;
+  /** Number of the predecessor, 0 when there is none. */
+  readonly previous: number;
+  readonly previousBytes: number;
+  readonly previousChain: number;
+  /** File and directory entry were synced before this edit. */
+  readonly isSynced: boolean;
+  /** Host.bootId at its creation. */
+  readonly bootId: string;
+}
+
 /** Length and chain value of a segment that was closed in order, all of it synced. */
 export interface SealWal {
   readonly fileNumber: number;
@@ -59,7 +75,10 @@ export interface VersionEdit {
   readonly minWalNumber?: number;
   readonly removeTables?: readonly RemoveTable[];
   readonly addTables?: readonly AddTable[];
+  readonly addWal?: readonly AddWal[];
   readonly sealWal?: readonly SealWal[];
+  /** Segments that recovery dropped: what came before them was lost. */
+  readonly removeWal?: readonly number[];
   readonly addValueLog?: readonly AddValueLog[];
   readonly sealValueLog?: readonly SealValueLog[];
   readonly discard?: readonly Discard[];
@@ -85,7 +104,16 @@ export function encodeEdit(edit: VersionEdit): Uint8Array {
     minWalNumber: edit.minWalNumber,
     removeTables: edit.removeTables?.map(({ level, fileNumber }) => ({ level, fileNumber })),
     addTables: edit.addTables?.map(({ level, meta }) => ({ level, meta: jsonOfMeta(meta) })),
+    addWal: edit.addWal?.map((wal) => ({
+      fileNumber: wal.fileNumber,
+      previous: wal.previous,
+      previousBytes: wal.previousBytes,
+      previousChain: wal.previousChain,
+      isSynced: wal.isSynced,
+      bootId: wal.bootId,
+    })),
     sealWal: edit.sealWal?.map(({ fileNumber, bytes, chain }) => ({ fileNumber, bytes, chain })),
+    removeWal: edit.removeWal,
     addValueLog: edit.addValueLog?.map(({ fileNumber, bucket, identity }) => ({
       fileNumber,
       bucket,
@@ -158,16 +186,21 @@ function editOf(json: unknown): VersionEdit {
     reason: fields.string('reason'),
   };
   if (fields.flag('snapshot')) edit.snapshot = true;
-  if (fields.has('nextFileNumber')) edit.nextFileNumber = fields.number('nextFileNumber', 1, FILE_NUMBER_MAX + 1);
+  if (fields.has('nextFileNumber'))
+    edit.nextFileNumber = fields.number('nextFileNumber', 1, FILE_NUMBER_MAX + 1);
   if (fields.has('lastSeq')) edit.lastSeq = fields.number('lastSeq', 0, SEQ_MAX);
-  if (fields.has('minWalNumber')) edit.minWalNumber = fields.number('minWalNumber', 0, FILE_NUMBER_MAX + 1);
+  if (fields.has('minWalNumber'))
+    edit.minWalNumber = fields.number('minWalNumber', 0, FILE_NUMBER_MAX + 1);
   if (fields.has('removeTables')) edit.removeTables = fields.list('removeTables', removeTableOf);
   if (fields.has('addTables')) edit.addTables = fields.list('addTables', addTableOf);
+  if (fields.has('addWal')) edit.addWal = fields.list('addWal', addWalOf);
   if (fields.has('sealWal')) edit.sealWal = fields.list('sealWal', sealWalOf);
+  if (fields.has('removeWal')) edit.removeWal = fields.list('removeWal', fileNumberOf);
   if (fields.has('addValueLog')) edit.addValueLog = fields.list('addValueLog', addValueLogOf);
   if (fields.has('sealValueLog')) edit.sealValueLog = fields.list('sealValueLog', sealValueLogOf);
   if (fields.has('discard')) edit.discard = fields.list('discard', discardOf);
-  if (fields.has('removeValueLog')) edit.removeValueLog = fields.list('removeValueLog', fileNumberOf);
+  if (fields.has('removeValueLog'))
+    edit.removeValueLog = fields.list('removeValueLog', fileNumberOf);
   if (fields.flag('cleanClose')) edit.cleanClose = true;
   fields.end();
   return edit;
@@ -185,6 +218,20 @@ function addTableOf(json: unknown): AddTable {
   const add = { level: levelIn(fields), meta: metaOf(fields.any('meta')) };
   fields.end();
   return add;
+}
+
+function addWalOf(json: unknown): AddWal {
+  const fields = fieldsOf(json, 'addWal');
+  const wal = {
+    fileNumber: fileNumberIn(fields),
+    previous: fields.number('previous', 0, FILE_NUMBER_MAX),
+    previousBytes: fields.number('previousBytes', 0, U32_MAX),
+    previousChain: fields.number('previousChain', 0, U32_MAX),
+    isSynced: fields.boolean('isSynced'),
+    bootId: fields.string('bootId'),
+  };
+  fields.end();
+  return wal;
 }
 
 function sealWalOf(json: unknown): SealWal {
@@ -232,7 +279,8 @@ function referenceOf(json: unknown, what: string): ValueLogReference {
 }
 
 function fileNumberOf(json: unknown): number {
-  if (typeof json !== 'number' || !Number.isInteger(json)) return fail('file number is not an integer');
+  if (typeof json !== 'number' || !Number.isInteger(json))
+    return fail('file number is not an integer');
   if (json < 1 || json > FILE_NUMBER_MAX) return fail('file number is out of range');
   return json;
 }

@@ -9,7 +9,7 @@
 import { compareArrays } from '../../base/bytes.js';
 import { LEVEL_COUNT } from '../../base/limits.js';
 import type { TableMeta } from '../table-meta.js';
-import type { AddTable, RemoveTable, SealWal, VersionEdit } from './version-edit.js';
+import type { AddTable, AddWal, RemoveTable, SealWal, VersionEdit } from './version-edit.js';
 
 export interface ValueLogState {
   readonly bucket: number;
@@ -28,6 +28,8 @@ export interface Version {
   readonly lastSeq: number;
   /** Segments below are obsolete. */
   readonly minWalNumber: number;
+  /** Segments in use, by number: each of them must be there. */
+  readonly wals: ReadonlyMap<number, AddWal>;
   /** By segment number, only those at or above minWalNumber. */
   readonly sealedWals: ReadonlyMap<number, SealWal>;
   /** The last edit was that of an orderly close. */
@@ -40,6 +42,7 @@ export const EMPTY_VERSION: Version = {
   nextFileNumber: 1,
   lastSeq: 0,
   minWalNumber: 0,
+  wals: new Map(),
   sealedWals: new Map(),
   isCleanClose: false,
 };
@@ -73,6 +76,7 @@ export function applyEdit(version: Version, edit: VersionEdit): Version {
     ),
     lastSeq: Math.max(risen('lastSeq', base.lastSeq, edit.lastSeq), highestSeq(edit)),
     minWalNumber,
+    wals: applyWals(base.wals, edit, minWalNumber),
     sealedWals: applySealedWals(base.sealedWals, edit.sealWal ?? [], minWalNumber),
     isCleanClose: edit.cleanClose === true,
   };
@@ -87,6 +91,7 @@ function highestNumber(edit: VersionEdit): number {
   let highest = 0;
   for (const { meta } of edit.addTables ?? []) highest = Math.max(highest, meta.fileNumber);
   for (const { fileNumber } of edit.addValueLog ?? []) highest = Math.max(highest, fileNumber);
+  for (const { fileNumber } of edit.addWal ?? []) highest = Math.max(highest, fileNumber);
   for (const { fileNumber } of edit.sealWal ?? []) highest = Math.max(highest, fileNumber);
   return highest;
 }
@@ -172,10 +177,17 @@ function applyValueLog(version: Version, edit: VersionEdit): ReadonlyMap<number,
   const files = new Map(version.valueLog);
   for (const { fileNumber, bucket, identity } of addValueLog) {
     if (files.has(fileNumber)) reject(`value-log file ${fileNumber} is added but present`);
-    files.set(fileNumber, { bucket, identity, sealedBytes: undefined, discardBytes: 0, discardCount: 0 });
+    files.set(fileNumber, {
+      bucket,
+      identity,
+      sealedBytes: undefined,
+      discardBytes: 0,
+      discardCount: 0,
+    });
   }
   for (const { fileNumber, bytes } of sealValueLog) {
-    const state = files.get(fileNumber) ?? reject(`value-log file ${fileNumber} is sealed but absent`);
+    const state =
+      files.get(fileNumber) ?? reject(`value-log file ${fileNumber} is sealed but absent`);
     if (state.sealedBytes !== undefined && state.sealedBytes !== bytes) {
       reject(`value-log file ${fileNumber} is sealed twice`);
     }
@@ -195,6 +207,23 @@ function applyValueLog(version: Version, edit: VersionEdit): ReadonlyMap<number,
     if (!files.delete(fileNumber)) reject(`value-log file ${fileNumber} is removed but absent`);
   }
   return files;
+}
+
+function applyWals(
+  wals: ReadonlyMap<number, AddWal>,
+  edit: VersionEdit,
+  minWalNumber: number,
+): ReadonlyMap<number, AddWal> {
+  const next = new Map(wals);
+  for (const fileNumber of edit.removeWal ?? []) {
+    if (!next.delete(fileNumber)) reject(`segment ${fileNumber} is removed but absent`);
+  }
+  for (const wal of edit.addWal ?? []) {
+    if (next.has(wal.fileNumber)) reject(`segment ${wal.fileNumber} is added but present`);
+    next.set(wal.fileNumber, wal);
+  }
+  for (const fileNumber of next.keys()) if (fileNumber < minWalNumber) next.delete(fileNumber);
+  return next;
 }
 
 function applySealedWals(
@@ -225,8 +254,13 @@ export function snapshotEdit(version: Version, timeMs: number, reason: string): 
     lastSeq: version.lastSeq,
     minWalNumber: version.minWalNumber,
     addTables: version.levels.flatMap((tables, level) => tables.map((meta) => ({ level, meta }))),
+    addWal: [...version.wals.values()],
     sealWal: [...version.sealedWals.values()],
-    addValueLog: files.map(({ fileNumber, bucket, identity }) => ({ fileNumber, bucket, identity })),
+    addValueLog: files.map(({ fileNumber, bucket, identity }) => ({
+      fileNumber,
+      bucket,
+      identity,
+    })),
     sealValueLog: files.flatMap(({ fileNumber, sealedBytes }) =>
       sealedBytes === undefined ? [] : [{ fileNumber, bytes: sealedBytes }],
     ),

@@ -9,8 +9,10 @@ import type { ValueLogWriter } from './writer.js';
 export interface ActiveValueLogHost {
   /** Creates the next segment and makes it known to readers. @throws IoError */
   createSegment(): ValueLogWriter;
-  /** The segment takes no more records. */
-  onSealed(writer: ValueLogWriter): void;
+  /** Makes the directory entry of a segment durable. @throws IoError */
+  syncDirectory(writer: ValueLogWriter): void;
+  /** A sealed segment is durable: it may be closed. */
+  onDurable(writer: ValueLogWriter): void;
 }
 
 export class ActiveValueLog {
@@ -70,17 +72,34 @@ export class ActiveValueLog {
     const writer = this.#writer;
     if (writer === undefined) return;
     this.#writer = undefined;
-    if (writer.syncedBytes < writer.flushedBytes) this.#unsynced.push(writer);
-    this.#host.onSealed(writer);
+    this.#unsynced.push(writer);
   }
 
   /** Makes every flushed record of every segment durable. @throws IoError */
   async sync(): Promise<void> {
     while (this.#unsynced.length > 0) {
       const writer = this.#unsynced[0] as ValueLogWriter;
+      this.#listOnce(writer);
       await writer.sync();
-      if (this.#unsynced[0] === writer) this.#unsynced.shift();
+      if (this.#unsynced[0] !== writer) continue;
+      this.#unsynced.shift();
+      this.#host.onDurable(writer);
     }
-    await this.#writer?.sync();
+    const active = this.#writer;
+    if (active === undefined) return;
+    this.#listOnce(active);
+    await active.sync();
+  }
+
+  /** Closes the files; nothing more is synced. */
+  close(): void {
+    for (const writer of this.#unsynced) writer.close();
+    this.#writer?.close();
+    this.#writer = undefined;
+  }
+
+  /** Before the first sync of a segment its directory entry must be durable too. */
+  #listOnce(writer: ValueLogWriter): void {
+    if (writer.syncedBytes === 0) this.#host.syncDirectory(writer);
   }
 }

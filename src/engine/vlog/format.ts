@@ -69,7 +69,12 @@ export function decodeValueLogHeader(bytes: Uint8Array, file: string): ValueLogH
   const expected = view.getUint32(60, true);
   const actual = crc32(bytes, 0, 60);
   if (expected !== actual) {
-    throw new CorruptionError('value-log header checksum mismatch', { file, offset: 0, expected, actual });
+    throw new CorruptionError('value-log header checksum mismatch', {
+      file,
+      offset: 0,
+      expected,
+      actual,
+    });
   }
   const version = view.getUint16(8, true);
   if (version > VALUE_LOG_FORMAT) {

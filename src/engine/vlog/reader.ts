@@ -138,7 +138,12 @@ export function checkRecord(
   const actual = crc32(bytes, base + 4, length - 4, (segment.seed ^ start) >>> 0);
   const expected = readU32(bytes, base);
   if (actual !== expected) {
-    throw new CorruptionError('value record checksum mismatch', { file, offset: start, expected, actual });
+    throw new CorruptionError('value record checksum mismatch', {
+      file,
+      offset: start,
+      expected,
+      actual,
+    });
   }
   const valueLength = readU32(bytes, base + 4);
   const keyLength = readU32(bytes, base + 8) & 0xff_ffff;
@@ -148,7 +153,12 @@ export function checkRecord(
   return valueLength;
 }
 
-function pastEnd(segment: ValueLogFile, start: number, length: number, count: number): CorruptionError {
+function pastEnd(
+  segment: ValueLogFile,
+  start: number,
+  length: number,
+  count: number,
+): CorruptionError {
   return new CorruptionError('value pointer leads past the end of its segment', {
     file: segment.file.path,
     offset: start,
@@ -172,7 +182,10 @@ export interface ValueLogRecord {
  * Walks a segment from its first record: for inspection. Ends at the end of the file or by throwing
  * CorruptionError at the first record that does not verify.
  */
-export function* readRecords(segment: ValueLogFile, endAt: number): Generator<ValueLogRecord, void, void> {
+export function* readRecords(
+  segment: ValueLogFile,
+  endAt: number,
+): Generator<ValueLogRecord, void, void> {
   let start = VALUE_LOG_HEADER_BYTES;
   const header = new Uint8Array(VALUE_RECORD_HEADER_BYTES);
   const headerView = viewOf(header);
@@ -182,7 +195,10 @@ export function* readRecords(segment: ValueLogFile, endAt: number): Generator<Va
     const keyLength = headerView.getUint32(8, true) & 0xff_ffff;
     const length = VALUE_RECORD_HEADER_BYTES + keyLength + valueLength;
     if (got < header.length || start + length > endAt) {
-      throw new CorruptionError('value record is incomplete', { file: segment.file.path, offset: start });
+      throw new CorruptionError('value record is incomplete', {
+        file: segment.file.path,
+        offset: start,
+      });
     }
     const bytes = new Uint8Array(length);
     segment.file.read(bytes, 0, length, start);

@@ -87,7 +87,13 @@ export class ValueLogWriter {
     putU64(view, at + 12, seq);
     putU64(view, at + 20, version);
     copyBytes(key, keyStart, this.#buffer, at + VALUE_RECORD_HEADER_BYTES, keyLength);
-    copyBytes(value, valueStart, this.#buffer, at + VALUE_RECORD_HEADER_BYTES + keyLength, valueLength);
+    copyBytes(
+      value,
+      valueStart,
+      this.#buffer,
+      at + VALUE_RECORD_HEADER_BYTES + keyLength,
+      valueLength,
+    );
     const seed = recordSeed(this.header.identity, this.bytes);
     view.setUint32(at, crc32(this.#buffer, at + 4, length - 4, seed), true);
     this.lastStart = this.bytes;
@@ -176,7 +182,8 @@ export function writeFully(
   let written = 0;
   while (written < length) {
     const count = file.write(source, start + written, length - written, position + written);
-    if (count === 0) throw new IoError({ op: 'write', path: file.path, errno: 'ENOSPC', bytes: length });
+    if (count === 0)
+      throw new IoError({ op: 'write', path: file.path, errno: 'ENOSPC', bytes: length });
     written += count;
   }
 }

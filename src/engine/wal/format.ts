@@ -18,7 +18,13 @@ export const WAL_RAFT_HARD_STATE = 3;
 export const WAL_RAFT_SNAPSHOT = 4;
 export const WAL_TYPE_MAX = 4;
 
-const TYPE_NAMES: readonly string[] = ['', 'batch', 'raft-entries', 'raft-hard-state', 'raft-snapshot'];
+const TYPE_NAMES: readonly string[] = [
+  '',
+  'batch',
+  'raft-entries',
+  'raft-hard-state',
+  'raft-snapshot',
+];
 
 /** Bytes of the entry count at the start of a batch payload; on disk, frozen. */
 export const BATCH_COUNT_BYTES = 4;
@@ -48,7 +54,8 @@ export class RecordCounts {
     const rows = [];
     for (let type = 1; type <= RECORD_TYPE_MAX; type++) {
       const records = this.records[type] as number;
-      if (records > 0) rows.push({ type: walTypeName(type), records, bytes: this.bytes[type] as number });
+      if (records > 0)
+        rows.push({ type: walTypeName(type), records, bytes: this.bytes[type] as number });
     }
     return rows;
   }
@@ -78,7 +85,8 @@ export class BatchScanner {
 
   /** Starts on the payload at `start`. @throws CorruptionError when it is too short for its count. */
   reset(start: number, length: number): void {
-    if (length < BATCH_COUNT_BYTES) throw this.#fault('batch is shorter than its entry count', start);
+    if (length < BATCH_COUNT_BYTES)
+      throw this.#fault('batch is shorter than its entry count', start);
     this.#next = start + BATCH_COUNT_BYTES;
     this.#end = start + length;
     this.#left = this.#view.getUint32(start, true);

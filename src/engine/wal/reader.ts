@@ -84,6 +84,8 @@ function checkNumber(header: LogHeader, fileNumber: number, file: string): LogHe
 /**
  * Reads a segment into `allocate(length of the file)`, which must be at least that long and may be a
  * part of an arena. `wasSynced`: the manifest refers to the segment, so that its creation was complete.
+ * `isPowerLoss`: the manifest says that it was created under another boot, so that a header that was never
+ * synced may be gone.
  * @throws CorruptionError, FormatError, IoError
  */
 export function loadWal(
@@ -92,6 +94,7 @@ export function loadWal(
   fileNumber: number,
   wasSynced: boolean,
   allocate: (bytes: number) => Uint8Array,
+  isPowerLoss = false,
 ): LoadedWal {
   const file = fs.open(path, 'read');
   let bytes: Uint8Array;
@@ -99,14 +102,17 @@ export function loadWal(
   try {
     const size = file.size();
     if (size > LOG_BYTES_MAX) {
-      throw new CorruptionError('segment is longer than a log can be', { file: path, offset: LOG_BYTES_MAX });
+      throw new CorruptionError('segment is longer than a log can be', {
+        file: path,
+        offset: LOG_BYTES_MAX,
+      });
     }
     bytes = allocate(size);
     length = file.read(bytes, 0, size, 0);
   } finally {
     file.close();
   }
-  if (isTornCreation(bytes, length, wasSynced)) {
+  if (isTornCreation(bytes, length, MAGIC_WAL, { wasSynced, isPowerLoss })) {
     return { path, fileNumber, header: undefined, bytes, length };
   }
   const header = checkNumber(decodeLogHeader(bytes, length, MAGIC_WAL, path), fileNumber, path);
@@ -120,7 +126,10 @@ export function replayWal(wal: LoadedWal, context: WalContext, visitor: WalVisit
   const counts = new RecordCounts();
   if (wal.header === undefined) {
     if (context.sealed !== undefined || (context.syncedAtLeast ?? 0) > 0) {
-      throw new CorruptionError('segment has no header but was synced', { file: wal.path, offset: 0 });
+      throw new CorruptionError('segment has no header but was synced', {
+        file: wal.path,
+        offset: 0,
+      });
     }
     return { tail: { bytes: 0, chain: 0, tornBytes: wal.length }, counts, entries: 0 };
   }

@@ -2,14 +2,19 @@
  * Writes one segment of the write-ahead log. Page: docs/formats/wal.md. Errors, latching and threads
  * are those of record-log-writer.ts.
  *
- * Life: create -> sync the file and its directory once, whatever the durability (a header that never
- * reached the disk could not tell a torn creation from damage) -> append, sync -> at rotation or clean
- * close: sync, seal() into the manifest -> close.
+ * Life: create -> for durable writes: sync the file and its directory before the first acknowledgement
+ * -> append, sync -> at rotation or clean close: sync, seal() into the manifest -> close.
  */
 import { assert } from '../../base/assert.js';
 import type { Fs } from '../../base/env.js';
+import type { Tail } from '../record-log-tail.js';
 import { createLogFile, RecordLogWriter } from '../record-log-writer.js';
-import { type LogHeaderInit, type LogPosition, MAGIC_WAL, RECORD_HEADER_BYTES } from '../record-log.js';
+import {
+  type LogHeaderInit,
+  type LogPosition,
+  MAGIC_WAL,
+  RECORD_HEADER_BYTES,
+} from '../record-log.js';
 import { RecordCounts } from './format.js';
 
 export class WalWriter {
@@ -93,4 +98,19 @@ export class WalWriter {
   close(): void {
     this.#log.close();
   }
+}
+
+/**
+ * Cuts what a crash tore off a segment that was replayed, and makes the rest durable; then the
+ * segment can be sealed. @throws IoError
+ */
+export function cutSegment(fs: Fs, path: string, fileNumber: number, tail: Tail): LogPosition {
+  const file = fs.open(path, 'update');
+  try {
+    if (tail.tornBytes > 0) file.truncate(tail.bytes);
+    file.syncBlocking();
+  } finally {
+    file.close();
+  }
+  return { fileNumber, bytes: tail.bytes, chain: tail.chain };
 }

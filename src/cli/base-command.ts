@@ -1,0 +1,174 @@
+/**
+ * The base of every command. A command parses flags, calls one library function and returns its
+ * result; text and --json come from that one value. Four faults of oclif are mended here:
+ *
+ *   1. exit statuses are the same with and without --json, by the code of the error (failure.ts)
+ *   2. JSON is one envelope: {"ok":true,"schema":1,"data":...} or {"ok":false,"schema":1,"error":...};
+ *      bytes, bigints and maps survive it (plain.ts); a command without result has data null
+ *   3. errors say code, message and hint, on stderr; a stack only for a defect under DEBUG
+ *   4. when nobody reads stdout any more the command stops within a batch, with status 0 (output.ts)
+ *
+ * stdout is data only; everything else goes to stderr.
+ */
+import { Command } from '@oclif/core/command';
+import { boolean } from '@oclif/core/flags';
+import type { InferredArgs, InferredFlags } from '@oclif/core/interfaces';
+import type { NokvError } from '../base/errors.js';
+import { failureOf, usageErrorOf, type Failure } from './failure.js';
+import { InterruptSource } from './interrupt.js';
+import { Output } from './output.js';
+import { toPlain } from './plain.js';
+
+/** Grows when the shape of any `data` or of the envelope changes. */
+export const JSON_SCHEMA = 1;
+
+export type FlagsOf<T extends typeof Command> = InferredFlags<
+  (typeof BaseCommand)['baseFlags'] & T['flags']
+>;
+export type ArgsOf<T extends typeof Command> = InferredArgs<T['args']>;
+
+export abstract class BaseCommand<T extends typeof Command> extends Command {
+  static override enableJsonFlag = true;
+
+  static override baseFlags = {
+    json: boolean({
+      description: 'print one JSON document',
+      env: 'NOKV_JSON',
+      default: false,
+      helpGroup: 'GLOBAL',
+    }),
+    quiet: boolean({
+      description: 'print no progress and no notes on stderr',
+      env: 'NOKV_QUIET',
+      default: false,
+      helpGroup: 'GLOBAL',
+    }),
+    'no-color': boolean({
+      description: 'print no colors; NO_COLOR is honored too',
+      env: 'NOKV_NO_COLOR',
+      default: false,
+      helpGroup: 'GLOBAL',
+    }),
+  };
+
+  protected flags!: FlagsOf<T>;
+  protected args!: ArgsOf<T>;
+  #output: Output | undefined;
+  #interrupts: InterruptSource | undefined;
+  #failure: Failure | undefined;
+  #isAnswered = false;
+
+  protected override async init(): Promise<void> {
+    await super.init();
+    const { flags, args, strict, enableJsonFlag } = this.ctor as T;
+    const { baseFlags } = BaseCommand;
+    try {
+      const parsed = await this.parse({ flags, baseFlags, args, strict, enableJsonFlag });
+      this.flags = parsed.flags as FlagsOf<T>;
+      this.args = parsed.args as ArgsOf<T>;
+    } catch (error) {
+      throw usageErrorOf(error, Object.keys({ ...baseFlags, ...flags }));
+    }
+  }
+
+  /** Standard output for anything longer than a page; `this.log` serves the rest. */
+  protected get output(): Output {
+    this.#output ??= new Output();
+    return this.#output;
+  }
+
+  /** Aborted by SIGINT or SIGTERM, with the reason to throw. Long loops check it: throwIfAborted(). */
+  protected get signal(): AbortSignal {
+    this.#interrupts ??= new InterruptSource();
+    return this.#interrupts.signal;
+  }
+
+  /** A remark on stderr, not with --quiet. */
+  protected note(text: string): void {
+    if (!this.flags.quiet) process.stderr.write(`${text}\n`);
+  }
+
+  /**
+   * Ends with the status of `error` although there is a result to show: the findings of a check. Call
+   * it before returning the result; the envelope then holds both.
+   */
+  protected failWith(error: NokvError): void {
+    this.#failure = failureOf(error);
+    process.exitCode = this.#failure.exit;
+    if (!this.jsonEnabled()) this.#printFailure(this.#failure);
+  }
+
+  /**
+   * For a command whose --json output is JSON Lines: writes one value without envelope. The last line
+   * is `{"end":true,...}`. False when nobody reads any more.
+   */
+  protected async jsonLine(value: unknown): Promise<boolean> {
+    this.#isAnswered = true;
+    return this.output.line(JSON.stringify(toPlain(value)));
+  }
+
+  override jsonEnabled(): boolean {
+    return super.jsonEnabled() || isTruthy(process.env['NOKV_JSON']);
+  }
+
+  protected override async _run<R>(): Promise<R> {
+    const result = await super._run<R>();
+    await this.#output?.flush();
+    if (this.jsonEnabled() && !this.#isAnswered) this.logJson(this.toSuccessJson(result ?? null));
+    return result;
+  }
+
+  protected override catch(error: unknown): Promise<void> {
+    if (isExit(error)) throw error;
+    if (this.#output?.isClosed === true) {
+      process.exitCode = 0;
+      this.#isAnswered = true;
+      return Promise.resolve();
+    }
+    const failure = failureOf(error);
+    process.exitCode = failure.exit;
+    if (this.jsonEnabled()) this.logJson(this.toErrorJson(error));
+    else this.#printFailure(failure);
+    if (failure.isDefect && process.env['DEBUG'] && error instanceof Error) {
+      process.stderr.write(`${error.stack ?? ''}\n`);
+    }
+    return Promise.resolve();
+  }
+
+  protected override async finally(error: Error | undefined): Promise<void> {
+    this.#interrupts?.dispose();
+    await super.finally(error);
+  }
+
+  protected override toSuccessJson(data: unknown): unknown {
+    if (this.#failure === undefined) return { ok: true, schema: JSON_SCHEMA, data };
+    return { ok: false, schema: JSON_SCHEMA, error: errorOf(this.#failure), data };
+  }
+
+  protected override toErrorJson(error: unknown): unknown {
+    return { ok: false, schema: JSON_SCHEMA, error: errorOf(failureOf(error)) };
+  }
+
+  protected override logJson(json: unknown): void {
+    if (this.#isAnswered) return;
+    this.#isAnswered = true;
+    process.stdout.write(`${JSON.stringify(toPlain(json), null, 2)}\n`);
+  }
+
+  #printFailure(failure: Failure): void {
+    process.stderr.write(`Error: ${failure.message} [${failure.code}]\n  hint: ${failure.hint}\n`);
+  }
+}
+
+function errorOf({ code, message, hint, details }: Failure): object {
+  return { code, message, hint, details };
+}
+
+/** What `this.exit(n)` throws: not an error. */
+function isExit(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'EEXIT';
+}
+
+function isTruthy(text: string | undefined): boolean {
+  return text !== undefined && /^(1|true|t|yes|y|on)$/i.test(text);
+}

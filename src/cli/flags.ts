@@ -1,0 +1,66 @@
+/**
+ * Flags that commands share. Every flag of every command has a NOKV_* environment name, and says its
+ * unit and default in its description (a test reads the manifest).
+ */
+import { custom, option, string } from '@oclif/core/flags';
+import { formatBytes, formatDuration, parseBytes, parseDuration } from './format.js';
+import { KEY_FORMATS } from './key-format.js';
+
+/** `--workdir DIR`, required: the directory of a database. */
+export const workdirFlag = string({
+  char: 'w',
+  description: 'directory of the database',
+  env: 'NOKV_WORKDIR',
+  helpValue: 'DIR',
+  required: true,
+});
+
+/** `--key-format`: how keys are read from the arguments and printed. */
+export const keyFormatFlag = option({
+  description: 'how keys are given and printed',
+  env: 'NOKV_KEY_FORMAT',
+  options: KEY_FORMATS,
+  default: 'auto' as const,
+});
+
+/** `--value-format`: the same for values. */
+export const valueFormatFlag = option({
+  description: 'how values are given and printed',
+  env: 'NOKV_VALUE_FORMAT',
+  options: KEY_FORMATS,
+  default: 'auto' as const,
+});
+
+/** `--column-family`. */
+export const columnFamilyFlag = option({
+  description: 'column family',
+  env: 'NOKV_COLUMN_FAMILY',
+  options: ['default', 'lock', 'write'] as const,
+  default: 'default' as const,
+});
+
+/** `--durability`: when a write counts as done. */
+export const durabilityFlag = option({
+  description: 'what an acknowledged write survives: os = kill -9, disk = power loss',
+  env: 'NOKV_DURABILITY',
+  options: ['os', 'disk'] as const,
+  default: 'os' as const,
+});
+
+/** A size flag: "64MiB"; its value is bytes. */
+export const bytesFlag = custom<number>({
+  helpValue: 'SIZE',
+  parse: (text) => Promise.resolve(parseBytes(text)),
+  defaultHelp: ({ options }) => Promise.resolve(defaultText(options.default, formatBytes)),
+});
+
+/** A duration flag: "250ms"; its value is milliseconds. */
+export const durationFlag = custom<number>({
+  helpValue: 'DURATION',
+  parse: (text) => Promise.resolve(parseDuration(text)),
+  defaultHelp: ({ options }) => Promise.resolve(defaultText(options.default, formatDuration)),
+});
+
+function defaultText(value: unknown, format: (value: number) => string): string {
+  return typeof value === 'number' ? format(value) : '';
+}

@@ -1,0 +1,102 @@
+/**
+ * Numbers as people read and write them: sizes with IEC units, durations, counts. Parsers accept what
+ * the formatters print, and throw NOKV_INVALID with an example.
+ */
+import { NokvError } from '../base/errors.js';
+
+const BYTE_UNITS = ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB'] as const;
+
+const BYTES_OF_UNIT: Readonly<Record<string, number>> = {
+  '': 1,
+  b: 1,
+  k: 1024,
+  kib: 1024,
+  kb: 1000,
+  m: 1024 ** 2,
+  mib: 1024 ** 2,
+  mb: 1000 ** 2,
+  g: 1024 ** 3,
+  gib: 1024 ** 3,
+  gb: 1000 ** 3,
+  t: 1024 ** 4,
+  tib: 1024 ** 4,
+  tb: 1000 ** 4,
+};
+
+const MS_OF_UNIT: Readonly<Record<string, number>> = {
+  us: 0.001,
+  ms: 1,
+  s: 1000,
+  m: 60_000,
+  h: 3_600_000,
+  d: 86_400_000,
+};
+
+/** "512 B", "72.0 MiB", "240 MiB": one decimal below 100. */
+export function formatBytes(bytes: number): string {
+  let value = bytes;
+  let unit = 0;
+  // 1023.5 KiB would round to "1024 KiB".
+  while (Math.abs(value) >= 1023.5 && unit < BYTE_UNITS.length - 1) {
+    value /= 1024;
+    unit++;
+  }
+  const digits = unit === 0 || Math.abs(value) >= 99.95 ? 0 : 1;
+  return `${value.toFixed(digits)} ${BYTE_UNITS[unit] ?? ''}`;
+}
+
+/** "88,213". */
+export function formatCount(count: number): string {
+  const [whole = '', fraction] = String(count).split('.');
+  const grouped = whole.replace(/\B(?=(\d{3})+$)/g, ',');
+  return fraction === undefined ? grouped : `${grouped}.${fraction}`;
+}
+
+/** Milliseconds as "0.21 ms", "38 ms", "1.4 s", "2 m 10 s", "3 h 5 m", "4 d 2 h". */
+export function formatDuration(ms: number): string {
+  if (ms < 0.995) return `${ms.toFixed(2)} ms`;
+  if (ms < 9.95) return `${ms.toFixed(1)} ms`;
+  if (ms < 999.5) return `${ms.toFixed(0)} ms`;
+  if (ms < 59_950) return `${(ms / 1000).toFixed(1)} s`;
+  const seconds = Math.round(ms / 1000);
+  if (seconds < 3600) return `${Math.floor(seconds / 60)} m ${seconds % 60} s`;
+  const minutes = Math.round(seconds / 60);
+  if (minutes < 1440) return `${Math.floor(minutes / 60)} h ${minutes % 60} m`;
+  const hours = Math.round(minutes / 60);
+  return `${Math.floor(hours / 24)} d ${hours % 24} h`;
+}
+
+/** `part` of `whole` as "31%"; "-" when there is no whole. */
+export function formatPercent(part: number, whole: number): string {
+  return whole === 0 ? '-' : `${((100 * part) / whole).toFixed(0)}%`;
+}
+
+/** Bytes from "64MiB", "1.5 GiB", "512"; KB and MB are decimal. @throws NokvError NOKV_INVALID. */
+export function parseBytes(text: string): number {
+  const { value, unit } = splitNumber(text) ?? {};
+  const factor = BYTES_OF_UNIT[unit ?? '?'];
+  const bytes = Math.round((value ?? NaN) * (factor ?? NaN));
+  if (!Number.isSafeInteger(bytes)) throw malformed(text, 'size', '64MiB');
+  return bytes;
+}
+
+/** Milliseconds from "250ms", "1.5s", "10m". @throws NokvError NOKV_INVALID. */
+export function parseDuration(text: string): number {
+  const { value, unit } = splitNumber(text) ?? {};
+  const factor = value === 0 && unit === '' ? 1 : MS_OF_UNIT[unit ?? '?'];
+  const ms = (value ?? NaN) * (factor ?? NaN);
+  if (!Number.isFinite(ms)) throw malformed(text, 'duration', '250ms');
+  return ms;
+}
+
+function splitNumber(text: string): { value: number; unit: string } | undefined {
+  const match = /^(\d+(?:\.\d+)?)\s*([a-z]*)$/i.exec(text.trim());
+  if (match === null) return undefined;
+  return { value: Number(match[1]), unit: (match[2] ?? '').toLowerCase() };
+}
+
+function malformed(text: string, what: string, example: string): NokvError {
+  return new NokvError('NOKV_INVALID', `Cannot read ${what} "${text}": write it like ${example}`, {
+    details: { text },
+  });
+}

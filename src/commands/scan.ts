@@ -1,0 +1,75 @@
+import { boolean, integer, string } from '@oclif/core/flags';
+import { BaseCommand } from '../cli/base-command.js';
+import { columnFamilyFlag, keyFormatFlag, valueFormatFlag, workdirFlag } from '../cli/flags.js';
+import { formatText, parseKey, parseText } from '../cli/key-format.js';
+import { open, type Row, type ScanOptions } from '../index.js';
+
+export default class Scan extends BaseCommand<typeof Scan> {
+  static override summary = 'Print keys and values in order.';
+  static override description =
+    'One row a line, key and value separated by a tab; with --json one object a line, the last {"end":true}. ' +
+    'Opens the workdir read-only, also beside a running process.';
+  static override examples = [
+    '<%= config.bin %> scan --prefix user: --limit 10 --workdir ./data',
+    '<%= config.bin %> scan --from a --to b --reverse --keys-only --workdir ./data',
+  ];
+  static override flags = {
+    workdir: workdirFlag,
+    prefix: string({ description: 'only keys that begin with it', env: 'NOKV_PREFIX' }),
+    from: string({ description: 'first key, included', env: 'NOKV_FROM' }),
+    to: string({ description: 'last key, not included', env: 'NOKV_TO' }),
+    limit: integer({ description: 'rows at most (default: all)', env: 'NOKV_LIMIT', min: 0 }),
+    reverse: boolean({ description: 'in descending order', env: 'NOKV_REVERSE', default: false }),
+    'keys-only': boolean({
+      description: 'print no values, and read none',
+      env: 'NOKV_KEYS_ONLY',
+      default: false,
+    }),
+    'key-format': keyFormatFlag(),
+    'value-format': valueFormatFlag(),
+    'column-family': columnFamilyFlag(),
+  };
+
+  override async run(): Promise<void> {
+    const db = await open(this.flags.workdir, { readOnly: true });
+    try {
+      const { signal } = this;
+      let rows = 0;
+      for (const row of db.scan(this.#scanOptions())) {
+        signal.throwIfAborted();
+        if (!(await this.#print(row))) return;
+        rows++;
+      }
+      if (this.jsonEnabled()) await this.jsonLine({ end: true, rows });
+    } finally {
+      await db.close();
+    }
+  }
+
+  #scanOptions(): ScanOptions {
+    const { flags } = this;
+    const key = (text: string): Uint8Array => parseKey(text, flags['key-format']);
+    return {
+      ...(flags.prefix === undefined
+        ? {}
+        : { prefix: parseText(flags.prefix, flags['key-format']) }),
+      ...(flags.from === undefined ? {} : { gte: key(flags.from) }),
+      ...(flags.to === undefined ? {} : { lt: key(flags.to) }),
+      ...(flags.limit === undefined ? {} : { limit: flags.limit }),
+      reverse: flags.reverse,
+      keysOnly: flags['keys-only'],
+      columnFamily: flags['column-family'],
+    };
+  }
+
+  /** False when nobody reads any more. */
+  #print({ key, value }: Row): Promise<boolean> {
+    const { flags } = this;
+    const isKeyOnly = flags['keys-only'];
+    if (this.jsonEnabled()) return this.jsonLine(isKeyOnly ? { key } : { key, value });
+    const isTerminal = process.stdout.isTTY;
+    const keyText = formatText(key, flags['key-format'], isTerminal);
+    if (isKeyOnly) return this.output.line(keyText);
+    return this.output.line(`${keyText}\t${formatText(value, flags['value-format'], isTerminal)}`);
+  }
+}

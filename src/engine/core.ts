@@ -1,0 +1,314 @@
+/**
+ * What an open database is made of: lock, tree, memtables, log segments, value log. Knows how these are
+ * created, synced and closed; knows nothing of requests.
+ */
+import type { DirectoryLock, Env } from '../base/env.js';
+import { NokvError } from '../base/errors.js';
+import type { BlockCache } from './cache/block-cache.js';
+import type { TableCache } from './cache/table-cache.js';
+import { bucketName, VALUE_LOG_DIRECTORY, walName } from './file-names.js';
+import { FIRST_RECORD_AT, LoggedMemtable } from './logged-memtable.js';
+import type { VersionEdit } from './manifest/version-edit.js';
+import type { ArenaPool } from './memtable/arena-pool.js';
+import { indexBytesFor, Memtable } from './memtable/memtable.js';
+import type { Options } from './options.js';
+import type { RecoveryReport } from './recovery-report.js';
+import { manifestInit, type Tree } from './tree.js';
+import { newIdentity } from './unique-identity.js';
+import { ActiveValueLog } from './vlog/active-value-log.js';
+import { ValueLogWriter } from './vlog/writer.js';
+import type { ReplayedSegment } from './wal-recovery.js';
+import { WalWriter } from './wal/writer.js';
+
+export interface CoreParts {
+  readonly env: Env;
+  readonly workdir: string;
+  readonly options: Options;
+  /** undefined when open read-only. */
+  readonly lock: DirectoryLock | undefined;
+  readonly pool: ArenaPool;
+  readonly tree: Tree;
+  readonly blockCache: BlockCache;
+  readonly tableCache: TableCache;
+  readonly report: RecoveryReport;
+}
+
+/** New values go to this bucket; compaction jobs write survivors to higher ones. */
+export const FRESH_BUCKET = 0;
+
+export class Core {
+  readonly env: Env;
+  readonly workdir: string;
+  readonly options: Options;
+  readonly pool: ArenaPool;
+  readonly tree: Tree;
+  readonly blockCache: BlockCache;
+  readonly tableCache: TableCache;
+  readonly report: RecoveryReport;
+  readonly valueLog: ActiveValueLog;
+  /** Recovered memtables, oldest first: to be flushed. */
+  readonly sealed: LoggedMemtable[];
+  /** The memtable that the write queue starts with. */
+  readonly active: LoggedMemtable;
+  /** Highest sequence number found. */
+  readonly lastSeq: number;
+  readonly #lock: DirectoryLock | undefined;
+  /** Segments that may hold records that are not durable, oldest first; the last one is active. */
+  readonly #unsyncedLogs: WalWriter[];
+  /** Segments whose directory entry is durable. */
+  readonly #listedLogs: Set<number>;
+  #segmentsDeleted: number;
+
+  private constructor(parts: CoreParts, replayed: readonly ReplayedSegment[]) {
+    this.env = parts.env;
+    this.workdir = parts.workdir;
+    this.options = parts.options;
+    this.pool = parts.pool;
+    this.tree = parts.tree;
+    this.blockCache = parts.blockCache;
+    this.tableCache = parts.tableCache;
+    this.report = parts.report;
+    this.#lock = parts.lock;
+    this.#unsyncedLogs = [];
+    this.#listedLogs = new Set();
+    this.#segmentsDeleted = 0;
+    this.valueLog = new ActiveValueLog(
+      {
+        createSegment: () => this.#createSegment(),
+        syncDirectory: (writer) => this.#listSegment(writer),
+        onDurable: (writer) => this.#noteSealed(writer),
+      },
+      parts.options.valueLogFileBytes,
+    );
+    this.sealed = replayed.flatMap((segment) => this.#sealedFrom(segment));
+    this.lastSeq = replayed.reduce(
+      (max, segment) => Math.max(max, segment.maxSeq),
+      parts.tree.manifest.version.lastSeq,
+    );
+    this.active =
+      parts.lock === undefined ? this.#emptyMemtable() : this.createMemtable(0, 0, undefined);
+  }
+
+  /** Takes over the replayed segments and starts a fresh log. @throws IoError */
+  static create(parts: CoreParts, replayed: readonly ReplayedSegment[]): Core {
+    return new Core(parts, replayed);
+  }
+
+  get segmentsDeleted(): number {
+    return this.#segmentsDeleted;
+  }
+
+  /**
+   * A memtable with a log segment of its own that follows that of `previous`. With durability `disk` the
+   * segment is durable when it returns. @throws IoError
+   */
+  createMemtable(
+    bytes: number,
+    entries: number,
+    previous: LoggedMemtable | undefined,
+  ): LoggedMemtable {
+    const { env, options, pool, tree } = this;
+    const fileNumber = tree.nextFileNumber();
+    const path = env.fs.join(this.workdir, walName(fileNumber));
+    const wal = WalWriter.create(env.fs, path, {
+      ...manifestInit(env, fileNumber),
+      continues: tree.manifest.syncedPosition(),
+    });
+    const isSynced = options.durability === 'disk';
+    try {
+      if (isSynced) {
+        wal.syncBlocking();
+        this.#listLog(fileNumber);
+      }
+      tree.note(addWalEdit(env, fileNumber, previous?.wal, isSynced));
+    } catch (error) {
+      wal.close();
+      env.fs.remove(path);
+      throw error;
+    }
+    this.#unsyncedLogs.push(wal);
+    const arena = pool.acquire(FIRST_RECORD_AT + bytes, indexBytesFor(options.memtable, entries));
+    const memtable = Memtable.create(options.memtable, arena, env.random);
+    return new LoggedMemtable(memtable, fileNumber, wal, pool, this.#minValueLog());
+  }
+
+  /** Makes every log record written so far durable, oldest segment first. @throws IoError */
+  async syncLogs(): Promise<void> {
+    for (const wal of [...this.#unsyncedLogs]) {
+      if (!this.#listedLogs.has(wal.fileNumber)) this.#listLog(wal.fileNumber);
+      await wal.sync();
+      const isActive = this.#unsyncedLogs[this.#unsyncedLogs.length - 1] === wal;
+      if (isActive) continue;
+      this.#forgetUnsynced(wal);
+      if (this.tree.manifest.version.wals.has(wal.fileNumber)) this.#noteSealedLog(wal);
+    }
+  }
+
+  /** From now on the manifest knows where this segment must end. */
+  #noteSealedLog(wal: WalWriter): void {
+    this.tree.note({ timeMs: this.env.clock.nowMs(), reason: 'log', sealWal: [wal.seal()] });
+  }
+
+  /** Removes the segments of a memtable that is in a durable table now. */
+  removeLog(memtable: LoggedMemtable): void {
+    const { fs, log } = this.env;
+    if (memtable.wal !== undefined) {
+      this.#forgetUnsynced(memtable.wal);
+      memtable.wal.close();
+    }
+    const path = fs.join(this.workdir, walName(memtable.logNumber));
+    try {
+      fs.remove(path);
+      this.#segmentsDeleted++;
+    } catch (error) {
+      // The next open removes it: the manifest does not name it any more.
+      if (!(error instanceof NokvError)) throw error;
+      log.write('warn', 'log segment not removed', { path });
+    }
+  }
+
+  /** Makes everything durable, marks the close as clean and lets go of all files and the lock. */
+  async close(lastSeq: number, active: LoggedMemtable): Promise<void> {
+    try {
+      if (this.#lock !== undefined && this.tree.manifest.failure === undefined) {
+        await this.#closeClean(lastSeq, active);
+      }
+    } finally {
+      for (const wal of this.#unsyncedLogs) wal.close();
+      this.valueLog.close();
+      this.tree.close();
+      this.tree.manifest.close();
+      this.pool.clear();
+      await this.env.executor.close();
+      this.#lock?.release();
+    }
+  }
+
+  async #closeClean(lastSeq: number, active: LoggedMemtable): Promise<void> {
+    this.valueLog.flush();
+    this.valueLog.seal();
+    await this.valueLog.sync();
+    await this.syncLogs();
+    const seals = this.#unsyncedLogs.map((wal) => wal.seal());
+    await this.tree.apply({
+      timeMs: this.env.clock.nowMs(),
+      reason: 'close',
+      lastSeq,
+      sealWal: seals,
+      cleanClose: true,
+      ...(active.isEmpty() && this.tree.manifest.version.wals.size === 1
+        ? { minWalNumber: active.logNumber + 1 }
+        : {}),
+    });
+    if (active.isEmpty() && this.tree.manifest.version.wals.size === 0) this.removeLog(active);
+  }
+
+  #sealedFrom(segment: ReplayedSegment): LoggedMemtable[] {
+    if (segment.memtable === undefined) return [];
+    const minValueLog = Number.isFinite(segment.minValueLog)
+      ? segment.minValueLog
+      : this.tree.nextFileNumber();
+    const memtable = new LoggedMemtable(
+      segment.memtable,
+      segment.fileNumber,
+      undefined,
+      this.pool,
+      minValueLog,
+    );
+    memtable.cursor = segment.bytes;
+    memtable.isSealed = true;
+    return [memtable];
+  }
+
+  /** For a read-only database: never written, without a log. */
+  #emptyMemtable(): LoggedMemtable {
+    const arena = this.pool.acquire(0, 0);
+    const memtable = Memtable.create(this.options.memtable, arena, this.env.random);
+    return new LoggedMemtable(memtable, 0, undefined, this.pool, 0);
+  }
+
+  /** Lowest value-log file that a pointer written from now on can name. */
+  #minValueLog(): number {
+    return this.valueLog.activeNumber ?? this.tree.manifest.version.nextFileNumber;
+  }
+
+  /** Makes the directory entry of a segment durable. */
+  #listLog(fileNumber: number): void {
+    this.env.fs.syncDirectory(this.workdir);
+    this.#listedLogs.add(fileNumber);
+  }
+
+  #forgetUnsynced(wal: WalWriter): void {
+    const at = this.#unsyncedLogs.indexOf(wal);
+    if (at >= 0) this.#unsyncedLogs.splice(at, 1);
+    this.#listedLogs.delete(wal.fileNumber);
+  }
+
+  #createSegment(): ValueLogWriter {
+    const { env, tree } = this;
+    const fileNumber = tree.nextFileNumber();
+    const directory = env.fs.join(this.workdir, VALUE_LOG_DIRECTORY, bucketName(FRESH_BUCKET));
+    env.fs.makeDirectory(directory);
+    const path = tree.segmentPath(fileNumber, FRESH_BUCKET);
+    const identity = newIdentity(env.random);
+    const writer = ValueLogWriter.create(env.fs, path, {
+      fileNumber,
+      bucket: FRESH_BUCKET,
+      identity,
+      createdMs: env.clock.nowMs(),
+    });
+    try {
+      tree.note({
+        timeMs: env.clock.nowMs(),
+        reason: 'value log',
+        addValueLog: [{ fileNumber, bucket: FRESH_BUCKET, identity }],
+      });
+    } catch (error) {
+      writer.close();
+      env.fs.remove(path);
+      throw error;
+    }
+    return writer;
+  }
+
+  /** Makes the directory entries on the way to a segment durable. */
+  #listSegment(writer: ValueLogWriter): void {
+    const { fs } = this.env;
+    const root = fs.join(this.workdir, VALUE_LOG_DIRECTORY);
+    fs.syncDirectory(fs.join(root, bucketName(writer.header.bucket)));
+    fs.syncDirectory(root);
+    fs.syncDirectory(this.workdir);
+  }
+
+  /** A sealed segment is durable: its length is on record from now on. */
+  #noteSealed(writer: ValueLogWriter): void {
+    writer.close();
+    this.tree.note({
+      timeMs: this.env.clock.nowMs(),
+      reason: 'value log',
+      sealValueLog: [{ fileNumber: writer.header.fileNumber, bytes: writer.flushedBytes }],
+    });
+  }
+}
+
+function addWalEdit(
+  env: Env,
+  fileNumber: number,
+  previous: WalWriter | undefined,
+  isSynced: boolean,
+): VersionEdit {
+  return {
+    timeMs: env.clock.nowMs(),
+    reason: 'log',
+    addWal: [
+      {
+        fileNumber,
+        previous: previous?.fileNumber ?? 0,
+        previousBytes: previous?.bytes ?? 0,
+        previousChain: previous?.chain ?? 0,
+        isSynced,
+        bootId: env.host.bootId,
+      },
+    ],
+  };
+}

@@ -1,0 +1,97 @@
+/**
+ * The properties block of a table: its TableMeta (without the file length, which the footer holds) and the
+ * builder's options as JSON, so that a table can be described, and adopted, without a manifest.
+ */
+import { CorruptionError } from '../../base/errors.js';
+import type { TableMeta, ValueLogReference } from '../table-meta.js';
+import { isIdentity } from './format.js';
+
+/** What the builder was told; for people, not for readers. */
+export interface TableOptionsRecord {
+  readonly blockBytes: number;
+  readonly restartInterval: number;
+  readonly filterBitsPerKey: number;
+  readonly codec: string;
+}
+
+const NUMBER_FIELDS = [
+  'fileNumber',
+  'entries',
+  'tombstones',
+  'rangeTombstones',
+  'minSeq',
+  'maxSeq',
+  'maxVersion',
+  'rawBytes',
+  'staleBytes',
+  'earliestExpiry',
+  'createdMs',
+] as const;
+
+/** The payload; owned by the caller. */
+export function encodeProperties(
+  meta: Omit<TableMeta, 'bytes'>,
+  options: TableOptionsRecord,
+): Uint8Array {
+  const fields = { ...meta, lower: toHex(meta.lower), upper: toHex(meta.upper), options };
+  return new TextEncoder().encode(JSON.stringify(fields));
+}
+
+/** Decodes the payload of the block at `offset` of `file`, which is `bytes` long. @throws CorruptionError */
+export function decodeProperties(
+  payload: Uint8Array,
+  bytes: number,
+  file: string,
+  offset: number,
+): { meta: TableMeta; options: TableOptionsRecord } {
+  const bad = (): CorruptionError =>
+    new CorruptionError('table properties are malformed', { file, offset });
+  let fields: Record<string, unknown>;
+  try {
+    fields = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(payload)) as typeof fields;
+  } catch (cause) {
+    throw new CorruptionError('table properties are no JSON', { file, offset }, { cause });
+  }
+  if (typeof fields !== 'object' || fields === null) throw bad();
+  const numbers = {} as Record<(typeof NUMBER_FIELDS)[number], number>;
+  for (const name of NUMBER_FIELDS) {
+    const value = fields[name];
+    if (!Number.isSafeInteger(value)) throw bad();
+    numbers[name] = value as number;
+  }
+  const { identity, valueLog, options } = fields;
+  if (typeof identity !== 'string' || !isIdentity(identity)) throw bad();
+  if (!Array.isArray(valueLog) || !valueLog.every(isReference)) throw bad();
+  const lower = fromHex(fields['lower']);
+  const upper = fromHex(fields['upper']);
+  if (lower === undefined || upper === undefined || typeof options !== 'object' || options === null)
+    throw bad();
+  const meta: TableMeta = { ...numbers, bytes, identity, lower, upper, valueLog };
+  return { meta, options: options as TableOptionsRecord };
+}
+
+function isReference(value: unknown): value is ValueLogReference {
+  const reference = value as Partial<Record<keyof ValueLogReference, unknown>> | null;
+  return (
+    typeof reference === 'object' &&
+    reference !== null &&
+    Number.isSafeInteger(reference.fileNumber) &&
+    Number.isSafeInteger(reference.bytes) &&
+    Number.isSafeInteger(reference.count)
+  );
+}
+
+function toHex(bytes: Uint8Array): string {
+  let text = '';
+  for (const byte of bytes) text += byte.toString(16).padStart(2, '0');
+  return text;
+}
+
+function fromHex(text: unknown): Uint8Array | undefined {
+  if (typeof text !== 'string' || text.length % 2 !== 0 || !/^[0-9a-f]*$/.test(text))
+    return undefined;
+  const bytes = new Uint8Array(text.length / 2);
+  for (let i = 0; i < bytes.length; i++)
+    bytes[i] = Number.parseInt(text.slice(2 * i, 2 * i + 2), 16);
+  return bytes;
+}

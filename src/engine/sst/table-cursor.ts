@@ -1,0 +1,284 @@
+/**
+ * A cursor over one table: all entries in internal order, both ways.
+ *
+ * Everything it exposes lies in private memory: a block found in the cache is copied (0.1 us for 4 KiB), so
+ * that no eviction, whoever caused it, can change a key or value before the cursor's next move.
+ * Blocks not cached are read several at a time, 16 KiB first and twice as much with each further read in
+ * the same direction, up to `readaheadBytes`. Only the first 64 KiB behind a seek enter the cache: short scans
+ * of hot ranges are kept, long ones do not push anything out.
+ *
+ * A target passed to seek must not lie in the cursor's own keyBytes, which the search overwrites.
+ * Holds the index it was made with, even when the table drops it meanwhile.
+ */
+import { compareArrays, equalBytes } from '../../base/bytes.js';
+import { KIB } from '../../base/limits.js';
+import type { BlockCache, BlockOwner } from '../cache/block-cache.js';
+import type { EntryCursor } from '../iterators/entry-cursor.js';
+import { BlockCursor } from './block-cursor.js';
+import type { BlockIndex } from './block-index.js';
+import { CODEC_NONE } from './codec.js';
+import { BLOCK_TRAILER_BYTES } from './format.js';
+import type { TableFile } from './table-file.js';
+
+export interface TableCursorOptions {
+  /** Largest read ahead, bytes; 0 reads block by block. */
+  readonly readaheadBytes?: number;
+  /** Whether blocks read at the start of a scan enter the cache. */
+  readonly fillCache?: boolean;
+}
+
+const READAHEAD_BYTES_DEFAULT = 256 * KIB;
+const READAHEAD_BYTES_FIRST = 16 * KIB;
+/** Bytes read since a seek that may enter the cache. */
+const FILL_BYTES_MAX = 64 * KIB;
+const EMPTY: Uint8Array = new Uint8Array(0);
+
+export class TableCursor extends BlockCursor implements EntryCursor {
+  readonly #file: TableFile;
+  readonly #index: BlockIndex;
+  readonly #cache: BlockCache;
+  readonly #owner: BlockOwner;
+  readonly #readaheadMax: number;
+  readonly #fillCache: boolean;
+  /** Current block; nothing is read before the first move. */
+  #block = -1;
+  /** Stored blocks [windowFirst, windowEnd) lie in #buffer from 0; empty when it holds a cached block's copy. */
+  #windowFirst = 0;
+  #windowEnd = 0;
+  #buffer: Uint8Array = EMPTY;
+  /** Payload of a compressed block. */
+  #restored: Uint8Array = EMPTY;
+  #readBytes = 0;
+  #bytesSinceSeek = 0;
+  #isClosed = false;
+
+  /** Made by TableReader.newCursor. */
+  constructor(
+    file: TableFile,
+    index: BlockIndex,
+    cache: BlockCache,
+    owner: BlockOwner,
+    options: TableCursorOptions,
+  ) {
+    super();
+    this.#file = file;
+    this.#index = index;
+    this.#cache = cache;
+    this.#owner = owner;
+    this.#readaheadMax = options.readaheadBytes ?? READAHEAD_BYTES_DEFAULT;
+    this.#fillCache = options.fillCache ?? true;
+  }
+
+  seek(key: Uint8Array, start: number, length: number): void {
+    this.#restartReadahead();
+    const block = this.#index.find(key, start, length);
+    this.valid = false;
+    if (block === this.#index.count) return;
+    this.#enter(block, true);
+    if (this.seekInBlock(key, start, length)) this.valid = true;
+    else this.#enterNext();
+  }
+
+  seekBefore(key: Uint8Array, start: number, length: number): void {
+    this.#restartReadahead();
+    const block = this.#index.find(key, start, length);
+    if (block === this.#index.count) {
+      this.last();
+      return;
+    }
+    this.valid = false;
+    this.#enter(block, false);
+    if (!this.seekInBlock(key, start, length)) {
+      this.lastInBlock();
+      this.valid = true;
+    } else if (this.prevInBlock()) {
+      this.valid = true;
+    } else {
+      this.#enterPrevious();
+    }
+  }
+
+  first(): void {
+    this.#restartReadahead();
+    this.#block = -1;
+    this.#enterNext();
+  }
+
+  last(): void {
+    this.#restartReadahead();
+    this.#block = this.#index.count;
+    this.#enterPrevious();
+  }
+
+  next(): void {
+    if (!this.parseEntry()) this.#enterNext();
+  }
+
+  prev(): void {
+    if (!this.prevInBlock()) this.#enterPrevious();
+  }
+
+  /** To the first entry of the next key: skips older versions of the current one. Requires valid. */
+  nextKey(): void {
+    for (;;) {
+      const shared = this.peekShared();
+      if (shared > 0) {
+        const isSameKey = shared === this.keyLength;
+        this.parseEntry();
+        if (!isSameKey) return;
+        continue;
+      }
+      // A restart point or the next block: the entry does not say whether the key is the same.
+      const key = this.keyBytes.slice(0, this.keyLength);
+      if (shared < 0) this.#skipBlocksOf(key);
+      this.next();
+      if (
+        !this.valid ||
+        this.keyLength !== key.length ||
+        !equalBytes(this.keyBytes, 0, key, 0, key.length)
+      )
+        return;
+    }
+  }
+
+  close(): void {
+    this.valid = false;
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.#cache.buffers.give(this.#buffer);
+    this.#cache.buffers.give(this.#restored);
+    this.#buffer = EMPTY;
+    this.#restored = EMPTY;
+    this.valueBytes = EMPTY;
+    this.#windowEnd = 0;
+  }
+
+  protected damaged(what: string): never {
+    this.valid = false;
+    throw this.#file.damage(what, this.#index.offsets[this.#block] ?? 0);
+  }
+
+  #restartReadahead(): void {
+    this.#readBytes = 0;
+    this.#bytesSinceSeek = 0;
+  }
+
+  #enterNext(): void {
+    this.valid = false;
+    if (this.#block + 1 >= this.#index.count) return;
+    this.#enter(this.#block + 1, true);
+    if (!this.parseEntry()) this.damaged('data block is empty');
+    this.valid = true;
+  }
+
+  #enterPrevious(): void {
+    this.valid = false;
+    if (this.#block <= 0) return;
+    this.#enter(this.#block - 1, false);
+    this.lastInBlock();
+    this.valid = true;
+  }
+
+  /** Moves #block over blocks that hold nothing but versions of the key that ends it. */
+  #skipBlocksOf(key: Uint8Array): void {
+    const index = this.#index;
+    while (
+      this.#block + 1 < index.count &&
+      index.continues[this.#block] === 1 &&
+      compareArrays(index.separator(this.#block + 1), key) === 0
+    ) {
+      this.#block++;
+      // The block it stands on is over: next() goes on behind #block.
+    }
+  }
+
+  /** Makes a block current, before its first entry. */
+  #enter(block: number, isForward: boolean): void {
+    this.#block = block;
+    if (block < this.#windowFirst || block >= this.#windowEnd) {
+      const slot = this.#owner.id === -1 ? -1 : (this.#owner.slots[block] as number);
+      if (slot >= 0) {
+        this.#enterCached(slot);
+        return;
+      }
+      this.#cache.countMiss(this.#owner.levelClass);
+      this.#readWindow(block, isForward);
+    }
+    this.#enterStored(block);
+  }
+
+  #enterCached(slot: number): void {
+    const cache = this.#cache;
+    cache.touch(slot, this.#owner.levelClass);
+    const length = cache.lengthOf(slot);
+    const start = cache.startOf(slot);
+    this.#windowEnd = 0;
+    this.#ensureBuffer(length);
+    this.#buffer.set(cache.bytesOf(slot).subarray(start, start + length));
+    this.openBlock(this.#buffer, 0, length);
+  }
+
+  /** Reads `block` and as many neighbours in the direction of travel as the readahead allows. */
+  #readWindow(block: number, isForward: boolean): void {
+    const { offsets, count } = this.#index;
+    const doubled = this.#readBytes === 0 ? READAHEAD_BYTES_FIRST : 2 * this.#readBytes;
+    this.#readBytes = Math.min(doubled, this.#readaheadMax);
+    let first = block;
+    let end = block + 1;
+    if (isForward) {
+      const limit = (offsets[block] as number) + this.#readBytes;
+      while (end < count && (offsets[end + 1] as number) <= limit) end++;
+    } else {
+      const limit = (offsets[end] as number) - this.#readBytes;
+      while (first > 0 && (offsets[first - 1] as number) >= limit) first--;
+    }
+    const offset = offsets[first] as number;
+    const length = (offsets[end] as number) - offset;
+    this.#windowEnd = 0;
+    this.#ensureBuffer(length);
+    this.#file.read(this.#buffer, 0, length, offset);
+    this.#bytesSinceSeek += length;
+    this.#windowFirst = first;
+    this.#windowEnd = end;
+  }
+
+  /** Enters a block of the window: checks it, restores it when compressed, and caches it at the start of a scan. */
+  #enterStored(block: number): void {
+    const { offsets } = this.#index;
+    const offset = offsets[block] as number;
+    const size = (offsets[block + 1] as number) - offset;
+    const start = offset - (offsets[this.#windowFirst] as number);
+    const codec = this.#file.check(this.#buffer, start, size, offset);
+    if (codec === CODEC_NONE) {
+      this.openBlock(this.#buffer, start, size - BLOCK_TRAILER_BYTES);
+    } else {
+      const length = this.#file.payloadLength(codec, this.#buffer, start, size, offset);
+      this.#ensureRestored(length);
+      this.#file.restore(codec, this.#buffer, start, size, offset, this.#restored, 0, length);
+      this.openBlock(this.#restored, 0, length);
+    }
+    if (this.#fillCache && this.#bytesSinceSeek <= FILL_BYTES_MAX) this.#fill(block);
+  }
+
+  #fill(block: number): void {
+    const owner = this.#owner;
+    if (owner.id === -1 || (owner.slots[block] as number) >= 0) return;
+    const slot = this.#cache.reserve(owner, block, this.blockLength);
+    if (slot < 0) return;
+    const payload = this.valueBytes.subarray(this.blockStart, this.blockStart + this.blockLength);
+    this.#cache.bytesOf(slot).set(payload, this.#cache.startOf(slot));
+  }
+
+  /** Makes room; the content is lost. */
+  #ensureBuffer(length: number): void {
+    if (this.#buffer.length >= length) return;
+    this.#cache.buffers.give(this.#buffer);
+    this.#buffer = this.#cache.buffers.take(length);
+  }
+
+  #ensureRestored(length: number): void {
+    if (this.#restored.length >= length) return;
+    this.#cache.buffers.give(this.#restored);
+    this.#restored = this.#cache.buffers.take(length);
+  }
+}

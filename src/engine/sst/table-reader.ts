@@ -1,0 +1,429 @@
+/**
+ * One open table. The file stays open; index and filter are loaded at the first use and may be dropped to
+ * stay within a budget (cache/table-cache.ts); data blocks live in the block cache.
+ *
+ * `get` is the hottest path of the product: filter, index and block are flat arrays, a block in the cache is
+ * found by one array read, and nothing is allocated.
+ *
+ * Owned by one thread. `close` is called by whoever opened it, when no version refers to the table.
+ */
+import { assert } from '../../base/assert.js';
+import type { Fs, FsFile } from '../../base/env.js';
+import { CorruptionError } from '../../base/errors.js';
+import { BlockOwner, type BlockCache } from '../cache/block-cache.js';
+import type { KeyBuffer } from '../key.js';
+import type { RangeTombstone } from '../range-tombstones.js';
+import type { TableMeta } from '../table-meta.js';
+import { BlockIndex } from './block-index.js';
+import {
+  isDataBlock,
+  SEARCH_DAMAGED,
+  SEARCH_END,
+  SEARCH_FOUND,
+  searchBlock,
+} from './block-search.js';
+import { filterMayContain, FILTER_LINE_BYTES, isFilter } from './bloom.js';
+import { type Codec, CODEC_NONE } from './codec.js';
+import {
+  BLOCK_TRAILER_BYTES,
+  decodeFooter,
+  type Footer,
+  FOOTER_BYTES,
+  identityLow,
+} from './format.js';
+import type { LookupResult } from './lookup-result.js';
+import { decodeProperties, type TableOptionsRecord } from './properties.js';
+import { TableCursor, type TableCursorOptions } from './table-cursor.js';
+import { TableFile } from './table-file.js';
+import { verifyTable, type VerifyProgress } from './table-verify.js';
+import { decodeRangeTombstones } from './tombstone-block.js';
+
+/** Told when a table's index and filter enter memory; answers by dropping those of others. */
+export interface IndexBudget {
+  indexLoaded(reader: TableReader): void;
+  indexDropped(reader: TableReader): void;
+}
+
+export interface TableReaderOptions {
+  /** Codecs to prefer over the built-in ones. */
+  readonly codecs?: readonly Codec[];
+}
+
+/** Where a data block lies and what it holds; for inspection. */
+export interface BlockInfo {
+  readonly number: number;
+  readonly offset: number;
+  /** Stored bytes, trailer included. */
+  readonly size: number;
+  /** Bytes of the payload when restored. */
+  readonly payloadBytes: number;
+  readonly codec: number;
+  readonly separator: Uint8Array;
+  readonly continues: boolean;
+}
+
+/** Index and filter in memory. */
+class LoadedIndex {
+  readonly blocks: BlockIndex;
+  readonly filter: Uint8Array;
+  readonly filterLines: number;
+  readonly filterProbes: number;
+  readonly bytes: number;
+
+  constructor(blocks: BlockIndex, filter: Uint8Array) {
+    this.blocks = blocks;
+    this.filter = filter;
+    this.filterLines = Math.floor(filter.length / FILTER_LINE_BYTES);
+    this.filterProbes = filter[filter.length - 1] as number;
+    this.bytes = blocks.bytes + filter.length;
+  }
+}
+
+const NO_OPTIONS: TableReaderOptions = {};
+const NO_CURSOR_OPTIONS: TableCursorOptions = {};
+
+export class TableReader {
+  readonly meta: TableMeta;
+  readonly path: string;
+  /** Set at every use of the index, cleared by the index budget's clock. */
+  wasIndexUsed: boolean;
+  /** Set and cleared by the index budget that counts this table. */
+  indexBudget: IndexBudget | undefined;
+  readonly #file: TableFile;
+  readonly #footer: Footer;
+  readonly #cache: BlockCache;
+  readonly #owner: BlockOwner;
+  #loaded: LoadedIndex | undefined;
+  #tombstones: readonly RangeTombstone[] | undefined;
+  /** The block that #fetch made current. */
+  #blockBytes: Uint8Array;
+  #blockStart: number;
+  #blockLength: number;
+  #isClosed: boolean;
+
+  private constructor(
+    file: FsFile,
+    footer: Footer,
+    meta: TableMeta,
+    cache: BlockCache,
+    options: TableReaderOptions,
+  ) {
+    this.meta = meta;
+    this.path = file.path;
+    this.wasIndexUsed = false;
+    this.indexBudget = undefined;
+    this.#file = new TableFile(file, identityLow(footer.identity), options.codecs ?? []);
+    this.#footer = footer;
+    this.#cache = cache;
+    this.#owner = new BlockOwner(1);
+    this.#loaded = undefined;
+    this.#tombstones = undefined;
+    this.#blockBytes = new Uint8Array(0);
+    this.#blockStart = 0;
+    this.#blockLength = 0;
+    this.#isClosed = false;
+  }
+
+  /**
+   * Opens a table that the manifest describes; reads the footer only.
+   * @throws CorruptionError when the file is not that table, IoError, FormatError.
+   */
+  static open(
+    fs: Fs,
+    path: string,
+    meta: TableMeta,
+    cache: BlockCache,
+    options: TableReaderOptions = NO_OPTIONS,
+  ): TableReader {
+    const file = fs.open(path, 'read');
+    try {
+      const length = file.size();
+      if (length !== meta.bytes)
+        throw mismatch('table length differs from the manifest', path, meta.bytes, length);
+      const footer = readFooter(file, length);
+      if (footer.identity !== meta.identity) {
+        throw mismatch(
+          'table identity differs from the manifest',
+          path,
+          meta.identity,
+          footer.identity,
+        );
+      }
+      if (footer.fileNumber !== meta.fileNumber) {
+        throw mismatch(
+          'table number differs from the manifest',
+          path,
+          meta.fileNumber,
+          footer.fileNumber,
+        );
+      }
+      return new TableReader(file, footer, meta, cache, options);
+    } catch (error) {
+      file.close();
+      throw error;
+    }
+  }
+
+  /**
+   * Opens a table by itself, taking its description from its properties: for inspection and import.
+   * @throws CorruptionError, IoError, FormatError.
+   */
+  static openAlone(
+    fs: Fs,
+    path: string,
+    cache: BlockCache,
+    options: TableReaderOptions = NO_OPTIONS,
+  ): TableReader {
+    const file = fs.open(path, 'read');
+    try {
+      const footer = readFooter(file, file.size());
+      const tableFile = new TableFile(file, identityLow(footer.identity), []);
+      const payload = tableFile.readPart(footer.properties, cache.buffers);
+      const { meta } = decodeProperties(payload, footer.bytes, path, footer.properties.offset);
+      if (meta.identity !== footer.identity || meta.fileNumber !== footer.fileNumber) {
+        throw tableFile.damage('table properties name another table', footer.properties.offset);
+      }
+      return new TableReader(file, footer, meta, cache, options);
+    } catch (error) {
+      file.close();
+      throw error;
+    }
+  }
+
+  /** Memory of index and filter now, bytes; 0 when they are not loaded. */
+  get indexBytes(): number {
+    return this.#loaded === undefined ? 0 : this.#loaded.bytes;
+  }
+
+  get blockCount(): number {
+    return this.#footer.blockCount;
+  }
+
+  /** Tells the metrics which level the table is in. */
+  setLevel(level: number): void {
+    this.#owner.levelClass = level === 0 ? 0 : 1;
+  }
+
+  /** False when the table holds no entry for a key with this hash. */
+  mayContain(hash: number): boolean {
+    const loaded = this.#loaded ?? this.#load();
+    this.wasIndexUsed = true;
+    return filterMayContain(loaded.filter, loaded.filterLines, loaded.filterProbes, hash);
+  }
+
+  /**
+   * The first entry of exactly this key with seq <= seqMax and version <= versionMax, in internal order;
+   * deletes count. Fills `out` and returns true, or returns false. Range tombstones are not looked at.
+   * @throws CorruptionError, IoError.
+   */
+  get(key: KeyBuffer, seqMax: number, versionMax: number, out: LookupResult): boolean {
+    const loaded = this.#loaded ?? this.#load();
+    this.wasIndexUsed = true;
+    if (!filterMayContain(loaded.filter, loaded.filterLines, loaded.filterProbes, key.hash))
+      return false;
+    const blocks = loaded.blocks;
+    const cache = this.#cache;
+    const owner = this.#owner;
+    for (let block = blocks.find(key.bytes, 0, key.length); block < blocks.count; block++) {
+      const slot = owner.slots[block] as number;
+      let answer: number;
+      if (slot >= 0) {
+        cache.touch(slot, owner.levelClass);
+        answer = searchBlock(
+          cache.bytesOf(slot),
+          cache.startOf(slot),
+          cache.lengthOf(slot),
+          key,
+          seqMax,
+          versionMax,
+          out,
+        );
+      } else {
+        this.#fetch(blocks, block);
+        answer = searchBlock(
+          this.#blockBytes,
+          this.#blockStart,
+          this.#blockLength,
+          key,
+          seqMax,
+          versionMax,
+          out,
+        );
+      }
+      if (answer === SEARCH_FOUND) return true;
+      if (answer === SEARCH_DAMAGED)
+        throw this.#file.damage('data block is malformed', blocks.offsets[block] as number);
+      if (answer !== SEARCH_END || blocks.continues[block] === 0) return false;
+    }
+    return false;
+  }
+
+  /** A cursor, not positioned. The caller closes it before the table. */
+  newCursor(options: TableCursorOptions = NO_CURSOR_OPTIONS): TableCursor {
+    const loaded = this.#loaded ?? this.#load();
+    this.wasIndexUsed = true;
+    return new TableCursor(this.#file, loaded.blocks, this.#cache, this.#owner, options);
+  }
+
+  /** Sorted by lower bound; read once and kept. @throws CorruptionError */
+  rangeTombstones(): readonly RangeTombstone[] {
+    if (this.#tombstones === undefined) {
+      const part = this.#footer.tombstones;
+      this.#tombstones = decodeRangeTombstones(this.#readPart(part), this.path, part.offset);
+    }
+    return this.#tombstones;
+  }
+
+  /** What the file says about itself. @throws CorruptionError */
+  properties(): { meta: TableMeta; options: TableOptionsRecord } {
+    const part = this.#footer.properties;
+    return decodeProperties(this.#readPart(part), this.#footer.bytes, this.path, part.offset);
+  }
+
+  /** The data blocks in order, each checked. @throws CorruptionError at a damaged one. */
+  *blocks(): Generator<BlockInfo, void, void> {
+    const index = (this.#loaded ?? this.#load()).blocks;
+    for (let number = 0; number < index.count; number++) yield this.#describeBlock(index, number);
+  }
+
+  #describeBlock(index: BlockIndex, number: number): BlockInfo {
+    const offset = index.offsets[number] as number;
+    const size = (index.offsets[number + 1] as number) - offset;
+    const stored = this.#cache.buffers.scratch(0, size);
+    this.#file.read(stored, 0, size, offset);
+    const codec = this.#file.check(stored, 0, size, offset);
+    const payloadBytes = this.#file.payloadLength(codec, stored, 0, size, offset);
+    const continues = index.continues[number] === 1;
+    return {
+      number,
+      offset,
+      size,
+      payloadBytes,
+      codec,
+      separator: index.separator(number),
+      continues,
+    };
+  }
+
+  /** Checks the whole file; returns the damage found, nothing for a sound table. @throws IoError, FormatError */
+  verify(onProgress: VerifyProgress = ignoreProgress): readonly CorruptionError[] {
+    return verifyTable(this.#file, this.#footer, this.meta, this.#cache.buffers, onProgress);
+  }
+
+  /** Forgets index and filter; the next use reads them again. Cursors keep what they have. */
+  dropIndex(): void {
+    if (this.#loaded === undefined) return;
+    this.indexBudget?.indexDropped(this);
+    this.#loaded = undefined;
+  }
+
+  /** Closes the file and frees the cache. Idempotent. */
+  close(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.dropIndex();
+    this.#cache.drop(this.#owner);
+    this.#file.close();
+  }
+
+  #readPart(part: Footer['index']): Uint8Array {
+    return this.#file.readPart(part, this.#cache.buffers);
+  }
+
+  #load(): LoadedIndex {
+    assert(!this.#isClosed, 'table reader: used after close');
+    const { filter, index, blockCount } = this.#footer;
+    const filterPayload = this.#readPart(filter);
+    if (!isFilter(filterPayload))
+      throw this.#file.damage('table filter is malformed', filter.offset);
+    const blocks = BlockIndex.decode(
+      this.#readPart(index),
+      filter.offset,
+      blockCount,
+      this.path,
+      index.offset,
+    );
+    const loaded = new LoadedIndex(blocks, filterPayload);
+    if (this.#owner.id === -1) this.#cache.attach(this.#owner, blockCount);
+    this.#loaded = loaded;
+    this.indexBudget?.indexLoaded(this);
+    return loaded;
+  }
+
+  /** Reads a block that is not cached, into the cache when it takes it, and makes it current. */
+  #fetch(index: BlockIndex, block: number): void {
+    const offset = index.offsets[block] as number;
+    const size = (index.offsets[block + 1] as number) - offset;
+    this.#cache.countMiss(this.#owner.levelClass);
+    if (this.#footer.codec === CODEC_NONE) this.#fetchPlain(block, offset, size);
+    else this.#fetchCompressed(block, offset, size);
+  }
+
+  /** Reads straight into the slot. */
+  #fetchPlain(block: number, offset: number, size: number): void {
+    const cache = this.#cache;
+    const slot = cache.reserve(this.#owner, block, size);
+    const bytes = slot < 0 ? cache.buffers.scratch(1, size) : cache.bytesOf(slot);
+    const start = slot < 0 ? 0 : cache.startOf(slot);
+    const length = size - BLOCK_TRAILER_BYTES;
+    try {
+      this.#file.read(bytes, start, size, offset);
+      const codec = this.#file.check(bytes, start, size, offset);
+      if (codec !== CODEC_NONE || !isDataBlock(bytes, start, length)) {
+        throw this.#file.damage('data block is malformed', offset);
+      }
+    } catch (error) {
+      if (slot >= 0) cache.release(slot);
+      throw error;
+    }
+    if (slot >= 0) cache.setLength(slot, length);
+    this.#setBlock(bytes, start, length);
+  }
+
+  #fetchCompressed(block: number, offset: number, size: number): void {
+    const cache = this.#cache;
+    const stored = cache.buffers.scratch(0, size);
+    this.#file.read(stored, 0, size, offset);
+    const codec = this.#file.check(stored, 0, size, offset);
+    const length = this.#file.payloadLength(codec, stored, 0, size, offset);
+    const slot = cache.reserve(this.#owner, block, length);
+    const bytes = slot < 0 ? cache.buffers.scratch(1, length) : cache.bytesOf(slot);
+    const start = slot < 0 ? 0 : cache.startOf(slot);
+    try {
+      if (codec === CODEC_NONE) bytes.set(stored.subarray(0, length), start);
+      else this.#file.restore(codec, stored, 0, size, offset, bytes, start, length);
+      if (!isDataBlock(bytes, start, length))
+        throw this.#file.damage('data block is malformed', offset);
+    } catch (error) {
+      if (slot >= 0) cache.release(slot);
+      throw error;
+    }
+    this.#setBlock(bytes, start, length);
+  }
+
+  #setBlock(bytes: Uint8Array, start: number, length: number): void {
+    this.#blockBytes = bytes;
+    this.#blockStart = start;
+    this.#blockLength = length;
+  }
+}
+
+function ignoreProgress(): void {}
+
+function readFooter(file: FsFile, length: number): Footer {
+  const offset = length - FOOTER_BYTES;
+  if (offset < 0)
+    throw new CorruptionError('table file is cut', { file: file.path, offset: length });
+  const bytes = new Uint8Array(FOOTER_BYTES);
+  const count = file.read(bytes, 0, FOOTER_BYTES, offset);
+  return decodeFooter(bytes.subarray(0, count), file.path, offset);
+}
+
+function mismatch(
+  what: string,
+  file: string,
+  expected: string | number,
+  actual: string | number,
+): CorruptionError {
+  return new CorruptionError(what, { file, offset: 0, expected, actual });
+}

@@ -1,0 +1,263 @@
+/**
+ * The stats object (docs/stats.md): field names are those that operators of the Go system know. Figures
+ * that only a running process has are null where a stopped directory is inspected.
+ */
+import type { Background } from './background.js';
+import type { CompactionRunner } from './compaction-runner.js';
+import type { Core } from './core.js';
+import type { Options } from './options.js';
+import type { ReadState } from './read-view.js';
+import type { SnapshotRegistry } from './snapshot.js';
+import { type TableMeta, valueLogBytes } from './table-meta.js';
+import type { SegmentReport } from './vlog/gc-picker.js';
+import type { WriteQueue } from './write-queue.js';
+
+export interface StatsInput {
+  readonly core: Core;
+  readonly options: Options;
+  readonly state: ReadState;
+  readonly queue: WriteQueue | undefined;
+  readonly background: Background | undefined;
+  readonly compaction: CompactionRunner | undefined;
+  readonly snapshots: SnapshotRegistry;
+  readonly openScans: number;
+  readonly uptimeMs: number;
+}
+
+export interface LevelStats {
+  readonly level: number;
+  readonly tables: number;
+  readonly size_bytes: number;
+  readonly value_bytes: number;
+  readonly stale_bytes: number;
+  readonly entries: number;
+  readonly tombstones: number;
+  readonly range_tombstones: number;
+  readonly score: number | null;
+  readonly target_bytes: number | null;
+  readonly value_density: number;
+}
+
+/** Level figures from table metas alone. */
+export function levelStats(
+  levels: readonly (readonly TableMeta[])[],
+  input?: CompactionRunner,
+): LevelStats[] {
+  const shape = input?.shape();
+  return levels.map((tables, level) => {
+    const sum = (pick: (meta: TableMeta) => number): number =>
+      tables.reduce((total, meta) => total + pick(meta), 0);
+    const sizeBytes = sum((meta) => meta.bytes);
+    const valueBytes = sum(valueLogBytes);
+    return {
+      level,
+      tables: tables.length,
+      size_bytes: sizeBytes,
+      value_bytes: valueBytes,
+      stale_bytes: sum((meta) => meta.staleBytes),
+      entries: sum((meta) => meta.entries),
+      tombstones: sum((meta) => meta.tombstones),
+      range_tombstones: sum((meta) => meta.rangeTombstones),
+      score: shape?.scores[level]?.score ?? null,
+      target_bytes: shape?.scores[level]?.target ?? null,
+      value_density: sizeBytes + valueBytes === 0 ? 0 : valueBytes / (sizeBytes + valueBytes),
+    };
+  });
+}
+
+export type Stats = ReturnType<typeof collectStats>;
+
+/** Value density from which the alert is raised. */
+const VALUE_DENSITY_ALERT = 0.6;
+
+export function collectStats(input: StatsInput) {
+  const { core, options, state, snapshots } = input;
+  const version = state.tree.version;
+  const levels = levelStats(version.levels, input.compaction);
+  const memtables = [state.active, ...state.sealed];
+  const segments = input.compaction?.report(options.valueLogGcRatio) ?? [];
+  return {
+    entries:
+      levels.reduce((sum, level) => sum + level.entries, 0) +
+      memtables.reduce((sum, memtable) => sum + memtable.memtable.figures().entries, 0),
+    uptime_ms: input.uptimeMs,
+    flush: flushStats(input),
+    compaction: compactionStats(input),
+    value_log: valueLogStats(segments, input),
+    wal: walStats(input),
+    raft: {
+      group_count: 0,
+      lagging_groups: 0,
+      min_log_segment: 0,
+      max_log_segment: 0,
+      max_lag_segments: 0,
+      lag_warn_threshold: 0,
+      lag_warning: false,
+    },
+    write: writeStats(input),
+    region: { total: 0, new: 0, running: 0, removing: 0, tombstone: 0, other: 0 },
+    hot: { write_keys: [], write_ring: null },
+    cache: cacheStats(input),
+    lsm: lsmStats(levels),
+    memtable: {
+      kind: options.memtable,
+      count: memtables.length,
+      active_bytes: state.active.usedBytes,
+      bytes: memtables.reduce((sum, memtable) => sum + memtable.usedBytes, 0),
+      arena_bytes: core.pool.inspect().bytes,
+    },
+    readers: {
+      snapshots: snapshots.count,
+      oldest_snapshot_ms: snapshots.oldestMs() ?? null,
+      scans: input.openScans,
+    },
+    recovery: core.report,
+  };
+}
+
+function flushStats({ background }: StatsInput) {
+  const counters = background?.counters;
+  return {
+    pending: background?.sealedCount ?? 0,
+    queue_length: background?.sealedCount ?? 0,
+    active: background?.isFlushing === true ? 1 : 0,
+    wait_ms: counters?.flushWaitMs ?? 0,
+    last_wait_ms: counters?.lastFlushWaitMs ?? 0,
+    max_wait_ms: counters?.maxFlushWaitMs ?? 0,
+    build_ms: counters?.flushMs ?? 0,
+    last_build_ms: counters?.lastFlushMs ?? 0,
+    max_build_ms: counters?.maxFlushMs ?? 0,
+    release_ms: 0,
+    last_release_ms: 0,
+    max_release_ms: 0,
+    completed: counters?.flushes ?? 0,
+    failed: counters?.flushFailures ?? 0,
+  };
+}
+
+function compactionStats({ background, compaction }: StatsInput) {
+  const counters = background?.counters;
+  const scores = compaction?.shape().scores ?? [];
+  const error = background?.failure;
+  return {
+    backlog: scores.filter((level) => level.score >= 1).length,
+    max_score: scores.reduce((max, level) => Math.max(max, level.score), 0),
+    active: background?.isCompacting === true ? 1 : 0,
+    runs: counters?.compactions ?? 0,
+    failed: counters?.compactionFailures ?? 0,
+    total_ms: counters?.compactionMs ?? 0,
+    last_duration_ms: counters?.lastCompactionMs ?? 0,
+    max_duration_ms: counters?.maxCompactionMs ?? 0,
+    last_error: error instanceof Error ? error.message : null,
+    ingest_runs: 0,
+    ingest_merge_runs: 0,
+    ingest_ms: 0,
+    ingest_merge_ms: 0,
+    ingest_tables: 0,
+    ingest_merge_tables: 0,
+    bytes_read: compaction?.counters.bytesRead ?? 0,
+    bytes_written: compaction?.counters.bytesWritten ?? 0,
+    dropped_shadowed: compaction?.counters.droppedShadowed ?? 0,
+    dropped_covered: compaction?.counters.droppedCovered ?? 0,
+    dropped_expired: compaction?.counters.droppedExpired ?? 0,
+    dropped_tombstones: compaction?.counters.droppedTombstones ?? 0,
+    moves: compaction?.counters.moves ?? 0,
+    by_reason: compaction?.counters.byReason ?? {},
+  };
+}
+
+function valueLogStats(segments: readonly SegmentReport[], { core, compaction }: StatsInput) {
+  return {
+    segments: segments.length,
+    bytes: segments.reduce((sum, segment) => sum + segment.bytes, 0),
+    live_bytes: segments.reduce((sum, segment) => sum + segment.liveBytes, 0),
+    garbage_bytes: segments.reduce((sum, segment) => sum + segment.garbageBytes, 0),
+    pending_deletes: segments.filter((segment) => segment.verdict === 'remove').length,
+    discard_queue: 0,
+    reads: core.tree.valueLog.reads,
+    read_bytes: core.tree.valueLog.readBytes,
+    heads: {
+      '0': { fid: core.valueLog.activeNumber ?? null, offset: core.valueLog.activeBytes },
+    },
+    gc: {
+      gc_runs: compaction?.counters.gcRuns ?? 0,
+      segments_removed: compaction?.counters.gcSegmentsRemoved ?? 0,
+      bytes_moved: compaction?.counters.valueLogBytesWritten ?? 0,
+    },
+  };
+}
+
+function walStats({ core, state }: StatsInput) {
+  return {
+    active_segment: state.active.logNumber,
+    segment_count: core.tree.manifest.version.wals.size,
+    active_size: state.active.wal?.bytes ?? 0,
+    segments_removed: core.segmentsDeleted,
+    record_counts: {
+      entries: state.active.wal?.counts.records[1] ?? 0,
+      raft_entries: 0,
+      raft_states: 0,
+      raft_snapshots: 0,
+      other: 0,
+    },
+    segments_with_raft_records: 0,
+    removable_raft_segments: 0,
+    typed_record_ratio: 0,
+    typed_record_warning: false,
+    typed_record_reason: '',
+    auto_gc_runs: 0,
+    auto_gc_removed: 0,
+    auto_gc_last_unix: 0,
+  };
+}
+
+function writeStats({ queue, background }: StatsInput) {
+  const counters = queue?.counters;
+  const pressure = background?.pressure();
+  const groups = Math.max(1, counters?.groups ?? 0);
+  return {
+    queue_depth: queue?.waiting ?? 0,
+    queue_entries: queue?.waiting ?? 0,
+    queue_bytes: queue?.waitingBytes ?? 0,
+    batches_total: counters?.groups ?? 0,
+    entries_total: counters?.entries ?? 0,
+    bytes_total: counters?.bytes ?? 0,
+    avg_batch_entries: (counters?.entries ?? 0) / groups,
+    avg_batch_bytes: (counters?.bytes ?? 0) / groups,
+    sync_count: counters?.syncs ?? 0,
+    avg_sync_batch: (counters?.groupsSynced ?? 0) / Math.max(1, counters?.syncs ?? 0),
+    throttle_active: pressure !== undefined && pressure.mode !== 'none',
+    slowdown_active: pressure?.mode === 'slowdown',
+    throttle_mode: pressure?.mode ?? 'none',
+    throttle_reason: pressure?.reason ?? '',
+    stall_count: counters?.stalls ?? 0,
+    stall_ms: counters?.stallMs ?? 0,
+    delayed_ms: counters?.delayedMs ?? 0,
+    hot_key_limited: 0,
+    is_failed: queue?.isFailed ?? false,
+  };
+}
+
+function cacheStats({ core }: StatsInput) {
+  const cache = core.blockCache.stats();
+  const rate = (hits: number, misses: number): number =>
+    hits + misses === 0 ? 0 : hits / (hits + misses);
+  return {
+    block_l0_hit_rate: rate(cache.hitsL0, cache.missesL0),
+    block_l1_hit_rate: rate(cache.hitsOther, cache.missesOther),
+    index_hit_rate: 1,
+    iterator_reused: 0,
+    block: cache,
+    index: core.tableCache.stats(),
+  };
+}
+
+function lsmStats(levels: readonly LevelStats[]) {
+  const densest = levels.reduce((max, level) => Math.max(max, level.value_density), 0);
+  return {
+    levels,
+    value_bytes_total: levels.reduce((sum, level) => sum + level.value_bytes, 0),
+    value_density_max: densest,
+    value_density_alert: densest > VALUE_DENSITY_ALERT,
+  };
+}

@@ -1,0 +1,61 @@
+/**
+ * The public API of `nokv`: an embedded, persistent key-value store.
+ *
+ * @example
+ * import { open } from 'nokv';
+ * const db = await open('./data');
+ * await db.put('hello', 'world');
+ * console.log(new TextDecoder().decode(db.get('hello')));
+ * await db.close();
+ */
+import { type Db, openDb } from './engine/db.js';
+import type { OpenOptions } from './engine/options.js';
+import { createNodeEnv } from './env/node-env.js';
+
+/**
+ * Opens the database in `workdir`, creating it when it is not there.
+ * @throws LockedError when another process holds it, CorruptionError, FormatError, ModeError, IoError,
+ * NokvError with code NOKV_INVALID for a bad option; docs/errors.md
+ */
+export function open(workdir: string, options: OpenOptions = {}): Promise<Db> {
+  return openDb(createNodeEnv(), workdir, options);
+}
+
+export type {
+  BatchInput,
+  Db,
+  DeleteOptions,
+  Key,
+  PutOptions,
+  ReadOptions,
+  ScanOptions,
+  Value,
+  WriteOptions,
+} from './engine/db.js';
+export type {
+  CompactionPolicy,
+  Compression,
+  Durability,
+  FamilyName,
+  MemtableKind,
+  OpenOptions,
+  Options,
+  ValuePolicy,
+} from './engine/options.js';
+export type { Row, Scan } from './engine/scan.js';
+export type { Snapshot } from './engine/snapshot.js';
+export type { Stats } from './engine/stats.js';
+export {
+  BusyError,
+  ChangedError,
+  ClosedError,
+  CorruptionError,
+  FormatError,
+  hasCode,
+  IoError,
+  LockedError,
+  ModeError,
+  NokvError,
+  type NokvErrorCode,
+  ReadOnlyError,
+} from './base/errors.js';

@@ -1,0 +1,129 @@
+import {
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { nokv, ROOT, runNode } from './spawn.js';
+
+interface Manifest {
+  readonly commands: Record<string, ManifestCommand>;
+  readonly version: string;
+}
+
+interface ManifestCommand {
+  readonly pluginName: string;
+  readonly summary?: string;
+  readonly examples?: readonly string[];
+  readonly flags: Record<string, { env?: string; description?: string }>;
+}
+
+const manifest = JSON.parse(readFileSync(join(ROOT, 'oclif.manifest.json'), 'utf8')) as Manifest;
+const pjson = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { version: string };
+
+/** Commands that come from oclif as they are. */
+const FOREIGN = /^(help|autocomplete)(:|$)/;
+
+describe('nokv', () => {
+  it('prints its version with --version and -V', () => {
+    expect(nokv(['--version'])).toMatchObject({ status: 0, stderr: '' });
+    expect(nokv(['--version']).stdout).toMatch(new RegExp(`^nokv/${pjson.version} `));
+    expect(nokv(['-V']).stdout).toBe(nokv(['--version']).stdout);
+  });
+
+  it('prints the same help for no arguments, help, -h and --help', () => {
+    const help = nokv(['--help']);
+    expect(help).toMatchObject({ status: 0, stderr: '' });
+    expect(help.stdout).toContain('$ nokv [COMMAND]');
+    for (const args of [[], ['help'], ['-h']]) expect(nokv(args)).toEqual(help);
+  });
+
+  it('ends with status 127 for an unknown command, names the nearest, asks nothing', () => {
+    const text = nokv(['halp']);
+    expect(text).toMatchObject({ status: 127, stdout: '' });
+    expect(text.stderr).toContain('Unknown command "halp"');
+    expect(text.stderr).toContain('Did you mean "nokv help"?');
+    const json = nokv(['halp', '--json']);
+    expect(json).toMatchObject({ status: 127, stderr: '' });
+    expect(JSON.parse(json.stdout)).toMatchObject({ ok: false, error: { code: 'NOKV_INVALID' } });
+    expect(nokv(['zzzzzzzz']).stderr).toContain('Run "nokv help"');
+  });
+
+  it('does the same whatever NODE_ENV says', () => {
+    const help = nokv(['--help']);
+    expect(nokv(['--help'], { NODE_ENV: 'development' })).toEqual(help);
+    expect(nokv(['--help'], { NODE_ENV: 'test' })).toEqual(help);
+  });
+
+  it('starts with less than two and a half times the CPU time of bare Node', () => {
+    // The least of several runs: noise only adds.
+    const cpu = (args: readonly string[]): number => {
+      const preload = ['--require', join(ROOT, 'test/cli/print-cpu.cjs')];
+      const runs = Array.from({ length: 7 }, () => {
+        const { stderr } = runNode([...preload, ...args]);
+        return Number(stderr.trim().split('\n').at(-1));
+      });
+      return Math.min(...runs);
+    };
+    const bare = cpu(['-e', '0']);
+    expect(bare).toBeGreaterThan(0);
+    for (const flag of ['--help', '--version']) {
+      const ratio = cpu([join(ROOT, 'bin/run.js'), flag]) / bare;
+      expect(ratio, `nokv ${flag} against node -e 0`).toBeLessThan(2.5);
+    }
+  });
+});
+
+describe('oclif.manifest.json', () => {
+  it('is of this version', () => {
+    expect(manifest.version).toBe(pjson.version);
+  });
+
+  it('has a summary, two examples and a NOKV_ variable for every flag of every command', () => {
+    for (const [id, command] of Object.entries(manifest.commands)) {
+      if (FOREIGN.test(id)) continue;
+      expect(command.summary, id).toMatch(/\w/);
+      expect(command.examples?.length, `${id}: examples`).toBeGreaterThanOrEqual(2);
+      for (const [name, flag] of Object.entries(command.flags)) {
+        expect(flag.env, `${id} --${name}`).toMatch(/^NOKV_[A-Z0-9_]+$/);
+        expect(flag.description, `${id} --${name}`).toMatch(/\w/);
+      }
+    }
+  });
+});
+
+describe('bin/dev.js', () => {
+  it('runs src, not what an earlier build left', () => {
+    const project = mkdtempSync(join(tmpdir(), 'nokv-dev-'));
+    try {
+      for (const name of ['bin', 'scripts', 'src', 'package.json', 'tsconfig.json']) {
+        cpSync(join(ROOT, name), join(project, name), { recursive: true });
+      }
+      mkdirSync(join(project, 'src/commands'), { recursive: true });
+      symlinkSync(join(ROOT, 'node_modules'), join(project, 'node_modules'));
+      const say = (text: string): void => {
+        const source = `import { Command } from '@oclif/core/command';
+          export default class Hello extends Command {
+            override async run() { await this.parse(Hello); this.log('${text}'); }
+          }`;
+        writeFileSync(join(project, 'src/commands/hello.ts'), source);
+      };
+      for (const text of ['first', 'second']) {
+        say(text);
+        expect(runNode([join(project, 'bin/dev.js'), 'hello'])).toEqual({
+          status: 0,
+          stdout: `${text}\n`,
+          stderr: '',
+        });
+      }
+    } finally {
+      rmSync(project, { recursive: true, force: true });
+    }
+  });
+});

@@ -1,0 +1,86 @@
+import { describe, expect, it } from 'vitest';
+import { NokvError } from '../../src/base/errors.js';
+import { Prng } from '../../src/base/prng.js';
+import {
+  formatText,
+  parseKey,
+  parseText,
+  printableText,
+  type KeyFormat,
+} from '../../src/cli/key-format.js';
+
+const utf8 = (text: string): Uint8Array => new TextEncoder().encode(text);
+const BINARY = Uint8Array.of(0x00, 0x61, 0x0a, 0xff, 0x5c, 0x1b);
+
+describe('formatText', () => {
+  it('prints printable text as it is, and anything else escaped, in auto', () => {
+    expect(formatText(utf8('grün 漢字'), 'auto', true)).toBe('grün 漢字');
+    expect(formatText(utf8('C:\\dir'), 'auto', true)).toBe('C:\\dir');
+    expect(formatText(BINARY, 'auto', true)).toBe('\\0a\\n\\xff\\\\\\x1b');
+    expect(formatText(new Uint8Array(0), 'auto', true)).toBe('');
+  });
+
+  it('prints hex, base64 and escaped', () => {
+    expect(formatText(BINARY, 'hex', true)).toBe('00610aff5c1b');
+    expect(formatText(BINARY, 'base64', true)).toBe('AGEK/1wb');
+    expect(formatText(utf8('ü'), 'escaped', true)).toBe('\\xc3\\xbc');
+  });
+
+  it('never lets a control character of a key reach a terminal', () => {
+    const hostile = utf8('\u001b]0;title\u0007 \u009b31m \u202e \u2028 \u007f \ufeff');
+    for (const format of ['auto', 'utf8', 'escaped'] as KeyFormat[]) {
+      expect(formatText(hostile, format, true)).not.toMatch(/[\p{C}\p{Zl}\p{Zp}]/u);
+    }
+    expect(formatText(hostile, 'utf8', false)).toBe(new TextDecoder().decode(hostile));
+  });
+});
+
+describe('printableText', () => {
+  it('refuses invalid UTF-8 and control characters', () => {
+    expect(printableText(utf8('a b'))).toBe('a b');
+    expect(printableText(Uint8Array.of(0xc3))).toBeUndefined();
+    expect(printableText(Uint8Array.of(0xed, 0xa0, 0x80))).toBeUndefined();
+    expect(printableText(utf8('a\tb'))).toBeUndefined();
+  });
+});
+
+describe('parseText', () => {
+  it('reads back what formatText printed, for every byte string', () => {
+    for (const seed of [1, 2, 3]) {
+      const random = new Prng(seed);
+      for (let i = 0; i < 200; i++) {
+        const bytes = new Uint8Array(random.below(20));
+        random.fill(bytes);
+        for (const format of ['hex', 'base64', 'escaped'] as const) {
+          const text = formatText(bytes, format, true);
+          expect(parseText(text, format), `seed ${seed}, ${format} ${text}`).toEqual(bytes);
+        }
+      }
+    }
+  });
+
+  it('takes text literally in auto and utf8', () => {
+    expect(parseText('a\\n', 'auto')).toEqual(utf8('a\\n'));
+    expect(parseText('grün', 'utf8')).toEqual(utf8('grün'));
+  });
+
+  it.each([
+    ['abc', 'hex'],
+    ['zz', 'hex'],
+    ['AGEK/1w', 'base64'],
+    ['AG EK', 'base64'],
+    ['a\\', 'escaped'],
+    ['a\\q', 'escaped'],
+    ['\\xf', 'escaped'],
+  ] as const)('refuses "%s" as %s', (text, format) => {
+    expect(() => parseText(text, format)).toThrow(NokvError);
+  });
+});
+
+describe('parseKey', () => {
+  it('refuses what cannot be a key', () => {
+    expect(parseKey('a', 'auto')).toEqual(utf8('a'));
+    expect(() => parseKey('', 'auto')).toThrow(/0 bytes/);
+    expect(() => parseKey('00'.repeat(65_536), 'hex')).toThrow(NokvError);
+  });
+});

@@ -1,0 +1,46 @@
+import { Writable } from 'node:stream';
+import { describe, expect, it } from 'vitest';
+import { Output } from '../../src/cli/output.js';
+
+/** Takes `limit` writes, then answers EPIPE: a pipe whose reader has gone. */
+class Pipe extends Writable {
+  readonly chunks: string[] = [];
+  readonly #limit: number;
+
+  constructor(limit = Infinity) {
+    super({ decodeStrings: false });
+    this.#limit = limit;
+  }
+
+  override _write(chunk: string, _encoding: string, done: (error?: Error) => void): void {
+    if (this.chunks.length >= this.#limit) {
+      done(Object.assign(new Error('write EPIPE'), { code: 'EPIPE' }));
+      return;
+    }
+    this.chunks.push(chunk);
+    done();
+  }
+}
+
+describe('Output', () => {
+  it('gathers lines into batches and keeps their order', async () => {
+    const pipe = new Pipe();
+    const output = new Output(pipe);
+    for (let i = 0; i < 10_000; i++) expect(await output.line(`line ${i}`)).toBe(true);
+    await output.flush();
+    expect(pipe.chunks.length).toBeLessThan(10);
+    expect(pipe.chunks.join('').split('\n')).toHaveLength(10_001);
+    expect(pipe.chunks.join('')).toContain('line 4999\nline 5000\n');
+  });
+
+  it('says within one batch that nobody reads any more', async () => {
+    const pipe = new Pipe(1);
+    const output = new Output(pipe);
+    let lines = 0;
+    while (await output.line('x'.repeat(1023))) lines++;
+    expect(lines).toBeLessThan(3 * 32);
+    expect(output.isClosed).toBe(true);
+    expect(await output.line('more')).toBe(false);
+    expect(await output.flush()).toBe(false);
+  });
+});

@@ -1,0 +1,127 @@
+import { spawn } from 'node:child_process';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { open } from '../../src/index.js';
+import { cleanEnv, nokv, ROOT } from './spawn.js';
+
+const base = mkdtempSync(join(tmpdir(), 'nokv-rows-'));
+const WORKDIR = join(base, 'data');
+const env = { NOKV_WORKDIR: WORKDIR };
+
+afterAll(() => {
+  rmSync(base, { recursive: true, force: true });
+});
+
+const json = (text: string): unknown => JSON.parse(text);
+const jsonLines = (text: string): unknown[] => text.trimEnd().split('\n').map(json);
+
+describe('put, get and del', () => {
+  it('create a workdir only when asked to', () => {
+    const refused = nokv(['put', 'a', '1'], env);
+    expect(refused).toMatchObject({ status: 3, stdout: '' });
+    expect(refused.stderr).toContain('[NOKV_NOT_FOUND]');
+    expect(existsSync(WORKDIR)).toBe(false);
+    expect(nokv(['put', 'a', '1', '--create'], env)).toEqual({ status: 0, stdout: '', stderr: '' });
+    expect(nokv(['get', 'a'], env)).toEqual({ status: 0, stdout: '1\n', stderr: '' });
+  });
+
+  it('take and print keys and values in every format', () => {
+    expect(
+      nokv(['put', '00ff', 'AAEC', '--key-format=hex', '--value-format=base64'], env).status,
+    ).toBe(0);
+    const read = nokv(['get', '\\0\\xff', '--key-format=escaped', '--value-format=hex'], env);
+    expect(read).toEqual({ status: 0, stdout: '000102\n', stderr: '' });
+    expect(json(nokv(['get', '00ff', '--key-format=hex', '--json'], env).stdout)).toEqual({
+      ok: true,
+      schema: 1,
+      data: { key: 'AP8=', value: 'AAEC' },
+    });
+  });
+
+  it('delete several keys at once, and mind no missing one', () => {
+    expect(nokv(['del', '\\0\\xff', 'missing', '--key-format=escaped'], env).status).toBe(0);
+    expect(nokv(['get', '00ff', '--key-format=hex'], env).status).toBe(3);
+  });
+
+  it('let a key expire', () => {
+    expect(nokv(['put', 'short', 'x', '--ttl=1us'], env).status).toBe(0);
+    expect(nokv(['get', 'short'], env).status).toBe(3);
+  });
+
+  it.each([
+    ['a missing key', ['get', 'missing'], 3, 'NOKV_NOT_FOUND'],
+    ['an empty key', ['get', ''], 2, 'NOKV_INVALID'],
+    ['a malformed key', ['get', 'xyz', '--key-format=hex'], 2, 'NOKV_INVALID'],
+    ['a malformed duration', ['put', 'k', 'v', '--ttl=5'], 2, 'NOKV_INVALID'],
+    ['no key', ['get'], 2, 'NOKV_INVALID'],
+    ['an unknown format', ['get', 'k', '--key-format=rot13'], 2, 'NOKV_INVALID'],
+  ])('end for %s the same in text and JSON', (_what, args, status, code) => {
+    const text = nokv(args, env);
+    expect(text).toMatchObject({ status, stdout: '' });
+    expect(text.stderr).toMatch(new RegExp(`^Error: .* \\[${code}\\]\n  hint: .*\n$`));
+    const asJson = nokv([...args, '--json'], env);
+    expect(asJson).toMatchObject({ status, stderr: '' });
+    expect(json(asJson.stdout)).toMatchObject({ ok: false, schema: 1, error: { code } });
+  });
+
+  it('say who holds a workdir that is locked', async () => {
+    const db = await open(WORKDIR);
+    try {
+      const refused = nokv(['put', 'a', '2'], env);
+      expect(refused.status).toBe(5);
+      expect(refused.stderr).toContain('[NOKV_LOCKED]');
+      expect(refused.stderr).toContain(String(process.pid));
+    } finally {
+      await db.close();
+    }
+  });
+});
+
+describe('scan', () => {
+  const SCANNED = join(base, 'scanned');
+  const scanned = { NOKV_WORKDIR: SCANNED };
+  const ROWS = 20_000;
+
+  beforeAll(async () => {
+    const db = await open(SCANNED);
+    const put = (key: string): Promise<void> => db.put(key, `value of ${key}`);
+    await Promise.all(
+      Array.from({ length: ROWS }, (_, i) => put(`row:${String(i).padStart(5, '0')}`)),
+    );
+    await put('other\n');
+    await db.close();
+  });
+
+  it('prints keys and values in order, within bounds, in either direction', () => {
+    expect(nokv(['scan', '--limit=2'], scanned).stdout).toBe(
+      'other\\n\tvalue of other\\n\nrow:00000\tvalue of row:00000\n',
+    );
+    const bounded = ['scan', '--from=row:00010', '--to=row:00013', '--keys-only'];
+    expect(nokv(bounded, scanned).stdout).toBe('row:00010\nrow:00011\nrow:00012\n');
+    expect(nokv([...bounded, '--reverse'], scanned).stdout).toBe(
+      'row:00012\nrow:00011\nrow:00010\n',
+    );
+    expect(nokv(['scan', '--prefix=none'], scanned)).toEqual({ status: 0, stdout: '', stderr: '' });
+  });
+
+  it('prints JSON Lines, and a last line that says it is whole', () => {
+    const lines = jsonLines(nokv(['scan', '--prefix=row:', '--json'], scanned).stdout);
+    expect(lines).toHaveLength(ROWS + 1);
+    expect(lines[0]).toMatchObject({ key_utf8: 'row:00000', value_utf8: 'value of row:00000' });
+    expect(lines.at(-1)).toEqual({ end: true, rows: ROWS });
+  });
+
+  it('stops with status 0 when the reader of the pipe goes away', async () => {
+    const child = spawn(process.execPath, [join(ROOT, 'bin/run.js'), 'scan'], {
+      env: cleanEnv(scanned),
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    let stderr = '';
+    child.stderr.on('data', (text) => (stderr += String(text)));
+    child.stdout.once('data', () => child.stdout.destroy());
+    const status = await new Promise((resolve) => child.on('exit', resolve));
+    expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+  });
+});

@@ -1,0 +1,36 @@
+/** Runs the built command line as a user does: a process of its own, its output and status. */
+import { spawnSync } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+
+export const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+
+export interface Run {
+  readonly status: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** The environment of the tests without what changes the command line: colors, NODE_ENV, NOKV_*. */
+export function cleanEnv(extra: Record<string, string> = {}): Record<string, string> {
+  const env: Record<string, string> = {};
+  for (const [name, value] of Object.entries(process.env)) {
+    if (value === undefined || /^(NOKV_|NODE_ENV$|VITEST|FORCE_COLOR$|DEBUG$)/.test(name)) continue;
+    env[name] = value;
+  }
+  return { ...env, NO_COLOR: '1', COLUMNS: '100', ...extra };
+}
+
+/** `nokv ARGS`, with standard input closed. */
+export function nokv(args: readonly string[], env: Record<string, string> = {}): Run {
+  return runNode([`${ROOT}/bin/run.js`, ...args], env);
+}
+
+export function runNode(args: readonly string[], env: Record<string, string> = {}): Run {
+  const { status, stdout, stderr } = spawnSync(process.execPath, args, {
+    encoding: 'utf8',
+    env: cleanEnv(env),
+    stdio: ['ignore', 'pipe', 'pipe'],
+    maxBuffer: 64 * 1024 * 1024,
+  });
+  return { status, stdout, stderr };
+}

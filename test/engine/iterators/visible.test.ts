@@ -1,0 +1,117 @@
+import { describe, expect, it } from 'vitest';
+import { compareArrays } from '../../../src/base/bytes.js';
+import { SEQ_MAX } from '../../../src/base/limits.js';
+import type { Prng } from '../../../src/base/prng.js';
+import { MergingCursor } from '../../../src/engine/iterators/merging.js';
+import { VisibleCursor } from '../../../src/engine/iterators/visible.js';
+import { RangeTombstones } from '../../../src/engine/range-tombstones.js';
+import {
+  compareEntries,
+  entryAt,
+  forSeeds,
+  keyName,
+  keyOf,
+  type ModelEntry,
+  randomHistory,
+  show,
+  visibleEntries,
+} from '../model-entry.js';
+import { ArrayCursor } from './array-cursor.js';
+
+const KEYS = 10;
+
+interface Scene {
+  readonly cursor: VisibleCursor;
+  readonly rows: readonly ModelEntry[];
+}
+
+function scene(random: Prng): Scene {
+  const history = randomHistory(random, {
+    keys: KEYS,
+    entries: random.below(50),
+    rangeTombstones: random.below(5),
+    isManaged: random.chance(1, 2),
+    expires: random.chance(1, 2),
+  });
+  const reader = {
+    seqMax: random.chance(1, 3) ? SEQ_MAX : random.below(history.lastSeq + 1),
+    versionMax: random.chance(1, 2) ? SEQ_MAX : random.below(history.lastSeq + 1),
+    nowMs: random.below(110),
+  };
+  const lower = random.chance(1, 2) ? keyOf(keyName(random.below(KEYS))) : undefined;
+  const upper = random.chance(1, 2) ? keyOf(keyName(random.below(KEYS))) : undefined;
+  const parts: ModelEntry[][] = [[], [], []];
+  for (const entry of history.entries) (parts[random.below(3)] as ModelEntry[]).push(entry);
+  const merge = new MergingCursor(parts.map((part) => new ArrayCursor(part.sort(compareEntries))));
+  const tombstones = new RangeTombstones(history.tombstones);
+  const rows = visibleEntries(history.entries, history.tombstones, reader).filter(
+    (row) =>
+      (lower === undefined || compareArrays(row.key, lower) >= 0) &&
+      (upper === undefined || compareArrays(row.key, upper) < 0),
+  );
+  return { cursor: new VisibleCursor(merge, { ...reader, lower, upper, tombstones }), rows };
+}
+
+function expectRow(cursor: VisibleCursor, row: ModelEntry | undefined): void {
+  const found = entryAt(cursor);
+  expect(found && show(found)).toBe(row && show(row));
+}
+
+describe('VisibleCursor', () => {
+  it('scans forward over exactly the visible rows', () => {
+    forSeeds(300, (random) => {
+      const { cursor, rows } = scene(random);
+      cursor.first();
+      for (const row of rows) {
+        expectRow(cursor, row);
+        cursor.next();
+      }
+      expect(cursor.valid).toBe(false);
+    });
+  });
+
+  it('scans in reverse over the same rows', () => {
+    forSeeds(300, (random) => {
+      const { cursor, rows } = scene(random);
+      cursor.last();
+      for (const row of rows.toReversed()) {
+        expectRow(cursor, row);
+        cursor.prev();
+      }
+      expect(cursor.valid).toBe(false);
+    });
+  });
+
+  it('walks at random with seeks and turns like the sorted rows', () => {
+    forSeeds(500, (random) => {
+      const { cursor, rows } = scene(random);
+      let at = -1;
+      for (let step = 0; step < 50; step++) {
+        const key = keyOf(keyName(random.below(KEYS + 1)));
+        const isThere = at >= 0 && at < rows.length;
+        const choice = isThere ? random.below(14) : random.below(4);
+        if (choice === 0) {
+          cursor.seek(key, 0, key.length);
+          at = rows.findIndex((row) => compareArrays(row.key, key) >= 0);
+          if (at === -1) at = rows.length;
+        } else if (choice === 1) {
+          cursor.seekBefore(key, 0, key.length);
+          at = rows.findLastIndex((row) => compareArrays(row.key, key) < 0);
+        } else if (choice === 2) {
+          cursor.first();
+          at = 0;
+        } else if (choice === 3) {
+          cursor.last();
+          at = rows.length - 1;
+        } else if (choice < 9) {
+          cursor.next();
+          at++;
+        } else {
+          cursor.prev();
+          at--;
+        }
+        expectRow(cursor, rows[at]);
+      }
+    });
+  });
+});

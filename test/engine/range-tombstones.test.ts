@@ -1,0 +1,130 @@
+import { describe, expect, it } from 'vitest';
+import { compareArrays } from '../../src/base/bytes.js';
+import type { Prng } from '../../src/base/prng.js';
+import { SEQ_MAX } from '../../src/base/limits.js';
+import { type RangeTombstone, RangeTombstones } from '../../src/engine/range-tombstones.js';
+import { forSeeds, isCovered, keyName, keyOf, type ModelEntry } from './model-entry.js';
+
+const NOTHING = new Uint8Array(0);
+const KEYS = 40;
+
+function randomTombstones(random: Prng, count: number): RangeTombstone[] {
+  const list: RangeTombstone[] = [];
+  for (let i = 0; i < count; i++) {
+    const lower = keyOf(keyName(random.below(KEYS)));
+    const upper = keyOf(keyName(random.below(KEYS)));
+    list.push({ lower, upper, version: random.below(20), seq: random.below(20) });
+  }
+  return list;
+}
+
+function probe(random: Prng): ModelEntry {
+  const key = keyOf(keyName(random.below(KEYS)));
+  return {
+    key,
+    version: random.below(20),
+    seq: random.below(20),
+    kind: 1,
+    expiresAt: 0,
+    value: NOTHING,
+  };
+}
+
+function expectSame(random: Prng, tested: RangeTombstones, list: readonly RangeTombstone[]): void {
+  for (let i = 0; i < 60; i++) {
+    const entry = probe(random);
+    const seqMax = random.chance(1, 3) ? SEQ_MAX : random.below(20);
+    const versionMax = random.chance(1, 3) ? SEQ_MAX : random.below(20);
+    const padded = Uint8Array.of(9, 9, ...entry.key, 9);
+    const covered = tested.covers(
+      padded,
+      2,
+      entry.key.length,
+      entry.version,
+      entry.seq,
+      seqMax,
+      versionMax,
+    );
+    expect(covered).toBe(isCovered(entry, list, { seqMax, versionMax }));
+  }
+}
+
+describe('RangeTombstones', () => {
+  it('covers what the list of tombstones covers', () => {
+    forSeeds(300, (random) => {
+      const list = randomTombstones(random, random.below(30));
+      expectSame(random, new RangeTombstones(list), list);
+    });
+  });
+
+  it('add one at a time gives the same answers between additions', () => {
+    forSeeds(40, (random) => {
+      const tested = new RangeTombstones();
+      const list: RangeTombstone[] = [];
+      for (const t of randomTombstones(random, 60)) {
+        tested.add(t.lower, t.upper, t.version, t.seq);
+        list.push(t);
+        if (random.chance(1, 4)) expectSame(random, tested, list);
+      }
+      expectSame(random, tested, list);
+      expect(tested.count).toBe(list.filter((t) => compareArrays(t.lower, t.upper) < 0).length);
+    });
+  });
+
+  it('merge covers what any of its sources covers', () => {
+    forSeeds(60, (random) => {
+      const lists = [0, 1, 2].map(() => randomTombstones(random, random.below(12)));
+      const merged = RangeTombstones.merge(lists.map((list) => new RangeTombstones(list)));
+      expectSame(random, merged, lists.flat());
+    });
+  });
+
+  it('clip yields sorted disjoint pieces inside the bounds that cover the same entries there', () => {
+    forSeeds(100, (random) => {
+      const list = randomTombstones(random, 12);
+      const bounds = [keyOf(keyName(random.below(KEYS))), keyOf(keyName(random.below(KEYS)))];
+      const [lower, upper] = bounds.sort(compareArrays) as [Uint8Array, Uint8Array];
+      const pieces = new RangeTombstones(list).clip(lower, upper);
+      const flat: RangeTombstone[] = [];
+      let end = lower;
+      for (const piece of pieces) {
+        expect(compareArrays(end, piece.lower)).toBeLessThanOrEqual(0);
+        end = piece.upper;
+        piece.seqs.forEach((seq, i) => {
+          flat.push({
+            lower: piece.lower,
+            upper: piece.upper,
+            seq,
+            version: piece.versions[i] as number,
+          });
+        });
+      }
+      expect(compareArrays(end, upper)).toBeLessThanOrEqual(0);
+      for (let i = 0; i < KEYS; i++) {
+        const key = keyOf(keyName(i));
+        const entry = { ...probe(random), key };
+        const isInside = compareArrays(lower, key) <= 0 && compareArrays(key, upper) < 0;
+        const all = { seqMax: SEQ_MAX, versionMax: SEQ_MAX };
+        expect(isCovered(entry, flat, all)).toBe(isInside && isCovered(entry, list, all));
+      }
+    });
+  });
+
+  it('covers is false when empty, and an empty range is ignored', () => {
+    const tested = new RangeTombstones();
+    tested.add(keyOf('b'), keyOf('b'), 5, 5);
+    tested.add(keyOf('c'), keyOf('b'), 5, 5);
+    expect(tested.isEmpty).toBe(true);
+    const key = keyOf('b');
+    expect(tested.covers(key, 0, key.length, 0, 0, SEQ_MAX, SEQ_MAX)).toBe(false);
+  });
+
+  it('does not cover an entry of its own version and sequence number', () => {
+    const tested = new RangeTombstones([
+      { lower: keyOf('a'), upper: keyOf('z'), version: 5, seq: 5 },
+    ]);
+    const key = keyOf('b');
+    expect(tested.covers(key, 0, key.length, 5, 5, SEQ_MAX, SEQ_MAX)).toBe(false);
+    expect(tested.covers(key, 0, key.length, 5, 4, SEQ_MAX, SEQ_MAX)).toBe(true);
+  });
+});

@@ -1,0 +1,58 @@
+import { describe, expect, it } from 'vitest';
+import { encodeKey, FAMILY_DEFAULT } from '../../../src/engine/key.js';
+import { blockSeed } from '../../../src/engine/sst/format.js';
+import { build, put } from './table-model.js';
+
+const text = new TextEncoder();
+
+describe('the table format', () => {
+  it('is frozen: the bytes of a table of two entries (docs/formats/sst.md)', () => {
+    const { content } = build([
+      put(encodeKey(FAMILY_DEFAULT, 'ant'), 5, text.encode('hi')),
+      put(encodeKey(FAMILY_DEFAULT, 'ape'), 3, text.encode('you'), 4),
+    ]);
+    const hex = (start: number, end: number): string =>
+      Buffer.from(content.slice(start, end)).toString('hex');
+    expect(hex(0, 41)).toBe(
+      '6869' +
+        '796f75' + // values
+        '0005010205' +
+        '10616e7400' + // shared, unshared, kind, value length, seq; key
+        '020311030304' +
+        '706500' + // kind with an explicit version: seq 3, version 4
+        '05000000' +
+        '00000000' + // restart point: entry at 5, value at 0
+        '01000000' +
+        '00' +
+        '1959ad36', // count, codec, checksum
+    );
+    expect(hex(41, 111)).toMatch(/^[0-9a-f]{128}06/);
+    expect(hex(111, 125)).toBe('01' + '520005' + '1061706500' + '00' + '44367afc');
+    expect(hex(125, 131)).toBe('00' + '00' + 'f418db1d');
+    expect(hex(content.length - 72, content.length)).toBe(
+      '4e6f4b562d535354' +
+        '0100' +
+        '01' +
+        '00' +
+        '07000000' +
+        'efcdab8967452301' +
+        '2802000000000000' +
+        '2900000046000000' +
+        '6f0000000e000000' +
+        '7d00000006000000' +
+        '830000005d010000' + // handles
+        '01000000' +
+        '629232f5',
+    );
+  });
+});
+
+describe('blockSeed', () => {
+  it('differs for all offsets of a table, and for tables', () => {
+    const seeds = new Set<number>();
+    for (let offset = 0; offset < 200_000; offset++) seeds.add(blockSeed(7, offset));
+    expect(seeds.size).toBe(200_000);
+    expect(blockSeed(7, 100)).not.toBe(blockSeed(8, 100));
+    expect(blockSeed(0x89abcdef, 4096)).toMatchInlineSnapshot(`2335929656`);
+  });
+});
