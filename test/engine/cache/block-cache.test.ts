@@ -163,7 +163,7 @@ describe('BlockCache', () => {
     while ((table.slots[0] as number) >= 0) scan(1);
     expect(table.slots[1]).toBeGreaterThanOrEqual(0);
     read(cache, table, 0, 4100);
-    scan(1000);
+    scan(2500);
     expect([table.slots[0], table.slots[1]].every((slot) => (slot as number) >= 0)).toBe(true);
   });
 
