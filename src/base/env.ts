@@ -82,6 +82,8 @@ export interface Fs {
   /** Atomic; replaces the target. */
   rename(from: string, to: string): void;
   remove(path: string): void;
+  /** The same off the calling thread; resolves when it is done. For big files. */
+  removeLater(path: string): Promise<void>;
   removeDirectory(directory: string): void;
   /** Makes creations, renames and removals in the directory durable. A no-op where the platform has none. */
   syncDirectory(directory: string): void;

@@ -3,7 +3,6 @@
  * created, synced and closed; knows nothing of requests.
  */
 import type { DirectoryLock, Env } from '../base/env.js';
-import { NokvError } from '../base/errors.js';
 import type { BlockCache } from './cache/block-cache.js';
 import type { TableCache } from './cache/table-cache.js';
 import { bucketName, VALUE_LOG_DIRECTORY, walName } from './file-names.js';
@@ -151,20 +150,12 @@ export class Core {
 
   /** Removes the segments of a memtable that is in a durable table now. */
   removeLog(memtable: LoggedMemtable): void {
-    const { fs, log } = this.env;
     if (memtable.wal !== undefined) {
       this.#forgetUnsynced(memtable.wal);
       memtable.wal.close();
     }
-    const path = fs.join(this.workdir, walName(memtable.logNumber));
-    try {
-      fs.remove(path);
-      this.#segmentsDeleted++;
-    } catch (error) {
-      // The next open removes it: the manifest does not name it any more.
-      if (!(error instanceof NokvError)) throw error;
-      log.write('warn', 'log segment not removed', { path });
-    }
+    this.tree.remover.remove(this.env.fs.join(this.workdir, walName(memtable.logNumber)));
+    this.#segmentsDeleted++;
   }
 
   /** Makes everything durable, marks the close as clean and lets go of all files and the lock. */
@@ -178,6 +169,7 @@ export class Core {
       this.valueLog.close();
       this.tree.close();
       this.tree.manifest.close();
+      await this.tree.remover.drained();
       this.pool.clear();
       await this.env.executor.close();
       this.#lock?.release();

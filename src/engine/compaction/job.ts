@@ -103,7 +103,7 @@ class JobInputs {
       if (level === 0) for (const input of inputs) sources.push(this.#tableOf(input).newCursor());
       else sources.push(this.#runOf(inputs));
     }
-    this.#cursor = sources.length === 1 ? (sources[0]) : new MergingCursor(sources);
+    this.#cursor = sources.length === 1 ? (sources[0] as EntryCursor) : new MergingCursor(sources);
     return this.#cursor;
   }
 

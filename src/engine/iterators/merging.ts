@@ -71,14 +71,19 @@ function compareHeads(a: Head, b: Head): number {
 }
 
 function sameEntry(a: Head, b: Head): boolean {
-  return (
-    a.seq === b.seq &&
-    a.version === b.version &&
-    a.valid &&
-    b.valid &&
-    a.keyLength === b.keyLength &&
-    equalBytes(a.keyBytes, a.keyStart, b.keyBytes, b.keyStart, a.keyLength)
-  );
+  return a.seq === b.seq && a.version === b.version && sameKey(a, b);
+}
+
+/** Compares from the end: neighbouring keys differ there. */
+function sameKey(a: Head, b: Head): boolean {
+  if (!a.valid || !b.valid || a.keyLength !== b.keyLength) return false;
+  const { keyBytes, keyStart } = a;
+  const others = b.keyBytes;
+  const otherStart = b.keyStart;
+  for (let i = a.keyLength - 1; i >= 0; i--) {
+    if (keyBytes[keyStart + i] !== others[otherStart + i]) return false;
+  }
+  return true;
 }
 
 export class MergingCursor implements EntryCursor {
@@ -181,19 +186,18 @@ export class MergingCursor implements EntryCursor {
 
   nextKey(): void {
     assert(this.valid, 'merging cursor: nextKey needs a current entry');
-    const length = this.#saveKey();
-    if (!this.#forward) this.#turnForward();
-    const saved = this.#saved;
-    let head = this.#winner as Head;
-    while (head.valid && head.keyLength === length) {
-      if (!equalBytes(saved, 0, head.keyBytes, head.keyStart, length)) break;
-      head.source.nextKey();
-      head.load();
-      if (this.#wins(head)) break; // past the key, and before every other source
-      this.#replay(head);
-      head = this.#winner as Head;
+    if (!this.#forward) {
+      this.#leaveKey();
+      return;
     }
-    this.#show();
+    const winner = this.#winner as Head;
+    if (this.#isKeyShared(winner)) {
+      this.#leaveKey();
+      return;
+    }
+    winner.source.nextKey();
+    winner.load();
+    this.#settle(winner);
   }
 
   close(): void {
@@ -279,6 +283,36 @@ export class MergingCursor implements EntryCursor {
       if (sameEntry(winner, losers[node] as Head)) return true;
     }
     return false;
+  }
+
+  /** Does another source stand at the same key? One that does is a loser on the winner's path. */
+  #isKeyShared(winner: Head): boolean {
+    if (this.#runnerUp !== undefined) return sameKey(winner, this.#runnerUp);
+    const losers = this.#losers;
+    for (let node = (winner.order + losers.length) >> 1; node > 0; node >>= 1) {
+      if (sameKey(winner, losers[node] as Head)) return true;
+    }
+    return false;
+  }
+
+  /** Moves every source that stands at the current key past it. */
+  #leaveKey(): void {
+    const length = this.#saveKey();
+    if (!this.#forward) this.#turnForward();
+    const saved = this.#saved;
+    let head = this.#winner as Head;
+    while (
+      head.valid &&
+      head.keyLength === length &&
+      equalBytes(saved, 0, head.keyBytes, head.keyStart, length)
+    ) {
+      head.source.nextKey();
+      head.load();
+      if (this.#wins(head)) break; // past the key, and before every other source
+      this.#replay(head);
+      head = this.#winner as Head;
+    }
+    this.#show();
   }
 
   #skipTwins(winner: Head): void {
