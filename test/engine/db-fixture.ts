@@ -1,5 +1,6 @@
 /** A database on a simulated machine, for tests that look at it from outside. */
 import { type Db, openDb } from '../../src/engine/db.js';
+import { startJob } from '../../src/engine/jobs.js';
 import type { OpenOptions } from '../../src/engine/options.js';
 import { createSimEnv, type SimEnv, type SimEnvOptions } from '../../src/env/sim-env.js';
 
@@ -24,13 +25,13 @@ export async function openSim(
   options: OpenOptions = {},
   envOptions: SimEnvOptions = {},
 ): Promise<OpenedDb> {
-  const env = createSimEnv(1, undefined, envOptions);
+  const env = createSimEnv(1, undefined, { startJob, ...envOptions });
   return { db: await openDb(env, WORKDIR, options), env };
 }
 
 /** The same disk, by a new process; the old one must be closed. */
 export async function reopen(before: OpenedDb, options: OpenOptions = {}): Promise<OpenedDb> {
-  const env = createSimEnv(2, before.env.fs, { clock: before.env.clock });
+  const env = createSimEnv(2, before.env.fs, { startJob, clock: before.env.clock });
   return { db: await openDb(env, WORKDIR, options), env };
 }
 
@@ -39,7 +40,7 @@ export async function killAndReopen(before: OpenedDb, options: OpenOptions = {})
   const disk = before.env.fs.killClone();
   before.env.fs.halt();
   before.env.executor.abandon();
-  const env = createSimEnv(3, disk, { clock: before.env.clock });
+  const env = createSimEnv(3, disk, { startJob, clock: before.env.clock });
   return { db: await openDb(env, WORKDIR, options), env };
 }
 

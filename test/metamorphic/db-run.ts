@@ -8,6 +8,7 @@
 import type { Prng } from '../../src/base/prng.js';
 import { Prng as Random } from '../../src/base/prng.js';
 import { type BatchInput, type Db, openDb, type ReadOptions } from '../../src/engine/db.js';
+import { startJob } from '../../src/engine/jobs.js';
 import type { Durability, OpenOptions } from '../../src/engine/options.js';
 import type { Row, Scan } from '../../src/engine/scan.js';
 import type { Snapshot } from '../../src/engine/snapshot.js';
@@ -325,6 +326,7 @@ class DbRun {
     const clock = new ProgramClock(() => this.#nowMs);
     const seed = this.#random.u32();
     this.#env = createSimEnv(seed, disk, {
+      startJob,
       clock,
       policy: randomSteps(seed, 1 + this.#random.below(8)),
     });
