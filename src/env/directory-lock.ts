@@ -32,7 +32,10 @@ const heldHere = new Set<string>();
 export function takeDirectoryLock(directory: string, host: Host): DirectoryLock {
   const realPath = resolve(directory);
   if (heldHere.has(realPath)) {
-    throw new LockedError({ workdir: directory, holder: describeHolder(ownLockRecord(host, false)) });
+    throw new LockedError({
+      workdir: directory,
+      holder: describeHolder(ownLockRecord(host, false)),
+    });
   }
   const lockPath = join(realPath, LOCK_NAME);
   const socket = trySocketLock(realPath);

@@ -118,7 +118,7 @@ export class InlineExecutor implements Executor {
       if (this.#lanes.get(task.lane)?.[0] === task) this.#schedule(task);
     };
     if (pause === 'microtask') queueMicrotask(step);
-    else void this.#env.clock.nextTurn().then(step);
+    else this.#env.clock.nextTurn().then(step).catch(task.reject);
   }
 
   #slice(task: Task, steps: number): void {

@@ -8,13 +8,30 @@
  *   on what it read, replaces the file of the living A.
  * - It is removed by its holder only, before the descriptor (and with it the kernel lock) is closed.
  */
-import { closeSync, constants, fstatSync, linkSync, openSync, readFileSync, renameSync, statSync, unlinkSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  linkSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  statSync,
+  unlinkSync,
+  writeSync,
+} from 'node:fs';
 import { randomUUID } from 'node:crypto';
 import { IoError, LockedError } from '../base/errors.js';
 import type { Host } from '../base/env.js';
 import { tryKernelLock } from './kernel-lock.js';
 import type { KernelLock } from './kernel-lock.js';
-import { decodeLockRecord, describeHolder, encodeLockRecord, holderState, ownLockRecord } from './lock-record.js';
+import {
+  decodeLockRecord,
+  describeHolder,
+  encodeLockRecord,
+  holderState,
+  ownLockRecord,
+} from './lock-record.js';
 import type { LockRecord } from './lock-record.js';
 import { errnoOf } from './system-error.js';
 
@@ -153,7 +170,13 @@ function reserveAndRename(draft: Draft, path: string): boolean {
 type Verdict = 'dead' | 'gone' | 'busy';
 
 /** Puts the draft in place of a dead holder's file; false to look again. */
-function replaceDead(draft: Draft, path: string, workdir: string, host: Host, depth: number): boolean {
+function replaceDead(
+  draft: Draft,
+  path: string,
+  workdir: string,
+  host: Host,
+  depth: number,
+): boolean {
   if (judge(path, workdir, host) !== 'dead' || depth === GUARD_DEPTH_MAX) return false;
   let guard: LockFile;
   try {
@@ -184,7 +207,8 @@ function judge(path: string, workdir: string, host: Host): Verdict {
     const kernel = tryKernelLock(descriptor);
     if (!isFileAt(path, descriptor)) return 'gone';
     const record = decodeLockRecord(readFileSync(descriptor, 'utf8'));
-    const verdict = record === undefined ? judgeTorn(descriptor) : judgeRecord(record, kernel, host);
+    const verdict =
+      record === undefined ? judgeTorn(descriptor) : judgeRecord(record, kernel, host);
     if (verdict === 'alive') throw new LockedError({ workdir, holder: describeHolder(record) });
     return verdict;
   } finally {

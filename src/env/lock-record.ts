@@ -22,6 +22,9 @@ export interface LockRecord {
   readonly kernelLock: boolean;
 }
 
+/** In place of a start time. */
+const ENDED = 'dead';
+
 const COMMAND_CHARS_MAX = 200;
 
 /** The record of this process. */
@@ -71,6 +74,7 @@ export function holderState(record: LockRecord, host: Host): HolderState {
   if (record.bootId !== host.bootId && record.bootId !== '' && host.bootId !== '') return 'dead';
   if (!processExists(record.pid)) return 'dead';
   const startTime = processStartTime(record.pid);
+  if (startTime === ENDED) return 'dead';
   if (startTime === undefined || record.startTime === '') return 'alive';
   return startTime === record.startTime ? 'alive' : 'dead';
 }
@@ -87,7 +91,7 @@ function processExists(pid: number): boolean {
 
 /**
  * Field 22 of /proc/PID/stat; undefined when it cannot be read. A process that is dead but not yet
- * collected by its parent (states Z and X) counts as one that started at no time.
+ * collected by its parent (states Z and X) has no start time any more, but ENDED.
  */
 export function processStartTime(pid: number): string | undefined {
   let stat: string;
@@ -98,6 +102,6 @@ export function processStartTime(pid: number): string | undefined {
   }
   // The second field, the name of the program, may hold spaces and parentheses.
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  if (fields[0] === 'Z' || fields[0] === 'X') return 'dead';
+  if (fields[0] === 'Z' || fields[0] === 'X') return ENDED;
   return fields[19];
 }

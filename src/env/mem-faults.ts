@@ -3,23 +3,8 @@
  * matches, so "the third write to a .wal file fails with EIO" is one rule.
  */
 import { Prng } from '../base/prng.js';
-
-/** Calls that can fail. All but read, list, stat and lock change the disk. */
-export type MemOperationName =
-  | 'open'
-  | 'create'
-  | 'read'
-  | 'write'
-  | 'truncate'
-  | 'sync'
-  | 'rename'
-  | 'remove'
-  | 'mkdir'
-  | 'rmdir'
-  | 'syncdir'
-  | 'list'
-  | 'stat'
-  | 'lock';
+import { changesDisk } from './mem-operation.js';
+import type { MemOperationName } from './mem-operation.js';
 
 export interface FaultRule {
   /** Which calls; absent: all that change the disk. */
@@ -68,23 +53,6 @@ class ActiveFault implements Fault {
   }
 }
 
-const CHANGING: ReadonlySet<MemOperationName> = new Set<MemOperationName>([
-  'create',
-  'write',
-  'truncate',
-  'sync',
-  'rename',
-  'remove',
-  'mkdir',
-  'rmdir',
-  'syncdir',
-]);
-
-/** True for the calls that change the disk, or what of it is durable. */
-export function changesDisk(op: MemOperationName): boolean {
-  return CHANGING.has(op);
-}
-
 export class MemFaults {
   readonly #random: Prng;
   #active: ActiveFault[];
@@ -122,11 +90,14 @@ export class MemFaults {
 }
 
 function matches(rule: FaultRule, op: MemOperationName, path: string): boolean {
-  if (rule.op === undefined ? !CHANGING.has(op) : !includesOp(rule.op, op)) return false;
+  if (rule.op === undefined ? !changesDisk(op) : !includesOp(rule.op, op)) return false;
   if (rule.path === undefined) return true;
   return typeof rule.path === 'string' ? path.includes(rule.path) : rule.path(path);
 }
 
-function includesOp(ops: MemOperationName | readonly MemOperationName[], op: MemOperationName): boolean {
+function includesOp(
+  ops: MemOperationName | readonly MemOperationName[],
+  op: MemOperationName,
+): boolean {
   return typeof ops === 'string' ? ops === op : ops.includes(op);
 }

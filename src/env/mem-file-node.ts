@@ -263,7 +263,8 @@ export class MemFileNode {
   #crashSector(copy: MemFileNode, path: string, sector: number, chooser: CrashChooser): void {
     const history = this.#sectors.get(sector) as SectorHistory;
     const start = sector * SECTOR_BYTES;
-    const present = this.#stored[sector] === 1 ? this.data.slice(start, start + SECTOR_BYTES) : null;
+    const present =
+      this.#stored[sector] === 1 ? this.data.slice(start, start + SECTOR_BYTES) : null;
     const states = [...history.contents];
     if (!history.lost && start < this.size) states.push(present);
     const choice = states.length > 1 ? chooser.sector(path, sector, states.length) : 0;

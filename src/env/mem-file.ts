@@ -2,17 +2,59 @@
 import { IoError } from '../base/errors.js';
 import type { FsFile } from '../base/env.js';
 import type { MemFileNode } from './mem-file-node.js';
-import type { MemFs, MemOperation, PendingSync } from './mem-fs.js';
-import type { FaultRule, MemOperationName } from './mem-faults.js';
+import type { FaultRule } from './mem-faults.js';
+import type { MemOperation, MemOperationName, PendingSync, SyncMode } from './mem-operation.js';
+import { toError } from './system-error.js';
+
+/** What a file needs of the disk it is on. */
+export interface MemDisk {
+  readonly syncMode: SyncMode;
+  /** In the order in which they were asked for. */
+  readonly pendingSyncs: PendingSync[];
+  readonly isHalted: boolean;
+  /** Before a call that changes nothing. @throws IoError when a fault strikes or the process is dead. */
+  enter(op: MemOperationName, path: string): void;
+  /** Runs a change between its two reports; a fault stops it, or lets it happen and then fails. */
+  mutate(
+    op: MemOperationName,
+    path: string,
+    to: string,
+    offset: number,
+    bytes: number,
+    change: () => void,
+  ): void;
+  /** Counts and reports an operation that is about to happen. */
+  begin(
+    op: MemOperationName,
+    path: string,
+    to: string,
+    offset: number,
+    bytes: number,
+  ): MemOperation;
+  /** Reports that it happened. */
+  end(operation: MemOperation): void;
+  /** The rule that makes this call fail, if any. */
+  strike(op: MemOperationName, path: string): FaultRule | undefined;
+  /** The stamp of the next change. */
+  nextStamp(): number;
+  /** The stamp of the last change. */
+  currentStamp(): number;
+  /** Sets the time of the last change of content. */
+  touch(node: MemFileNode): void;
+  /** A sync of what is stamped `upTo` or earlier failed: by chance some of the pages had reached the disk. */
+  loseDirty(node: MemFileNode, upTo: number): void;
+  /** Flips a bit in what a read returned, at the given rate. */
+  maybeFlip(target: Uint8Array, start: number, count: number): void;
+}
 
 export class MemFile implements FsFile {
   readonly path: string;
-  readonly #fs: MemFs;
+  readonly #fs: MemDisk;
   readonly #node: MemFileNode;
   readonly #writable: boolean;
   #closed: boolean;
 
-  constructor(fs: MemFs, node: MemFileNode, path: string, writable: boolean) {
+  constructor(fs: MemDisk, node: MemFileNode, path: string, writable: boolean) {
     this.path = path;
     this.#fs = fs;
     this.#node = node;
@@ -67,13 +109,9 @@ export class MemFile implements FsFile {
   }
 
   /** What is written while it runs is not covered by it. */
-  sync(): Promise<void> {
-    try {
-      this.#mustBeOpen('sync');
-      return this.#startSync();
-    } catch (error) {
-      return Promise.reject(error as Error);
-    }
+  async sync(): Promise<void> {
+    this.#mustBeOpen('sync');
+    await this.#startSync();
   }
 
   #startSync(): Promise<void> {
@@ -88,7 +126,7 @@ export class MemFile implements FsFile {
           this.#finishSync(operation, upTo, errno, applied);
           resolve();
         } catch (error) {
-          reject(error as Error);
+          reject(toError(error));
         }
       };
       if (this.#fs.syncMode === 'manual' && rule?.errno === undefined) this.#addPending(finish);
@@ -152,5 +190,7 @@ function wantedBytes(rule: FaultRule, length: number): number {
 function checkRange(bytes: Uint8Array, start: number, length: number, position: number): void {
   const inside = start >= 0 && length >= 0 && start + length <= bytes.length;
   if (inside && Number.isSafeInteger(position) && position >= 0) return;
-  throw new RangeError(`Range out of bounds: [${start}, +${length}) of ${bytes.length} at ${position}`);
+  throw new RangeError(
+    `Range out of bounds: [${start}, +${length}) of ${bytes.length} at ${position}`,
+  );
 }

@@ -19,11 +19,20 @@ import { IoError, LockedError } from '../base/errors.js';
 import { Prng } from '../base/prng.js';
 import { createChooser } from './mem-crash.js';
 import type { CrashPolicy } from './mem-crash.js';
-import { changesDisk, MemFaults } from './mem-faults.js';
-import type { Fault, FaultRule, MemOperationName } from './mem-faults.js';
+import { MemFaults } from './mem-faults.js';
+import type { Fault, FaultRule } from './mem-faults.js';
 import { MemFile } from './mem-file.js';
+import type { MemDisk } from './mem-file.js';
 import { MemFileNode } from './mem-file-node.js';
 import type { Space } from './mem-file-node.js';
+import { changesDisk } from './mem-operation.js';
+import type {
+  MemOperation,
+  MemOperationName,
+  OperationHook,
+  PendingSync,
+  SyncMode,
+} from './mem-operation.js';
 import { MemDirectoryNode, MemTree } from './mem-tree.js';
 import type { Location, MemNode } from './mem-tree.js';
 import { sortNames } from './names.js';
@@ -41,30 +50,6 @@ export interface MemFsOptions {
   readonly syncMode?: SyncMode;
 }
 
-export type SyncMode = 'microtask' | 'manual';
-
-/** A mutating operation. `offset` and `bytes` are 0 where they mean nothing; bytes of a truncate is the new size. */
-export interface MemOperation {
-  /** Counts from 1 over the life of the disk, copies included. */
-  readonly index: number;
-  readonly op: MemOperationName;
-  readonly path: string;
-  /** Target of a rename, '' otherwise. */
-  readonly to: string;
-  readonly offset: number;
-  readonly bytes: number;
-}
-
-export type OperationHook = (operation: MemOperation, when: 'before' | 'after') => void;
-
-/** A sync that was asked for in manual mode and has not ended. */
-export interface PendingSync {
-  readonly path: string;
-  complete(): void;
-  /** As a failed fsync: the dirty pages are lost. */
-  fail(errno: string): void;
-}
-
 /** The operation log keeps at least this many of the last operations. */
 const LOG_LENGTH = 10_000;
 
@@ -77,7 +62,7 @@ interface Machine {
   readonly processCount: number;
 }
 
-export class MemFs implements Fs {
+export class MemFs implements Fs, MemDisk {
   /** Called around every mutating operation; what it throws comes out of the call. */
   onOperation: OperationHook | undefined;
   syncMode: SyncMode;
@@ -181,9 +166,9 @@ export class MemFs implements Fs {
 
   rename(from: string, to: string): void {
     const source = this.#locate('rename', from);
+    const target = this.#locate('rename', to);
     const node = source.parent.entries.get(source.name);
     if (node === undefined) throw ioError('rename', from, 'ENOENT');
-    const target = this.#locate('rename', to);
     const replaced = target.parent.entries.get(target.name);
     const errno = renameError(from, to, node, replaced);
     if (errno !== '') throw ioError('rename', from, errno);
@@ -211,7 +196,9 @@ export class MemFs implements Fs {
     if (node === undefined) throw ioError('remove', directory, 'ENOENT');
     if (node.kind !== 'directory') throw ioError('remove', directory, 'ENOTDIR');
     if (node.entries.size > 0) throw ioError('remove', directory, 'ENOTEMPTY');
-    this.mutate('rmdir', directory, '', 0, 0, () => this.#tree.drop('rmdir', directory, parent, name));
+    this.mutate('rmdir', directory, '', 0, 0, () =>
+      this.#tree.drop('rmdir', directory, parent, name),
+    );
   }
 
   syncDirectory(directory: string): void {
@@ -353,7 +340,7 @@ export class MemFs implements Fs {
     this.#halted = true;
   }
 
-  // --- for MemFile ------------------------------------------------------------------------------
+  // --- MemDisk: what MemFile asks ---------------------------------------------------------------
 
   /** Before a call that changes nothing. @throws IoError when a fault strikes. */
   enter(op: MemOperationName, path: string): void {
@@ -363,7 +350,14 @@ export class MemFs implements Fs {
   }
 
   /** Runs a change between its two reports; a fault stops it, or lets it happen and then fails. */
-  mutate(op: MemOperationName, path: string, to: string, offset: number, bytes: number, change: () => void): void {
+  mutate(
+    op: MemOperationName,
+    path: string,
+    to: string,
+    offset: number,
+    bytes: number,
+    change: () => void,
+  ): void {
     const operation = this.begin(op, path, to, offset, bytes);
     const rule = this.#faults.strike(op, path);
     if (rule?.errno === undefined || rule.applied === true) change();
@@ -371,7 +365,13 @@ export class MemFs implements Fs {
     if (rule?.errno !== undefined) throw ioError(op, path, rule.errno);
   }
 
-  begin(op: MemOperationName, path: string, to: string, offset: number, bytes: number): MemOperation {
+  begin(
+    op: MemOperationName,
+    path: string,
+    to: string,
+    offset: number,
+    bytes: number,
+  ): MemOperation {
     if (this.#halted || !changesDisk(op)) throw ioError(op, path, 'EIO');
     const operation = { index: ++this.#operationCount, op, path, to, offset, bytes };
     this.#operations.push(operation);
@@ -450,18 +450,30 @@ export class MemFs implements Fs {
   }
 }
 
-/** What rename(2) says, '' when it may go ahead. */
-function renameError(from: string, to: string, node: MemNode, replaced: MemNode | undefined): string {
-  if (node.kind === 'directory') {
-    const inside = `${posix.normalize(`/${from}`)}/`;
-    if (posix.normalize(`/${to}`).startsWith(inside)) return 'EINVAL';
-    if (replaced?.kind === 'file') return 'ENOTDIR';
-    if (replaced?.kind === 'directory' && replaced !== node && replaced.entries.size > 0) return 'ENOTEMPTY';
-    return '';
-  }
-  return replaced?.kind === 'directory' ? 'EISDIR' : '';
+/** What rename(2) says on Linux, '' when it may go ahead. */
+function renameError(
+  from: string,
+  to: string,
+  node: MemNode,
+  replaced: MemNode | undefined,
+): string {
+  if (isInside(to, from) && node.kind === 'directory') return 'EINVAL';
+  if (isInside(from, to)) return 'ENOTEMPTY';
+  if (node.kind === 'file') return replaced?.kind === 'directory' ? 'EISDIR' : '';
+  if (replaced?.kind === 'file') return 'ENOTDIR';
+  return replaced !== undefined && replaced !== node && replaced.entries.size > 0
+    ? 'ENOTEMPTY'
+    : '';
+}
+
+function isInside(path: string, directory: string): boolean {
+  return posix.normalize(`/${path}`).startsWith(`${posix.normalize(`/${directory}`)}/`);
 }
 
 function ioError(op: string, path: string, errno: string): IoError {
-  return new IoError({ op: op === 'create' ? 'open' : op === 'rmdir' ? 'remove' : op, path, errno });
+  return new IoError({
+    op: op === 'create' ? 'open' : op === 'rmdir' ? 'remove' : op,
+    path,
+    errno,
+  });
 }

@@ -7,8 +7,7 @@
  * Paths are POSIX; a relative path starts at the root.
  */
 import { posix } from 'node:path';
-import type { CrashChooser, Space } from './mem-file-node.js';
-import { MemFileNode } from './mem-file-node.js';
+import type { CrashChooser, MemFileNode, Space } from './mem-file-node.js';
 
 export class MemDirectoryNode {
   readonly kind = 'directory';
@@ -83,7 +82,13 @@ export class MemTree {
   }
 
   /** Adds a new entry. Requires: the name is free. */
-  add(change: 'create' | 'mkdir', path: string, parent: MemDirectoryNode, name: string, node: MemNode): void {
+  add(
+    change: 'create' | 'mkdir',
+    path: string,
+    parent: MemDirectoryNode,
+    name: string,
+    node: MemNode,
+  ): void {
     this.#apply({ change, path, to: '', effects: [{ directory: parent, name, node }] });
   }
 
@@ -136,7 +141,9 @@ export class MemTree {
 
   /** Every change of a directory that a power loss may undo, as "change path[ to]". */
   unsyncedChanges(): string[] {
-    return this.#unsynced.map(({ change, path, to }) => `${change} ${path}${to === '' ? '' : ` ${to}`}`);
+    return this.#unsynced.map(
+      ({ change, path, to }) => `${change} ${path}${to === '' ? '' : ` ${to}`}`,
+    );
   }
 
   /** Calls `visit` with every file a process can reach, in the order of names. */
@@ -235,8 +242,10 @@ function cloneNode(node: MemNode, space: Space, copies: Map<MemNode, MemNode>): 
   }
   const directory = new MemDirectoryNode();
   copies.set(node, directory);
-  for (const [name, child] of node.entries) directory.entries.set(name, cloneNode(child, space, copies));
-  for (const [name, child] of node.durable) directory.durable.set(name, cloneNode(child, space, copies));
+  for (const [name, child] of node.entries)
+    directory.entries.set(name, cloneNode(child, space, copies));
+  for (const [name, child] of node.durable)
+    directory.durable.set(name, cloneNode(child, space, copies));
   return directory;
 }
 

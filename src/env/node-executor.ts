@@ -133,7 +133,8 @@ class Lane {
     worker.on('error', (error) => (failure = error));
     worker.on('messageerror', (error) => {
       failure = error;
-      void worker.terminate();
+      // 'exit' follows, also when this fails.
+      worker.terminate().catch(() => undefined);
     });
     worker.on('exit', (exitCode) => this.#onExit(worker, exitCode, failure));
     return worker;
@@ -191,8 +192,12 @@ export function findWorkerEntry(moduleUrl: string): URL {
   );
   const found = candidates.find((url) => existsSync(url));
   if (found !== undefined) return found;
-  throw new NokvError('NOKV_NOT_FOUND', 'Cannot start a background worker: its compiled code is missing', {
-    hint: 'Run "npm run build"',
-    details: { path: fileURLToPath(candidates[0] as URL) },
-  });
+  throw new NokvError(
+    'NOKV_NOT_FOUND',
+    'Cannot start a background worker: its compiled code is missing',
+    {
+      hint: 'Run "npm run build"',
+      details: { path: fileURLToPath(candidates[0] as URL) },
+    },
+  );
 }

@@ -5,7 +5,15 @@
  * Ownership: one thread uses a file. Only a `sync` runs elsewhere (thread pool); the descriptor is
  * not given back while one is under way, because the number could then name another file.
  */
-import { closeSync, fdatasync, fdatasyncSync, fstatSync, ftruncateSync, readSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  fdatasync,
+  fdatasyncSync,
+  fstatSync,
+  ftruncateSync,
+  readSync,
+  writeSync,
+} from 'node:fs';
 import { IoError } from '../base/errors.js';
 import type { FsFile } from '../base/env.js';
 import { toIoError } from './system-error.js';
@@ -44,7 +52,13 @@ export class NodeFile implements FsFile {
   }
 
   /** The kernel may stop early for reasons of its own; only a count of zero is the end of the file. */
-  #readAll(target: Uint8Array, start: number, length: number, position: number, done: number): number {
+  #readAll(
+    target: Uint8Array,
+    start: number,
+    length: number,
+    position: number,
+    done: number,
+  ): number {
     while (done < length) {
       const want = Math.min(length - done, CALL_BYTES_MAX);
       const count = readSync(this.#descriptor, target, start + done, want, position + done);
@@ -91,10 +105,10 @@ export class NodeFile implements FsFile {
         this.#syncs--;
         try {
           if (this.#closed && this.#syncs === 0) this.#release();
-          if (error !== null) throw toIoError('sync', this.path, error);
+          if (error !== null) throw error;
           resolve();
         } catch (failure) {
-          reject(failure as Error);
+          reject(toIoError('sync', this.path, failure));
         }
       });
     });

@@ -1,7 +1,7 @@
 /** The simulated environment: the whole database in one thread, from one seed. */
+import { unreachable } from '../base/assert.js';
 import type { Env, Host, Log, LogFields, LogLevel } from '../base/env.js';
 import { Prng } from '../base/prng.js';
-import { startJob } from '../engine/jobs.js';
 import { InlineExecutor, RUN_AT_ONCE } from './inline-executor.js';
 import type { StepPolicy } from './inline-executor.js';
 import type { StartJob } from './job-channel.js';
@@ -48,7 +48,7 @@ export interface SimEnv extends Env {
 export interface SimEnvOptions {
   /** How jobs advance. Default: each to its end in one microtask. */
   readonly policy?: StepPolicy;
-  /** Default: the jobs of the engine. */
+  /** `startJob` of engine/jobs.ts, or the jobs of a test; src/env does not import the engine. Default: no jobs. */
   readonly startJob?: StartJob;
   /** Shared by the processes of one history. Default: a new clock. */
   readonly clock?: SimClock;
@@ -63,12 +63,14 @@ export function createSimEnv(seed: number, fs?: MemFs, options: SimEnvOptions = 
   const disk = fs ?? new MemFs({ seed, nowMs: () => clock.nowMs() });
   const log = new RecordingLog(() => clock.nowMs());
   const executor = new InlineExecutor(
-    options.startJob ?? startJob,
+    options.startJob ?? noJobs,
     { clock, fs: disk, log },
     options.policy ?? RUN_AT_ONCE,
   );
   return { clock, random: new Prng(seed), fs: disk, executor, log, host: hostOf(disk) };
 }
+
+const noJobs: StartJob = () => unreachable('sim-env: a job was run, pass startJob to createSimEnv');
 
 function hostOf(disk: MemFs): Host {
   return { bootId: `sim-boot-${disk.bootCount}`, pid: 100 + disk.processCount, name: 'sim' };

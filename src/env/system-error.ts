@@ -12,7 +12,13 @@ export function errnoOf(thrown: unknown): string | undefined {
  * An IoError for a failed system call. Anything else (a wrong argument is a TypeError or a
  * RangeError of Node) comes back as it is, so that the caller throws the result either way.
  */
-export function toIoError(op: string, path: string, thrown: unknown): unknown {
+export function toIoError(op: string, path: string, thrown: unknown): Error {
   const errno = errnoOf(thrown);
-  return errno === undefined ? thrown : new IoError({ op, path, errno }, { cause: thrown });
+  if (errno !== undefined) return new IoError({ op, path, errno }, { cause: thrown });
+  return toError(thrown);
+}
+
+/** For a promise, which is rejected with errors only. */
+export function toError(thrown: unknown): Error {
+  return thrown instanceof Error ? thrown : new Error(String(thrown));
 }

@@ -5,13 +5,22 @@
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, readFileSync, readdirSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { LockedError } from '../../src/base/errors.js';
 import type { Host } from '../../src/base/env.js';
 import { takeLockFile } from '../../src/env/lock-file.js';
+import { holderState, ownLockRecord, processStartTime } from '../../src/env/lock-record.js';
 import { createNodeHost } from '../../src/env/node-host.js';
 import { NodeFs } from '../../src/env/node-fs.js';
 import { trySocketLock } from '../../src/env/socket-lock.js';
@@ -77,7 +86,9 @@ describe('NodeFs.lockDirectory', () => {
   });
 
   it('reports a directory that is not there as an I/O error', () => {
-    expect(() => new NodeFs().lockDirectory('/nonexistent/db')).toThrow('Cannot lock /nonexistent/db: ENOENT');
+    expect(() => new NodeFs().lockDirectory('/nonexistent/db')).toThrow(
+      'Cannot lock /nonexistent/db: ENOENT',
+    );
   });
 });
 
@@ -88,64 +99,88 @@ const VARIANTS = [
   { mechanisms: 'file', native: false },
 ] as const;
 
-describe.each(VARIANTS)('The lock between processes ($mechanisms, native $native)', ({ mechanisms, native }) => {
-  const bundle = (): string => bundleFixture('lock-holder', temporaryDirectory(), native);
+describe.each(VARIANTS)(
+  'The lock between processes ($mechanisms, native $native)',
+  ({ mechanisms, native }) => {
+    const bundle = (): string => bundleFixture('lock-holder', temporaryDirectory(), native);
 
-  /** In this process, by the same mechanisms (the native package is always there). */
-  function take(directory: string): { release(): void } {
-    if (mechanisms === 'all') return new NodeFs().lockDirectory(directory);
-    return takeLockFile(join(directory, 'LOCK'), directory, createNodeHost());
-  }
-
-  it('refuses while another process holds it, names that process, and works once it was released', async () => {
-    const directory = temporaryDirectory();
-    const { child, said } = await startHolder(directory, bundle(), mechanisms);
-    expect(said).toBe('locked');
-    expect(holderOf(directory)['kernelLock']).toBe(native);
-    const error = lockError(() => take(directory));
-    expect(error.details['holder']).toMatch(
-      new RegExp(`^pid ${child.pid} \\(.*lock-holder.*\\) on ${hostname()} since \\d{4}-`),
-    );
-    const exited = once(child, 'exit');
-    child.stdin?.write('release');
-    await exited;
-    expect(existsSync(join(directory, 'LOCK'))).toBe(false);
-    take(directory).release();
-  });
-
-  it('refuses another process while this one holds it', async () => {
-    const directory = temporaryDirectory();
-    const lock = take(directory);
-    const { said } = await startHolder(directory, bundle(), mechanisms);
-    expect(said).toContain('refused NOKV_LOCKED');
-    expect(said).toContain(`pid ${process.pid} `);
-    lock.release();
-  });
-
-  it('is free at once after kill -9 of the holder, twice in a row', async () => {
-    const directory = temporaryDirectory();
-    const module = bundle();
-    for (let round = 0; round < 2; round++) {
-      const { child, said } = await startHolder(directory, module, mechanisms);
-      expect(said).toBe('locked');
-      await kill(child, 'SIGKILL');
-      expect(existsSync(join(directory, 'LOCK'))).toBe(true);
+    /** In this process, by the same mechanisms (the native package is always there). */
+    function take(directory: string): { release(): void } {
+      if (mechanisms === 'all') return new NodeFs().lockDirectory(directory);
+      return takeLockFile(join(directory, 'LOCK'), directory, createNodeHost());
     }
-    const lock = take(directory);
-    expect(readdirSync(directory)).toEqual(['LOCK']);
-    lock.release();
-  });
 
-  it('is given to exactly one of several processes that start together on a dead lock', async () => {
-    const directory = temporaryDirectory();
-    const module = bundle();
-    const first = await startHolder(directory, module, mechanisms);
-    await kill(first.child, 'SIGKILL');
-    const started = await Promise.all([1, 2, 3].map(() => startHolder(directory, module, mechanisms)));
-    const winners = started.filter(({ said }) => said === 'locked');
-    expect(winners.length).toBe(1);
-    expect(holderOf(directory)['pid']).toBe(winners[0]?.child.pid);
-    for (const { said } of started) expect(said).toMatch(/^locked$|^refused NOKV_LOCKED/);
+    it('refuses while another process holds it, names that process, and works once it was released', async () => {
+      const directory = temporaryDirectory();
+      const { child, said } = await startHolder(directory, bundle(), mechanisms);
+      expect(said).toBe('locked');
+      expect(holderOf(directory)['kernelLock']).toBe(native);
+      const error = lockError(() => take(directory));
+      expect(error.details['holder']).toMatch(
+        new RegExp(`^pid ${child.pid} \\(.*lock-holder.*\\) on ${hostname()} since \\d{4}-`),
+      );
+      const exited = once(child, 'exit');
+      child.stdin?.write('release');
+      await exited;
+      expect(existsSync(join(directory, 'LOCK'))).toBe(false);
+      take(directory).release();
+    });
+
+    it('refuses another process while this one holds it', async () => {
+      const directory = temporaryDirectory();
+      const lock = take(directory);
+      const { said } = await startHolder(directory, bundle(), mechanisms);
+      expect(said).toContain('refused NOKV_LOCKED');
+      expect(said).toContain(`pid ${process.pid} `);
+      lock.release();
+    });
+
+    it('is free at once after kill -9 of the holder, twice in a row', async () => {
+      const directory = temporaryDirectory();
+      const module = bundle();
+      for (let round = 0; round < 2; round++) {
+        const { child, said } = await startHolder(directory, module, mechanisms);
+        expect(said).toBe('locked');
+        await kill(child, 'SIGKILL');
+        expect(existsSync(join(directory, 'LOCK'))).toBe(true);
+      }
+      const lock = take(directory);
+      expect(readdirSync(directory)).toEqual(['LOCK']);
+      lock.release();
+    });
+
+    it('is given to exactly one of several processes that start together on a dead lock', async () => {
+      const directory = temporaryDirectory();
+      const module = bundle();
+      const first = await startHolder(directory, module, mechanisms);
+      await kill(first.child, 'SIGKILL');
+      const started = await Promise.all(
+        [1, 2, 3].map(() => startHolder(directory, module, mechanisms)),
+      );
+      const winners = started.filter(({ said }) => said === 'locked');
+      expect(winners.length).toBe(1);
+      expect(holderOf(directory)['pid']).toBe(winners[0]?.child.pid);
+      for (const { said } of started) expect(said).toMatch(/^locked$|^refused NOKV_LOCKED/);
+    });
+  },
+);
+
+describe('holderState', () => {
+  it('takes a process for dead that its parent has not collected yet', async () => {
+    if (process.platform !== 'linux') return;
+    const host = createNodeHost();
+    // The shell turns into a program that never waits for its child.
+    const parent = spawn('sh', ['-c', 'read go & echo $!; exec sleep 60'], {
+      stdio: ['pipe', 'pipe', 'inherit'],
+    });
+    onTestFinished(() => void parent.kill('SIGKILL'));
+    const [line] = (await once(parent.stdout, 'data')) as [Buffer];
+    const pid = Number(line.toString());
+    while (processStartTime(pid) !== 'dead') await new Promise((resolve) => setImmediate(resolve));
+    const record = { ...ownLockRecord(host, false), pid };
+    expect(holderState({ ...record, startTime: '' }, host)).toBe('dead');
+    expect(holderState({ ...record, startTime: '77' }, host)).toBe('dead');
+    expect(holderState(ownLockRecord(host, false), host)).toBe('alive');
   });
 });
 

@@ -10,7 +10,10 @@ import { bundleFixture } from './fixtures/bundle.js';
 import type { TestJob } from './fixtures/job-worker.js';
 import { temporaryDirectory } from './temp-directory.js';
 
-function start(log?: RecordingLog): { run(lane: string, job: TestJob): Promise<unknown>; executor: NodeExecutor } {
+function start(log?: RecordingLog): {
+  run(lane: string, job: TestJob): Promise<unknown>;
+  executor: NodeExecutor;
+} {
   const workerUrl = pathToFileURL(bundleFixture('job-worker', temporaryDirectory()));
   const executor = new NodeExecutor(log === undefined ? { workerUrl } : { workerUrl, log });
   onTestFinished(() => executor.close());
@@ -53,7 +56,9 @@ describe('NodeExecutor', () => {
 
   it('rejects a job that cannot be cloned, and goes on', async () => {
     const { run, executor } = start();
-    await expect(executor.run('flush', { kind: 'sum', values: () => 1 })).rejects.toThrow(/could not be cloned/);
+    await expect(executor.run('flush', { kind: 'sum', values: () => 1 })).rejects.toThrow(
+      /could not be cloned/,
+    );
     expect(await run('flush', { kind: 'sum', values: [1] })).toBe(1);
   });
 
@@ -76,7 +81,10 @@ describe('NodeExecutor', () => {
     let sum: unknown = undefined;
     while (sum === undefined) {
       sum = await run('flush', { kind: 'sum', values: [4] }).catch((error: unknown) => {
-        expect(error).toMatchObject({ code: 'NOKV_IO', cause: { message: 'uncaught in the worker' } });
+        expect(error).toMatchObject({
+          code: 'NOKV_IO',
+          cause: { message: 'uncaught in the worker' },
+        });
         return undefined;
       });
     }

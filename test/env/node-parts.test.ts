@@ -56,9 +56,12 @@ describe('A process with a pending timer and an idle worker', () => {
   it('ends by itself', () => {
     const module = bundleFixture('idle-process', temporaryDirectory());
     const worker = bundleFixture('job-worker', temporaryDirectory());
-    const ended = spawnSync(process.execPath, [module, worker], { encoding: 'utf8', timeout: 20_000 });
+    const ended = spawnSync(process.execPath, [module, worker], {
+      encoding: 'utf8',
+      timeout: 20_000,
+    });
     expect(ended.signal).toBeNull();
-    expect(ended.stdout).toBe('sum 5\n');
+    expect(ended.stdout).toBe('sum 5\nsum 9\n');
   });
 });
 
@@ -107,10 +110,9 @@ describe('NodeLog', () => {
     broken = false;
     log.write('error', 'c');
     log.write('error', 'd');
-    expect(lines.map((line) => (JSON.parse(line) as { droppedLines?: number }).droppedLines)).toEqual([
-      2,
-      undefined,
-    ]);
+    expect(
+      lines.map((line) => (JSON.parse(line) as { droppedLines?: number }).droppedLines),
+    ).toEqual([2, undefined]);
   });
 });
 
@@ -119,7 +121,8 @@ describe('createNodeHost', () => {
     const host = createNodeHost();
     expect(host.pid).toBe(process.pid);
     expect(host.name).not.toBe('');
-    if (existsSync('/proc/sys/kernel/random/boot_id')) expect(host.bootId).toMatch(/^[\x21-\x7e]{1,64}$/);
+    if (existsSync('/proc/sys/kernel/random/boot_id'))
+      expect(host.bootId).toMatch(/^[\x21-\x7e]{1,64}$/);
     expect(createNodeHost()).toEqual(host);
   });
 });

@@ -44,7 +44,11 @@ export interface KeyRange {
   readonly upper: Uint8Array;
 }
 
-/** What must stay readable. Plain data: part of job specs. */
+/**
+ * What must stay readable. Plain data: part of job specs. The two version bounds speak of managed entries,
+ * whose version was chosen by the writer. An ordinary entry (version = seq) is read by sequence number
+ * only: readers that name versions do not find its history, and it is dropped as soon as it is shadowed.
+ */
 export interface Retention {
   /**
    * Sequence numbers that readers are pinned to, ascending, each once, and last the sequence number
@@ -72,7 +76,9 @@ export class DropRules {
   /** Index of the first older range whose upper bound is above the current key. */
   #olderAt: number;
   #keyIsBottom: boolean;
-  /** Least seq of the current key's newer entries with version <= keepVersionsFrom. */
+  /** Least seq of the current key's newer entries, whatever their version. */
+  #leastSeqOfAll: number;
+  /** Least seq of its newer entries with version <= keepVersionsFrom. */
   #leastSeq: number;
   /** Least seq of its newer entries with version #version. */
   #leastSeqOfVersion: number;
@@ -95,6 +101,7 @@ export class DropRules {
     this.#olderRanges = olderRanges;
     this.#olderAt = 0;
     this.#keyIsBottom = false;
+    this.#leastSeqOfAll = Number.POSITIVE_INFINITY;
     this.#leastSeq = Number.POSITIVE_INFINITY;
     this.#leastSeqOfVersion = Number.POSITIVE_INFINITY;
     this.#version = -1;
@@ -117,6 +124,7 @@ export class DropRules {
       const lower = (ranges[at] as KeyRange).lower;
       this.#keyIsBottom = compareBytes(lower, 0, lower.length, keyBytes, keyStart, keyLength) > 0;
     }
+    this.#leastSeqOfAll = Number.POSITIVE_INFINITY;
     this.#leastSeq = Number.POSITIVE_INFINITY;
     this.#leastSeqOfVersion = Number.POSITIVE_INFINITY;
     this.#version = -1;
@@ -132,17 +140,19 @@ export class DropRules {
     kind: number,
     expiresAt: number,
   ): number {
-    const keepFrom = this.#retention.keepVersionsFrom;
+    const isManaged = version !== seq;
+    const keepFrom = isManaged ? this.#retention.keepVersionsFrom : SEQ_MAX;
     const seqMax = leastReaderOf(this.#pinned, seq);
     if (version !== this.#version) {
       this.#version = version;
       this.#leastSeqOfVersion = Number.POSITIVE_INFINITY;
     }
-    const least = version <= keepFrom ? this.#leastSeq : this.#leastSeqOfVersion;
+    const least = this.#leastSeqThatHides(isManaged, version);
     const isShadowed = least <= seqMax;
     this.isStale = least !== Number.POSITIVE_INFINITY;
     if (seq < this.#leastSeqOfVersion) this.#leastSeqOfVersion = seq;
-    if (version <= keepFrom && seq < this.#leastSeq) this.#leastSeq = seq;
+    if (seq < this.#leastSeqOfAll) this.#leastSeqOfAll = seq;
+    if (version <= this.#retention.keepVersionsFrom && seq < this.#leastSeq) this.#leastSeq = seq;
     if (isShadowed) return DROP_SHADOWED;
     const tombstones = this.#rangeTombstones;
     if (!tombstones.isEmpty) {
@@ -162,10 +172,15 @@ export class DropRules {
     }
     const isExpired = expiresAt !== NO_EXPIRY && expiresAt <= this.#retention.nowMs;
     if (kind !== KIND_DELETE && !isExpired) return KEEP;
-    if (this.#keyIsBottom && version <= this.#retention.tombstoneFloor) {
-      return kind === KIND_DELETE ? HOLD : HOLD_EXPIRED;
-    }
+    const canVanish = !isManaged || version <= this.#retention.tombstoneFloor;
+    if (this.#keyIsBottom && canVanish) return kind === KIND_DELETE ? HOLD : HOLD_EXPIRED;
     return kind === KIND_DELETE ? KEEP : KEEP_AS_DELETE;
+  }
+
+  /** Least seq among the newer entries that every reader of an entry with this version sees first. */
+  #leastSeqThatHides(isManaged: boolean, version: number): number {
+    if (!isManaged) return this.#leastSeqOfAll;
+    return version <= this.#retention.keepVersionsFrom ? this.#leastSeq : this.#leastSeqOfVersion;
   }
 }
 
@@ -224,14 +239,15 @@ function keptTombstones(
     const version = fragment.versions[i] as number;
     const seq = fragment.seqs[i] as number;
     const seqMax = leastReaderOf(pinnedSeqs, seq);
-    const versionMax = Math.max(version, keepVersionsFrom);
+    const isManaged = version !== seq;
+    const versionMax = isManaged ? Math.max(version, keepVersionsFrom) : SEQ_MAX;
     const isShadowed = seqs.some(
       (other, k) => other <= seqMax && (versions[k] as number) <= versionMax,
     );
     if (isShadowed) continue;
     versions.push(version);
     seqs.push(seq);
-    canVanish.push(isBottom && version <= tombstoneFloor);
+    canVanish.push(isBottom && (!isManaged || version <= tombstoneFloor));
   }
   return { lower: fragment.lower, upper: fragment.upper, versions, seqs, canVanish };
 }
