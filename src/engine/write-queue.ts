@@ -11,7 +11,7 @@
  *
  * Single thread: everything but the sync itself is synchronous.
  */
-import { copyBytes } from '../base/bytes.js';
+import { copyBytes, detach } from '../base/bytes.js';
 import type { Clock } from '../base/env.js';
 import { BusyError, ReadOnlyError } from '../base/errors.js';
 import { BATCH_BYTES_MAX, BATCH_ENTRIES_MAX, GIB, MIB } from '../base/limits.js';
@@ -526,7 +526,7 @@ export class WriteQueue {
     durability: Durability,
   ): Promise<void> {
     const ownKey = key.clone();
-    const ownValue = value.slice();
+    const ownValue = detach(value, 0, value.length); // a Buffer's slice shares its memory
     return this.#wait(ownKey.length + ownValue.length, () =>
       this.#placeOne(kind, ownKey, family, ownValue, expiresAt, version, durability),
     );
