@@ -187,6 +187,7 @@ export class Db {
     this.#background = new Background(env, options, core.tree, flush, this.#compaction, {
       onFlushed: (memtable) => this.#onFlushed(memtable),
       onPressureChanged: () => this.#queue?.resume(),
+      writesSoFar: () => this.#queue?.counters.groups ?? 0,
     });
     this.#queue = new WriteQueue(
       env.clock,
