@@ -87,18 +87,15 @@ export class CompactionRunner {
     };
   }
 
-  /** The most useful compaction now, or undefined. */
-  pick(): CompactionPlan | undefined {
-    return pickCompaction(
-      this.#version(),
-      this.#pickOptions(),
-      this.#pickContext(this.#garbageToCollect()),
-    );
+  /** The most useful compaction now, or undefined. `isIdle`: nobody writes, so space alone is worth one. */
+  pick(isIdle: boolean): CompactionPlan | undefined {
+    const context = this.#pickContext(this.#garbageToCollect(), isIdle);
+    return pickCompaction(this.#version(), this.#pickOptions(), context);
   }
 
   /** Next step of a full compaction by hand; undefined when it is done. */
   pickFull(): CompactionPlan | undefined {
-    return pickManual(this.#version(), this.#pickOptions(), this.#pickContext(new Set()), ALL_KEYS);
+    return pickManual(this.#version(), this.#pickOptions(), this.#pickContext(new Set(), false), ALL_KEYS);
   }
 
   /** Next step of emptying every segment with at least this share of garbage; undefined when done. */
@@ -109,7 +106,7 @@ export class CompactionRunner {
         .map((segment) => segment.fileNumber),
     );
     if (wanted.size === 0) return undefined;
-    const plan = pickCompaction(this.#version(), this.#pickOptions(), this.#pickContext(wanted));
+    const plan = pickCompaction(this.#version(), this.#pickOptions(), this.#pickContext(wanted, false));
     return plan;
   }
 
@@ -155,12 +152,12 @@ export class CompactionRunner {
     return { l0CompactionTrigger, baseLevelBytes, compactionPolicy, tableBytes };
   }
 
-  #pickContext(valueLogsToEmpty: ReadonlySet<number>): PickContext {
+  #pickContext(valueLogsToEmpty: ReadonlySet<number>, isIdle: boolean): PickContext {
     return {
       claims: this.#claims,
       retention: this.#host.retention.current(),
       valueLogsToEmpty,
-      isIdle: false,
+      isIdle,
     };
   }
 
@@ -233,16 +230,13 @@ export class CompactionRunner {
   #relocation(
     plan: CompactionPlan,
   ): { sources: ValueLogSource[]; target: ValueLogTarget } | undefined {
-    const wanted = this.#garbageToCollect();
-    if (wanted.size === 0) return undefined;
+    if (plan.valueLogsToEmpty.length === 0) return undefined;
     const { tree, workdir } = this.#core;
     const sources: ValueLogSource[] = [];
     let bucket = 0;
-    const seen = new Set<number>();
-    for (const { fileNumber } of plan.inputs.flatMap(({ meta }) => meta.valueLog)) {
+    for (const fileNumber of plan.valueLogsToEmpty) {
       const state = this.#version().valueLog.get(fileNumber);
-      if (!wanted.has(fileNumber) || seen.has(fileNumber) || state === undefined) continue;
-      seen.add(fileNumber);
+      if (state === undefined) continue;
       bucket = Math.max(bucket, state.bucket);
       sources.push({
         fileNumber,

@@ -125,10 +125,11 @@ async function openLocked(
   const pool = makePool(options);
   const replayed = loaded === undefined ? [] : replayLogs(env, workdir, options, loaded, pool);
   watch.mark('wal');
+  const rewriteBytes = options.manifestRewriteBytes;
   const manifest =
     loaded === undefined
-      ? ManifestLog.create(env.fs, workdir, manifestInit(env, 1), env.clock.nowMs())
-      : ManifestLog.open(env.fs, workdir, loaded);
+      ? ManifestLog.create(env.fs, workdir, manifestInit(env, 1), env.clock.nowMs(), rewriteBytes)
+      : ManifestLog.open(env.fs, workdir, loaded, rewriteBytes);
   const blockCache = new BlockCache(options.cacheBytes);
   const tableCache = new TableCache(options.indexCacheBytes);
   const tree = new Tree({ env, workdir, manifest, blockCache, tableCache });

@@ -378,7 +378,9 @@ export class WriteQueue {
     expiresAt: number,
     version: number,
   ): void {
-    const seq = this.lastSeq + 1;
+    let seq = this.lastSeq + 1;
+    // "version = seq" is how an ordinary entry is told from a managed one: a managed one skips that number.
+    if (version === seq) seq++;
     const entryVersion = version === 0 ? seq : version;
     const memtable = group.memtable;
     if (isSeparated) {
