@@ -3,7 +3,7 @@ import { openDb } from '../../src/engine/db.js';
 import { startJob } from '../../src/engine/jobs.js';
 import { LOSE_UNSYNCED } from '../../src/env/mem-crash.js';
 import { createSimEnv } from '../../src/env/sim-env.js';
-import { openSim, text, TINY, WORKDIR } from './db-fixture.js';
+import { killAndReopen, openSim, text, TINY, WORKDIR } from './db-fixture.js';
 
 describe('openDb after a power loss', () => {
   it('opens although the manifest is rewritten on the way', async () => {
@@ -33,4 +33,21 @@ describe('openDb after a power loss', () => {
     await reopened.close();
     await db.close();
   });
+
+  it.each([0, 100_000])(
+    'finds what a killed process wrote, once the next one has synced, value threshold %i',
+    async (valueThreshold) => {
+      const first = await openSim({ ...TINY, valueThreshold });
+      const written: Promise<void>[] = [];
+      for (let i = 0; i < 100; i++) written.push(first.db.put(`key${i}`, `v${i}`));
+      await Promise.all(written);
+      const second = await killAndReopen(first, TINY);
+      await second.db.sync();
+      const after = createSimEnv(4, second.env.fs.crashClone(LOSE_UNSYNCED), { startJob });
+      const db = await openDb(after, WORKDIR, TINY);
+      for (let i = 0; i < 100; i++) expect(text(db.get(`key${i}`))).toBe(`v${i}`);
+      await db.close();
+      await second.db.close();
+    },
+  );
 });
