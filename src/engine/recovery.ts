@@ -258,6 +258,8 @@ async function repair(
   const kept = keptFiles(tree, version, replayed);
   for (const file of files) {
     if (kept.has(`${file.kind} ${file.fileNumber}`)) continue;
+    // The edit may have rewritten the manifest: the old one is gone by now.
+    if (env.fs.stat(file.path) === undefined) continue;
     env.fs.remove(file.path);
     report.orphansRemoved++;
   }
