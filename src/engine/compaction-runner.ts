@@ -27,6 +27,9 @@ import type { RetentionSource } from './retention.js';
 import { newIdentity } from './unique-identity.js';
 import { type SegmentReport, valueLogGarbage } from './vlog/gc-picker.js';
 
+/** Garbage worth collecting when there is nothing else to do. */
+const IDLE_GC_RATIO = 0.25;
+
 export const COMPACTION_LANE = 'compaction';
 
 export type CompactionPlan = CompactionPick;
@@ -89,7 +92,7 @@ export class CompactionRunner {
 
   /** The most useful compaction now, or undefined. `isIdle`: nobody writes, so space alone is worth one. */
   pick(isIdle: boolean): CompactionPlan | undefined {
-    const context = this.#pickContext(this.#garbageToCollect(), isIdle);
+    const context = this.#pickContext(this.#garbageToCollect(isIdle), isIdle);
     return pickCompaction(this.#version(), this.#pickOptions(), context);
   }
 
@@ -113,7 +116,11 @@ export class CompactionRunner {
   /** Every value-log segment with its garbage, and what collection at this ratio would do. */
   report(ratio: number): SegmentReport[] {
     return valueLogGarbage({
-      version: this.#version(),
+      // Segments as they are now, tables as reads see them.
+      version: {
+        levels: this.#version().levels,
+        valueLog: this.#core.tree.manifest.version.valueLog,
+      },
       activeNumber: this.#core.valueLog.activeNumber,
       activeBytes: this.#core.valueLog.activeBytes,
       minInMemory: this.#host.minValueLogInMemory(),
@@ -135,7 +142,7 @@ export class CompactionRunner {
     } finally {
       this.#claims.release(claim);
     }
-    await this.#dropEmptySegments();
+    await this.dropEmptySegments();
   }
 
   /** Asks a running job to stop. */
@@ -161,9 +168,10 @@ export class CompactionRunner {
     };
   }
 
-  #garbageToCollect(): ReadonlySet<number> {
+  #garbageToCollect(isIdle: boolean): ReadonlySet<number> {
     if (!this.#options.valueLogGc) return new Set();
-    const segments = this.report(this.#options.valueLogGcRatio);
+    const { valueLogGcRatio } = this.#options;
+    const segments = this.report(isIdle ? Math.min(valueLogGcRatio, IDLE_GC_RATIO) : valueLogGcRatio);
     return new Set(
       segments
         .filter((segment) => segment.verdict === 'collect')
@@ -264,7 +272,7 @@ export class CompactionRunner {
   }
 
   /** Segments that nothing points into any more leave the version; their files go with the last reader. */
-  async #dropEmptySegments(): Promise<void> {
+  async dropEmptySegments(): Promise<void> {
     const empty = this.report(this.#options.valueLogGcRatio)
       .filter((segment) => segment.verdict === 'remove')
       .map((segment) => segment.fileNumber);

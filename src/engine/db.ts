@@ -411,6 +411,7 @@ export class Db {
     const compaction = this.#compaction as CompactionRunner;
     if (options.dryRun !== true) {
       await this.flush();
+      await compaction.dropEmptySegments();
       while (await this.#mustBackground().compactNow(() => compaction.pickCollection(ratio)))
         continue;
     }
