@@ -12,7 +12,7 @@ import type { TableCache } from './cache/table-cache.js';
 import { FileRemover } from './file-remover.js';
 import { segmentPath, tableName } from './file-names.js';
 import type { ManifestInit, ManifestLog } from './manifest/manifest-log.js';
-import type { VersionEdit } from './manifest/version-edit.js';
+import type { AddValueLog, VersionEdit } from './manifest/version-edit.js';
 import type { Version } from './manifest/version.js';
 import { TableReader } from './sst/table-reader.js';
 import type { TableMeta } from './table-meta.js';
@@ -121,6 +121,23 @@ export class Tree {
   note(edit: VersionEdit): void {
     this.manifest.append(edit);
     this.#appended++;
+  }
+
+  /**
+   * Makes a new value-log segment known, durably with the next `apply`. It belongs to the current version at
+   * once: whoever holds that version from now on may hold memtables that point into the segment.
+   * @throws IoError
+   */
+  addSegment(added: AddValueLog): void {
+    const edit = { timeMs: this.#parts.env.clock.nowMs(), reason: 'value log', addValueLog: [added] };
+    const state = this.manifest.append(edit).valueLog.get(added.fileNumber);
+    assert(state !== undefined, 'tree: an added segment is in the version');
+    this.#appended++;
+    const previous = this.#current;
+    const valueLog = new Map(previous.version.valueLog).set(added.fileNumber, state);
+    this.#current = this.#makeVersion({ ...previous.version, valueLog });
+    this.onChange();
+    previous.release();
   }
 
   close(): void {
