@@ -146,6 +146,8 @@ export class Db {
   readonly #holds: Set<Hold>;
   /** Sealed memtables, newest first: part of every read. */
   #sealed: LoggedMemtable[];
+  /** Memtables that someone reads: those of reads to come, and flushed ones that a scan holds. */
+  readonly #memtables: Set<LoggedMemtable>;
   /** undefined once closed. */
   #state: ReadState | undefined;
   #closing: Promise<void> | undefined;
@@ -167,6 +169,8 @@ export class Db {
     this.#scanSlab = new ValueSlab();
     this.#holds = new Set();
     this.#sealed = [...core.sealed].reverse();
+    this.#memtables = new Set();
+    for (const memtable of [core.active, ...core.sealed]) this.#watch(memtable);
     this.#closing = undefined;
     this.#slowdownDebtBytes = 0;
     this.#openedMs = env.clock.nowMs();
@@ -534,6 +538,7 @@ export class Db {
     const state = this.#state as ReadState;
     const sealed = state.active;
     const next = this.#core.createMemtable(bytes, entries, sealed);
+    this.#watch(next);
     sealed.isSealed = true;
     this.#sealed = [sealed, ...this.#sealed];
     this.#state = new ReadState(next, this.#sealed, this.#core.tree.current);
@@ -566,13 +571,16 @@ export class Db {
     return delay;
   }
 
+  #watch(memtable: LoggedMemtable): void {
+    this.#memtables.add(memtable);
+    memtable.onReleased = () => this.#memtables.delete(memtable);
+  }
+
+  /** A flushed memtable counts as long as a scan holds it: the scan follows its pointers. */
   #minValueLogInMemory(): number {
-    const state = this.#state;
-    if (state === undefined) return 0;
-    return state.sealed.reduce(
-      (min, memtable) => Math.min(min, memtable.minValueLog),
-      state.active.minValueLog,
-    );
+    let min = Number.POSITIVE_INFINITY;
+    for (const memtable of this.#memtables) min = Math.min(min, memtable.minValueLog);
+    return min;
   }
 }
 

@@ -40,6 +40,8 @@ export class LoggedMemtable {
   readonly minValueLog: number;
   /** Called once when the sealed memtable has no pending entries. */
   onQuiet: () => void;
+  /** Called when nobody reads it any more. */
+  onReleased: () => void;
   readonly #pool: ArenaPool;
   #references: number;
   #tombstones: RangeTombstones;
@@ -63,6 +65,7 @@ export class LoggedMemtable {
     this.isFlushed = false;
     this.minValueLog = minValueLog;
     this.onQuiet = () => undefined;
+    this.onReleased = () => undefined;
     this.#pool = pool;
     this.#references = 1;
     this.#tombstones = new RangeTombstones();
@@ -111,7 +114,9 @@ export class LoggedMemtable {
   release(): void {
     this.#references--;
     assert(this.#references >= 0, 'memtable: released twice');
-    if (this.#references === 0) this.#pool.release(this.memtable.arena);
+    if (this.#references > 0) return;
+    this.#pool.release(this.memtable.arena);
+    this.onReleased();
   }
 }
 

@@ -28,14 +28,21 @@ export interface TreeParts {
   readonly tableCache: TableCache;
 }
 
+/** `references` counts the tree versions that name the segment. */
+interface OpenSegment {
+  references: number;
+  readonly path: string;
+  readonly identity: string;
+}
+
 export class Tree {
   readonly valueLog: ValueLogReader;
   readonly manifest: ManifestLog;
   #current: TreeVersion;
   readonly #parts: TreeParts;
   readonly #tables: Map<number, OpenTable>;
-  /** Tree versions that name a value-log segment, and its path. */
-  readonly #segments: Map<number, { references: number; path: string }>;
+  /** Value-log segments that a tree version in use names, the current one or an older. */
+  readonly #segments: Map<number, OpenSegment>;
   readonly workdir: string;
   /** Called after every change of `current`. */
   onChange: () => void;
@@ -153,14 +160,14 @@ export class Tree {
   }
 
   #makeVersion(version: Version): TreeVersion {
-    for (const [fileNumber, { bucket }] of version.valueLog) {
+    for (const [fileNumber, { bucket, identity }] of version.valueLog) {
       const segment = this.#segments.get(fileNumber);
-      if (segment !== undefined) segment.references++;
-      else
-        this.#segments.set(fileNumber, {
-          references: 1,
-          path: this.segmentPath(fileNumber, bucket),
-        });
+      if (segment !== undefined) {
+        segment.references++;
+        continue;
+      }
+      const path = this.segmentPath(fileNumber, bucket);
+      this.#segments.set(fileNumber, { references: 1, path, identity });
     }
     return new TreeVersion(version, this.#tables, (released) => this.#onReleased(released));
   }
@@ -195,12 +202,14 @@ export class Tree {
     }
   }
 
+  /** An older version in use may name it still, or none yet, when it was noted since the last edit. */
   #openSegment(fileNumber: number): ValueLogFile {
-    const info = this.manifest.version.valueLog.get(fileNumber);
-    const path = this.segmentPath(fileNumber, info?.bucket ?? 0);
-    if (info === undefined) throw missing(path);
+    const noted = this.manifest.version.valueLog.get(fileNumber);
+    const identity = this.#segments.get(fileNumber)?.identity ?? noted?.identity;
+    const path = this.#segments.get(fileNumber)?.path ?? this.segmentPath(fileNumber, noted?.bucket ?? 0);
+    if (identity === undefined) throw missing(path);
     try {
-      return ValueLogFile.open(this.#parts.env.fs, path, { fileNumber, identity: info.identity });
+      return ValueLogFile.open(this.#parts.env.fs, path, { fileNumber, identity });
     } catch (error) {
       if (error instanceof IoError && error.errno === 'ENOENT') throw missing(path);
       throw error;
