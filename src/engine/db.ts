@@ -195,6 +195,7 @@ export class Db {
     this.#background = new Background(env, options, core.tree, flush, this.#compaction, {
       onFlushed: (memtable) => this.#onFlushed(memtable),
       onPressureChanged: () => this.#queue?.resume(),
+      writesSoFar: () => this.#queue?.counters.groups ?? 0,
     });
     this.#queue = new WriteQueue(
       env.clock,
@@ -418,6 +419,7 @@ export class Db {
     const compaction = this.#compaction as CompactionRunner;
     if (options.dryRun !== true) {
       await this.flush();
+      await compaction.dropEmptySegments();
       while (await this.#mustBackground().compactNow(() => compaction.pickCollection(ratio)))
         continue;
     }
