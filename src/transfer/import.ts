@@ -16,7 +16,7 @@ import { LineReader } from './line-reader.js';
 import { parseRow, TRAILER } from './row-line.js';
 
 /** A batch is handed over as soon as its lines have this much, or it has this many rows. */
-const BATCH_BYTES = MIB;
+const BATCH_BYTES_DEFAULT = MIB;
 const BATCH_ROWS = 16 * 1024;
 /** Batches in flight together, unless one alone has more. */
 const IN_FLIGHT_BYTES_MAX = 16 * MIB;
@@ -32,6 +32,8 @@ export interface ImportOptions {
   readonly isRestart: boolean;
   /** Count lines that are no rows, and go on. */
   readonly isSkippingBad: boolean;
+  /** Bytes of lines from which a batch is handed over. Default 1 MiB. */
+  readonly batchBytes?: number;
   /** Stops between two chunks, when everything read until then is in the database. */
   readonly signal?: AbortSignal;
   /** Awaited once, before the first byte is taken. */
@@ -133,10 +135,11 @@ class ImportRun {
 
   async take(chunk: Uint8Array): Promise<void> {
     const reader = this.#reader;
+    const { batchBytes = BATCH_BYTES_DEFAULT } = this.#options;
     reader.push(this.#skipBytes === 0 ? chunk : this.#skip(chunk));
     while (reader.next()) {
       this.#takeLine();
-      if (this.#operationBytes >= BATCH_BYTES || this.#operations.length >= BATCH_ROWS) {
+      if (this.#operationBytes >= batchBytes || this.#operations.length >= BATCH_ROWS) {
         await this.#handOver();
       }
     }
