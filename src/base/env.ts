@@ -82,6 +82,8 @@ export interface Fs {
   /** Atomic; replaces the target. */
   rename(from: string, to: string): void;
   remove(path: string): void;
+  /** The same off the calling thread; resolves when it is done. For big files. */
+  removeLater(path: string): Promise<void>;
   removeDirectory(directory: string): void;
   /** Makes creations, renames and removals in the directory durable. A no-op where the platform has none. */
   syncDirectory(directory: string): void;
@@ -128,6 +130,8 @@ export interface Env {
   readonly executor: Executor;
   readonly log: Log;
   readonly host: Host;
+  /** Receives RECOVERY_METRIC lines at open; absent: nobody asked. */
+  readonly trace?: ((line: string) => void) | undefined;
 }
 
 /** What a job gets inside a worker: it has no executor of its own. */

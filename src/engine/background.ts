@@ -16,6 +16,8 @@ import type { FlushRunner } from './flush-runner.js';
 import type { Tree } from './tree.js';
 
 const RETRY_MS = 500;
+/** Without a write for so long, work that only saves space is done. */
+const IDLE_MS = 1000;
 
 /** Why writers wait or are slowed down, in words for stats; '' when they are not. */
 export type PressureMode = 'none' | 'slowdown' | 'stop';
@@ -25,6 +27,8 @@ export interface BackgroundHost {
   onFlushed(memtable: LoggedMemtable): void;
   /** Pressure may have fallen: waiting writers may try again. */
   onPressureChanged(): void;
+  /** Grows with every write. */
+  writesSoFar(): number;
 }
 
 export interface BackgroundCounters {
@@ -61,6 +65,9 @@ export class Background {
   #flushing: Promise<void> | undefined;
   #compacting: Promise<void> | undefined;
   #retryTimer: Timer | undefined;
+  /** Runs while something was written since the last idle compaction. */
+  #idleTimer: Timer | undefined;
+  #isIdle: boolean;
   #isClosing: boolean;
   #isPaused: boolean;
   /** The failure that stopped compaction, or that the last job met and will try again. */
@@ -85,6 +92,8 @@ export class Background {
     this.#flushing = undefined;
     this.#compacting = undefined;
     this.#retryTimer = undefined;
+    this.#idleTimer = undefined;
+    this.#isIdle = false;
     this.#isClosing = false;
     this.#isPaused = false;
     this.#failure = undefined;
@@ -193,9 +202,10 @@ export class Background {
     }
   }
 
-  /** Resolves when nothing runs and nothing is due. */
+  /** Resolves when nothing runs and nothing is due, work that only saves space included. */
   async idle(): Promise<void> {
     for (;;) {
+      this.#isIdle = true;
       this.kick();
       const running = this.#flushing ?? this.#compacting;
       if (running === undefined) return;
@@ -208,6 +218,8 @@ export class Background {
     this.#isClosing = true;
     this.#retryTimer?.cancel();
     this.#retryTimer = undefined;
+    this.#idleTimer?.cancel();
+    this.#idleTimer = undefined;
     this.#compactionRunner.cancel();
     await this.#compacting;
     await this.#flushing;
@@ -255,9 +267,31 @@ export class Background {
 
   #maybeCompact(): void {
     if (this.#compacting !== undefined || this.#isCompactionStopped) return;
-    const plan = this.#compactionRunner.pick();
-    if (plan === undefined) return;
-    this.#compacting = this.#compactOnce(plan);
+    const plan = this.#compactionRunner.pick(this.#isIdle);
+    this.#isIdle = false;
+    if (plan === undefined) this.#watchForIdle();
+    else this.#compacting = this.#compactOnce(plan);
+  }
+
+  /** Comes back when nothing was written for a while. */
+  #watchForIdle(): void {
+    if (this.#idleTimer !== undefined || this.#tree.current.runs.length === 0) return;
+    const before = this.#host.writesSoFar();
+    this.#idleTimer = this.#env.clock.setTimer(IDLE_MS, () => {
+      this.#idleTimer = undefined;
+      this.#isIdle = this.#host.writesSoFar() === before;
+      if (this.#isIdle) this.#compactWhenIdle();
+      else this.#watchForIdle();
+    });
+  }
+
+  /** One try: when there is nothing to save, only new tables are a reason to look again. */
+  #compactWhenIdle(): void {
+    if (this.#isClosing || this.#isPaused || this.#compacting !== undefined) return;
+    if (this.#isCompactionStopped || this.#retryTimer !== undefined) return;
+    const plan = this.#compactionRunner.pick(true);
+    this.#isIdle = false;
+    if (plan !== undefined) this.#compacting = this.#compactOnce(plan);
   }
 
   /** Never rejects. */

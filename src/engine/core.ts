@@ -3,7 +3,6 @@
  * created, synced and closed; knows nothing of requests.
  */
 import type { DirectoryLock, Env } from '../base/env.js';
-import { NokvError } from '../base/errors.js';
 import type { BlockCache } from './cache/block-cache.js';
 import type { TableCache } from './cache/table-cache.js';
 import { bucketName, VALUE_LOG_DIRECTORY, walName } from './file-names.js';
@@ -57,6 +56,9 @@ export class Core {
   readonly #unsyncedLogs: WalWriter[];
   /** Segments whose directory entry is durable. */
   readonly #listedLogs: Set<number>;
+  /** Log and value-log segments noted in the manifest so far, and those of them that are durable there. */
+  #filesNoted: number;
+  #filesNotedDurably: number;
   #segmentsDeleted: number;
 
   private constructor(parts: CoreParts, replayed: readonly ReplayedSegment[]) {
@@ -71,6 +73,8 @@ export class Core {
     this.#lock = parts.lock;
     this.#unsyncedLogs = [];
     this.#listedLogs = new Set();
+    this.#filesNoted = 0;
+    this.#filesNotedDurably = 0;
     this.#segmentsDeleted = 0;
     this.valueLog = new ActiveValueLog(
       {
@@ -121,6 +125,7 @@ export class Core {
         this.#listLog(fileNumber);
       }
       tree.note(addWalEdit(env, fileNumber, previous?.wal, isSynced));
+      this.#filesNoted++;
     } catch (error) {
       wal.close();
       env.fs.remove(path);
@@ -129,11 +134,23 @@ export class Core {
     this.#unsyncedLogs.push(wal);
     const arena = pool.acquire(FIRST_RECORD_AT + bytes, indexBytesFor(options.memtable, entries));
     const memtable = Memtable.create(options.memtable, arena, env.random);
-    return new LoggedMemtable(memtable, fileNumber, wal, pool, this.#minValueLog());
+    return new LoggedMemtable(
+      memtable,
+      fileNumber,
+      wal,
+      pool,
+      this.#minValueLog(),
+      options.valueLogFileBytes,
+    );
   }
 
-  /** Makes every log record written so far durable, oldest segment first. @throws IoError */
+  /**
+   * Makes every log record written so far durable, oldest segment first, and then that the manifest names
+   * the segments, those of the value log too: one that it does not name is an orphan to the next open.
+   * @throws IoError
+   */
   async syncLogs(): Promise<void> {
+    const filesNoted = this.#filesNoted;
     for (const wal of [...this.#unsyncedLogs]) {
       if (!this.#listedLogs.has(wal.fileNumber)) this.#listLog(wal.fileNumber);
       await wal.sync();
@@ -142,6 +159,9 @@ export class Core {
       this.#forgetUnsynced(wal);
       if (this.tree.manifest.version.wals.has(wal.fileNumber)) this.#noteSealedLog(wal);
     }
+    if (this.#filesNotedDurably >= filesNoted) return;
+    await this.tree.manifest.sync();
+    this.#filesNotedDurably = Math.max(this.#filesNotedDurably, filesNoted);
   }
 
   /** From now on the manifest knows where this segment must end. */
@@ -151,20 +171,12 @@ export class Core {
 
   /** Removes the segments of a memtable that is in a durable table now. */
   removeLog(memtable: LoggedMemtable): void {
-    const { fs, log } = this.env;
     if (memtable.wal !== undefined) {
       this.#forgetUnsynced(memtable.wal);
       memtable.wal.close();
     }
-    const path = fs.join(this.workdir, walName(memtable.logNumber));
-    try {
-      fs.remove(path);
-      this.#segmentsDeleted++;
-    } catch (error) {
-      // The next open removes it: the manifest does not name it any more.
-      if (!(error instanceof NokvError)) throw error;
-      log.write('warn', 'log segment not removed', { path });
-    }
+    this.tree.remover.remove(this.env.fs.join(this.workdir, walName(memtable.logNumber)));
+    this.#segmentsDeleted++;
   }
 
   /** Makes everything durable, marks the close as clean and lets go of all files and the lock. */
@@ -178,6 +190,7 @@ export class Core {
       this.valueLog.close();
       this.tree.close();
       this.tree.manifest.close();
+      await this.tree.remover.drained();
       this.pool.clear();
       await this.env.executor.close();
       this.#lock?.release();
@@ -214,6 +227,7 @@ export class Core {
       undefined,
       this.pool,
       minValueLog,
+      0,
     );
     memtable.cursor = segment.bytes;
     memtable.isSealed = true;
@@ -224,7 +238,7 @@ export class Core {
   #emptyMemtable(): LoggedMemtable {
     const arena = this.pool.acquire(0, 0);
     const memtable = Memtable.create(this.options.memtable, arena, this.env.random);
-    return new LoggedMemtable(memtable, 0, undefined, this.pool, 0);
+    return new LoggedMemtable(memtable, 0, undefined, this.pool, 0, 0);
   }
 
   /** Lowest value-log file that a pointer written from now on can name. */
@@ -263,6 +277,7 @@ export class Core {
         reason: 'value log',
         addValueLog: [{ fileNumber, bucket: FRESH_BUCKET, identity }],
       });
+      this.#filesNoted++;
     } catch (error) {
       writer.close();
       env.fs.remove(path);

@@ -15,6 +15,8 @@ import type { RecoveryReport } from './recovery-report.js';
 import { openCore } from './recovery.js';
 import { CompactionRunner } from './compaction-runner.js';
 import { KIND_DELETE, KIND_PUT, KIND_RANGE_DELETE, NO_EXPIRY } from './entry.js';
+import { DbIterator } from './db-iterator.js';
+import { type StoredEntry, storedEntries } from './entry-scan.js';
 import { FlushRunner } from './flush-runner.js';
 import { MergingCursor } from './iterators/merging.js';
 import { VisibleCursor } from './iterators/visible.js';
@@ -35,7 +37,7 @@ import {
   type Options,
   resolveOptions,
 } from './options.js';
-import { PointReader, ReadState } from './read-view.js';
+import { Hold, PointReader, ReadState } from './read-view.js';
 import { RetentionSource } from './retention.js';
 import { Scan, type Row } from './scan.js';
 import { openSources, tombstonesOf } from './sources.js';
@@ -140,7 +142,8 @@ export class Db {
   readonly #writeKey: KeyBuffer;
   /** Rows of all scans: a slab of its own for each would be mostly empty. */
   readonly #scanSlab: ValueSlab;
-  readonly #openScans: Set<Scan>;
+  /** Of scans and iterators that are not closed. */
+  readonly #holds: Set<Hold>;
   /** Sealed memtables, newest first: part of every read. */
   #sealed: LoggedMemtable[];
   /** undefined once closed. */
@@ -162,7 +165,7 @@ export class Db {
     this.#readKey = new KeyBuffer();
     this.#writeKey = new KeyBuffer();
     this.#scanSlab = new ValueSlab();
-    this.#openScans = new Set();
+    this.#holds = new Set();
     this.#sealed = [...core.sealed].reverse();
     this.#closing = undefined;
     this.#slowdownDebtBytes = 0;
@@ -184,6 +187,7 @@ export class Db {
     this.#background = new Background(env, options, core.tree, flush, this.#compaction, {
       onFlushed: (memtable) => this.#onFlushed(memtable),
       onPressureChanged: () => this.#queue?.resume(),
+      writesSoFar: () => this.#queue?.counters.groups ?? 0,
     });
     this.#queue = new WriteQueue(
       env.clock,
@@ -305,14 +309,43 @@ export class Db {
 
   /** Rows of a range as of one moment; see ScanOptions. Close it when it is not read to its end. */
   scan(options: ScanOptions = {}): Scan {
-    const state = this.#state;
-    if (state === undefined) throw new ClosedError('scan');
-    options.snapshot?.mustBeOpen();
-    const family = familyOf(options);
-    const { lower, upper } = rangeOf(family, options);
     const limit = options.limit ?? Number.POSITIVE_INFINITY;
-    if (limit < 0 || Number.isNaN(limit))
+    if (limit < 0 || Number.isNaN(limit)) {
       throw new RangeError('Cannot scan: limit must not be negative');
+    }
+    const { cursor, hold } = this.#openCursor('scan', options);
+    const plan = {
+      isReverse: options.reverse ?? false,
+      isKeysOnly: options.keysOnly ?? false,
+      limit,
+    };
+    const { valueLog } = this.#core.tree;
+    return new Scan(cursor, plan, valueLog, this.#scanSlab, this.#env.clock, hold);
+  }
+
+  /** An iterator that can seek, over the same ranges as a scan (limit, reverse and keysOnly are the caller's). */
+  iterator(options: Omit<ScanOptions, 'limit' | 'reverse' | 'keysOnly'> = {}): DbIterator {
+    const { cursor, hold } = this.#openCursor('iterator', options);
+    const { valueLog } = this.#core.tree;
+    return new DbIterator(cursor, familyOf(options), valueLog, this.#scanSlab, hold);
+  }
+
+  /** Every stored entry of every family, all versions and deletes included, as of now. */
+  storedEntries(): Generator<StoredEntry, void, void> {
+    const state = this.#state;
+    if (state === undefined) throw new ClosedError('storedEntries');
+    const cursor = new MergingCursor(openSources(state));
+    return storedEntries(cursor, this.#core.tree.valueLog, new Hold(state, cursor, this.#holds));
+  }
+
+  #openCursor(
+    call: string,
+    options: ScanOptions,
+  ): { readonly cursor: VisibleCursor; readonly hold: Hold } {
+    const state = this.#state;
+    if (state === undefined) throw new ClosedError(call);
+    options.snapshot?.mustBeOpen();
+    const { lower, upper } = rangeOf(familyOf(options), options);
     const cursor = new VisibleCursor(new MergingCursor(openSources(state)), {
       lower,
       upper,
@@ -321,25 +354,7 @@ export class Db {
       nowMs: options.snapshot?.createdMs ?? this.#env.clock.nowMs(),
       tombstones: tombstonesOf(state),
     });
-    state.retain();
-    const plan = {
-      isReverse: options.reverse ?? false,
-      isKeysOnly: options.keysOnly ?? false,
-      limit,
-    };
-    const scan = new Scan(
-      cursor,
-      plan,
-      this.#core.tree.valueLog,
-      this.#scanSlab,
-      this.#env.clock,
-      () => {
-        this.#openScans.delete(scan);
-        state.release();
-      },
-    );
-    this.#openScans.add(scan);
-    return scan;
+    return { cursor, hold: new Hold(state, cursor, this.#holds) };
   }
 
   /** Pins the present: reads with it repeat until it is closed. */
@@ -396,6 +411,7 @@ export class Db {
     const compaction = this.#compaction as CompactionRunner;
     if (options.dryRun !== true) {
       await this.flush();
+      await compaction.dropEmptySegments();
       while (await this.#mustBackground().compactNow(() => compaction.pickCollection(ratio)))
         continue;
     }
@@ -429,7 +445,7 @@ export class Db {
       background: this.#background,
       compaction: this.#compaction,
       snapshots: this.#snapshots,
-      openScans: this.#openScans.size,
+      openScans: this.#holds.size,
       uptimeMs: this.#env.clock.nowMs() - this.#openedMs,
     });
   }
@@ -460,7 +476,7 @@ export class Db {
     await attempt(() => this.#queue?.drain());
     await attempt(() => this.#flushForClose());
     await attempt(() => this.#background?.close());
-    for (const scan of [...this.#openScans]) scan.close();
+    for (const hold of [...this.#holds]) hold.release();
     this.#snapshots.closeAll();
     this.#state = undefined;
     const active = this.#queue?.active ?? this.#core.active;
@@ -573,7 +589,16 @@ const SLOWDOWN_BYTES_PER_MS = 32 * 1024;
 export async function openDb(env: Env, workdir: string, given: OpenOptions = {}): Promise<Db> {
   const options = resolveOptions(given);
   const core = await openCore(env, workdir, options);
+  traceRecovery(env, core.report);
   return new Db(env, workdir, options, core);
+}
+
+/** One `RECOVERY_METRIC key=value` line per figure, when the environment asks for them. */
+function traceRecovery(env: Env, report: RecoveryReport): void {
+  if (env.trace === undefined) return;
+  const { steps, ...figures } = report;
+  for (const [name, value] of Object.entries(figures)) env.trace(`RECOVERY_METRIC ${name}=${String(value)}`);
+  for (const { step, ms } of steps) env.trace(`RECOVERY_METRIC step_${step}_ms=${ms.toFixed(2)}`);
 }
 
 function familyOf(options: { readonly columnFamily?: FamilyName }): number {

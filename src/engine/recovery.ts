@@ -11,6 +11,7 @@ import { BlockCache } from './cache/block-cache.js';
 import { TableCache } from './cache/table-cache.js';
 import { Core } from './core.js';
 import {
+  bucketName,
   CURRENT_TEMP_NAME,
   MODE_NAME,
   parseBucketName,
@@ -125,10 +126,11 @@ async function openLocked(
   const pool = makePool(options);
   const replayed = loaded === undefined ? [] : replayLogs(env, workdir, options, loaded, pool);
   watch.mark('wal');
+  const rewriteBytes = options.manifestRewriteBytes;
   const manifest =
     loaded === undefined
-      ? ManifestLog.create(env.fs, workdir, manifestInit(env, 1), env.clock.nowMs())
-      : ManifestLog.open(env.fs, workdir, loaded);
+      ? ManifestLog.create(env.fs, workdir, manifestInit(env, 1), env.clock.nowMs(), rewriteBytes)
+      : ManifestLog.open(env.fs, workdir, loaded, rewriteBytes);
   const blockCache = new BlockCache(options.cacheBytes);
   const tableCache = new TableCache(options.indexCacheBytes);
   const tree = new Tree({ env, workdir, manifest, blockCache, tableCache });
@@ -246,6 +248,7 @@ async function repair(
 ): Promise<void> {
   const version = tree.manifest.version;
   const highest = files.reduce((max, file) => Math.max(max, file.fileNumber), 0);
+  syncUnsealed(env, tree, version, replayed);
   const edit: VersionEdit = {
     timeMs: env.clock.nowMs(),
     reason: 'open',
@@ -257,11 +260,46 @@ async function repair(
   const kept = keptFiles(tree, version, replayed);
   for (const file of files) {
     if (kept.has(`${file.kind} ${file.fileNumber}`)) continue;
+    // The edit may have rewritten the manifest: the old one is gone by now.
+    if (env.fs.stat(file.path) === undefined) continue;
     env.fs.remove(file.path);
     report.orphansRemoved++;
   }
   const temp = env.fs.join(tree.workdir, CURRENT_TEMP_NAME);
   if (env.fs.stat(temp) !== undefined) env.fs.remove(temp);
+}
+
+/**
+ * What a process wrote and did not live to sync may still be in memory alone. From here on tables may
+ * replace a log and point into the value log, and new logs may be synced that follow the old ones.
+ */
+function syncUnsealed(
+  env: Env,
+  tree: Tree,
+  version: Version,
+  replayed: readonly ReplayedSegment[],
+): void {
+  const { fs } = env;
+  const logs = replayed.filter(({ fileNumber, isLost }) => !isLost && !version.sealedWals.has(fileNumber));
+  for (const { path } of logs) syncFile(env, path);
+  const directories = new Set(logs.length === 0 ? [] : [tree.workdir]);
+  const valueLogs = fs.join(tree.workdir, VALUE_LOG_DIRECTORY);
+  for (const [fileNumber, { bucket, sealedBytes }] of version.valueLog) {
+    const path = tree.segmentPath(fileNumber, bucket);
+    if (sealedBytes !== undefined || fs.stat(path) === undefined) continue;
+    syncFile(env, path);
+    directories.add(fs.join(valueLogs, bucketName(bucket))).add(valueLogs).add(tree.workdir);
+  }
+  for (const directory of directories) fs.syncDirectory(directory);
+}
+
+function syncFile(env: Env, path: string): void {
+  const file = env.fs.open(path, 'update');
+  try {
+    file.syncBlocking();
+  } finally {
+    file.close();
+  }
 }
 
 /** Segments that were being written to end where they end now; nothing is appended to them again. */

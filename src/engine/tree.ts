@@ -5,10 +5,11 @@
  */
 import { assert } from '../base/assert.js';
 import type { Env } from '../base/env.js';
-import { CorruptionError, hasCode, IoError, NokvError } from '../base/errors.js';
+import { CorruptionError, IoError, NokvError } from '../base/errors.js';
 import { FILE_NUMBER_MAX } from '../base/limits.js';
 import type { BlockCache } from './cache/block-cache.js';
 import type { TableCache } from './cache/table-cache.js';
+import { FileRemover } from './file-remover.js';
 import { segmentPath, tableName } from './file-names.js';
 import type { ManifestInit, ManifestLog } from './manifest/manifest-log.js';
 import type { VersionEdit } from './manifest/version-edit.js';
@@ -43,8 +44,7 @@ export class Tree {
   /** Edits appended, and how many of them the current version includes. */
   #appended: number;
   #installed: number;
-  /** Files that could not be removed; tried again at the next open. */
-  removeFailures: number;
+  readonly remover: FileRemover;
 
   /** Opens every table of the manifest's version. @throws CorruptionError naming a missing or damaged file */
   constructor(parts: TreeParts) {
@@ -57,7 +57,7 @@ export class Tree {
     this.#tables = new Map();
     this.#segments = new Map();
     this.onChange = () => undefined;
-    this.removeFailures = 0;
+    this.remover = new FileRemover(parts.env.fs, parts.env.log);
     this.valueLog = new ValueLogReader((fileNumber) => this.#openSegment(fileNumber));
     const version = parts.manifest.version;
     for (const meta of version.levels.flat()) this.#openTable(meta);
@@ -177,7 +177,7 @@ export class Tree {
       this.#segments.delete(fileNumber);
       if (this.#current !== released) {
         this.valueLog.drop(fileNumber);
-        this.#remove(segment.path);
+        this.remover.remove(segment.path);
       }
     }
   }
@@ -216,7 +216,7 @@ export class Tree {
     const isLive = this.manifest.version.levels.some((metas) =>
       metas.some((meta) => meta.fileNumber === fileNumber),
     );
-    if (!isLive) this.#remove(this.tablePath(fileNumber));
+    if (!isLive) this.remover.remove(this.tablePath(fileNumber));
   }
 
   /** Tables of an edit that failed: closed, and left on disk for the next open to judge. */
@@ -227,17 +227,6 @@ export class Tree {
       this.#tables.delete(meta.fileNumber);
       this.#parts.tableCache.remove(table.reader);
       table.reader.close();
-    }
-  }
-
-  #remove(path: string): void {
-    const { fs, log } = this.#parts.env;
-    try {
-      fs.remove(path);
-    } catch (error) {
-      if (!hasCode(error, 'NOKV_IO')) throw error;
-      this.removeFailures++;
-      log.write('warn', 'obsolete file not removed', { path });
     }
   }
 }

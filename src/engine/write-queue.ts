@@ -11,7 +11,7 @@
  *
  * Single thread: everything but the sync itself is synchronous.
  */
-import { copyBytes } from '../base/bytes.js';
+import { copyBytes, detach } from '../base/bytes.js';
 import type { Clock } from '../base/env.js';
 import { BusyError, ReadOnlyError } from '../base/errors.js';
 import { BATCH_BYTES_MAX, BATCH_ENTRIES_MAX, GIB, MIB } from '../base/limits.js';
@@ -378,13 +378,16 @@ export class WriteQueue {
     expiresAt: number,
     version: number,
   ): void {
-    const seq = this.lastSeq + 1;
+    let seq = this.lastSeq + 1;
+    // "version = seq" is how an ordinary entry is told from a managed one: a managed one skips that number.
+    if (version === seq) seq++;
     const entryVersion = version === 0 ? seq : version;
     const memtable = group.memtable;
     if (isSeparated) {
       // May have to write to the file and fail: before anything else changes.
       const writer = this.#valueLog.writer;
       writer.append(key.bytes, 0, key.length, seq, entryVersion, value, 0, value.length);
+      memtable.separatedBytes += writer.lastLength;
     }
     this.lastSeq = seq;
     const data = memtable.data;
@@ -526,7 +529,7 @@ export class WriteQueue {
     durability: Durability,
   ): Promise<void> {
     const ownKey = key.clone();
-    const ownValue = value.slice();
+    const ownValue = detach(value, 0, value.length); // a Buffer's slice shares its memory
     return this.#wait(ownKey.length + ownValue.length, () =>
       this.#placeOne(kind, ownKey, family, ownValue, expiresAt, version, durability),
     );

@@ -190,6 +190,15 @@ export class MemFs implements Fs, MemDisk {
     });
   }
 
+  removeLater(path: string): Promise<void> {
+    try {
+      this.remove(path);
+      return Promise.resolve();
+    } catch (error) {
+      return Promise.reject(error as Error);
+    }
+  }
+
   removeDirectory(directory: string): void {
     const { parent, name } = this.#locate('remove', directory);
     const node = parent.entries.get(name);

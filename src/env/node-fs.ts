@@ -13,6 +13,7 @@ import {
   rmdirSync,
   statSync,
   statfsSync,
+  unlink,
   unlinkSync,
 } from 'node:fs';
 import { join } from 'node:path';
@@ -123,6 +124,15 @@ export class NodeFs implements Fs {
     } catch (error) {
       throw toIoError('remove', path, error);
     }
+  }
+
+  removeLater(path: string): Promise<void> {
+    return new Promise((resolve, reject) => {
+      unlink(path, (error) => {
+        if (error === null) resolve();
+        else reject(toIoError('remove', path, error));
+      });
+    });
   }
 
   removeDirectory(directory: string): void {

@@ -32,7 +32,7 @@ import {
 } from './version.js';
 import { decodeEdit, encodeEdit, type VersionEdit } from './version-edit.js';
 
-/** A manifest is worth rewriting when it is longer than this and than twice its snapshot. */
+/** Default of `rewriteBytes`: a manifest is worth rewriting when it is longer than that and than twice its snapshot. */
 export const MANIFEST_REWRITE_BYTES = 4 * MIB;
 
 /** What a new manifest is called and stamped with. */
@@ -50,6 +50,7 @@ export class ManifestLog {
   #version: Version;
   /** Length after the snapshot. */
   #snapshotBytes: number;
+  readonly #rewriteBytes: number;
   /** The file began under another boot or had a torn tail: a rewritten one is judged strictly again. */
   #isWorn: boolean;
   /** Set when nobody can say which manifest CURRENT will name after a power loss. */
@@ -61,6 +62,7 @@ export class ManifestLog {
     writer: RecordLogWriter,
     version: Version,
     snapshotBytes: number,
+    rewriteBytes: number,
     isWorn: boolean,
   ) {
     this.#fs = fs;
@@ -68,6 +70,7 @@ export class ManifestLog {
     this.#writer = writer;
     this.#version = version;
     this.#snapshotBytes = snapshotBytes;
+    this.#rewriteBytes = rewriteBytes;
     this.#isWorn = isWorn;
     this.#failure = undefined;
   }
@@ -77,7 +80,13 @@ export class ManifestLog {
    * CURRENT nothing can refer to it. Requires that there is no CURRENT.
    * @throws IoError; the workdir then counts as never created
    */
-  static create(fs: Fs, workdir: string, init: ManifestInit, timeMs: number): ManifestLog {
+  static create(
+    fs: Fs,
+    workdir: string,
+    init: ManifestInit,
+    timeMs: number,
+    rewriteBytes = MANIFEST_REWRITE_BYTES,
+  ): ManifestLog {
     assert(readCurrent(fs, workdir) === undefined, 'manifest: created once');
     const path = fs.join(workdir, manifestName(init.fileNumber));
     if (fs.stat(path) !== undefined) fs.remove(path);
@@ -92,14 +101,19 @@ export class ManifestLog {
       writer.close();
       throw error;
     }
-    return new ManifestLog(fs, workdir, writer, version, writer.bytes, false);
+    return new ManifestLog(fs, workdir, writer, version, writer.bytes, rewriteBytes, false);
   }
 
   /**
    * Continues a manifest that loadManifest read: cuts its torn tail, makes the rest and CURRENT durable.
    * @throws IoError
    */
-  static open(fs: Fs, workdir: string, loaded: LoadedManifest): ManifestLog {
+  static open(
+    fs: Fs,
+    workdir: string,
+    loaded: LoadedManifest,
+    rewriteBytes = MANIFEST_REWRITE_BYTES,
+  ): ManifestLog {
     const { tail, header } = loaded;
     const file = fs.open(loaded.path, 'update');
     try {
@@ -119,7 +133,8 @@ export class ManifestLog {
       syncedBytes: tail.bytes,
     });
     const isWorn = loaded.isOtherBoot || tail.tornBytes > 0;
-    return new ManifestLog(fs, workdir, writer, loaded.version, loaded.snapshotEnd, isWorn);
+    const { version, snapshotEnd } = loaded;
+    return new ManifestLog(fs, workdir, writer, version, snapshotEnd, rewriteBytes, isWorn);
   }
 
   get fileNumber(): number {
@@ -152,7 +167,7 @@ export class ManifestLog {
 
   /** Much longer than what it says, begun under another boot, or mended. */
   get isRewriteDue(): boolean {
-    return this.#isWorn || this.bytes > Math.max(MANIFEST_REWRITE_BYTES, 2 * this.#snapshotBytes);
+    return this.#isWorn || this.bytes > Math.max(this.#rewriteBytes, 2 * this.#snapshotBytes);
   }
 
   /**

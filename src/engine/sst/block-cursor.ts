@@ -2,8 +2,9 @@
  * A cursor inside one data block: the decoding half of TableCursor, which extends it over all blocks (one
  * object, so that a move touches one set of fields). The current key is rebuilt in a private buffer.
  *
- * Invariants: while positioned, entriesStart <= entryAt <= nextAt <= limit, values end at entriesStart, and keyBytes[0, keyLength) is the key of the
- * entry at entryAt. Anything else in the block is damage: `damaged` throws.
+ * Invariants: while positioned, entriesStart <= entryAt <= nextAt <= limit, values end at entriesStart, and
+ * keyBytes[0, keyLength) is the key of the entry at entryAt. Anything else in the block is damage:
+ * `damaged` throws.
  */
 import { compareBytes } from '../../base/bytes.js';
 import {

@@ -146,14 +146,13 @@ export function searchBlock(
     at = skipVarint(bytes, at);
     if ((kind & FLAG_VERSION) !== 0) at = skipVarint(bytes, at);
     if ((kind & FLAG_EXPIRY) !== 0) at = skipVarint(bytes, at);
-    const keyAt = at;
+    const shift = at - shared;
     at += unshared;
     valueEnd += valueLength;
     if (shared > matched) continue;
     if (shared < matched && shared !== 0) return SEARCH_ABSENT;
     const keyLength = shared + unshared;
     const compared = keyLength < targetLength ? keyLength : targetLength;
-    const shift = keyAt - shared;
     let i = shared;
     while (i < compared && bytes[shift + i] === target[i]) i++;
     if (i < compared) {

@@ -10,7 +10,7 @@
  * A target passed to seek must not lie in the cursor's own keyBytes, which the search overwrites.
  * Holds the index it was made with, even when the table drops it meanwhile.
  */
-import { compareArrays, equalBytes } from '../../base/bytes.js';
+import { equalBytes } from '../../base/bytes.js';
 import { KIB } from '../../base/limits.js';
 import type { BlockCache, BlockOwner } from '../cache/block-cache.js';
 import type { EntryCursor } from '../iterators/entry-cursor.js';
@@ -184,8 +184,7 @@ export class TableCursor extends BlockCursor implements EntryCursor {
     const index = this.#index;
     while (
       this.#block + 1 < index.count &&
-      index.continues[this.#block] === 1 &&
-      compareArrays(index.separator(this.#block + 1), key) === 0
+      index.isSeparator(this.#block + 1, key, 0, key.length)
     ) {
       this.#block++;
       // The block it stands on is over: next() goes on behind #block.

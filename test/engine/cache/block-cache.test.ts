@@ -149,6 +149,24 @@ describe('BlockCache', () => {
     expect(hits / 1000).toBeGreaterThan(before - 0.08);
   });
 
+  it('keeps a block that comes back soon after it left unused, and one hit while it was young', () => {
+    const cache = new BlockCache(8 * MIB);
+    const table = owner(cache, 10_000);
+    let scanned = 100;
+    const scan = (count: number): void => {
+      for (let i = 0; i < count; i++) read(cache, table, scanned++, 4100);
+    };
+    scan(2500);
+    read(cache, table, 0, 4100);
+    read(cache, table, 1, 4100);
+    read(cache, table, 1, 4100);
+    while ((table.slots[0] as number) >= 0) scan(1);
+    expect(table.slots[1]).toBeGreaterThanOrEqual(0);
+    read(cache, table, 0, 4100);
+    scan(2500);
+    expect([table.slots[0], table.slots[1]].every((slot) => (slot as number) >= 0)).toBe(true);
+  });
+
   it('gives a skewed load nearly the hit rate of the best fixed set', () => {
     const random = new Prng(6);
     const cache = new BlockCache(8 * MIB);

@@ -196,6 +196,19 @@ describe('ManifestLog.rewrite', () => {
     expect(log.isRewriteDue).toBe(false);
   });
 
+  it('is due for a rewrite at the size it was given', () => {
+    const fs = new FakeFs();
+    const log = ManifestLog.create(fs, WORKDIR, INIT, 1000, 4096);
+    while (log.bytes <= 4096) {
+      expect(log.isRewriteDue).toBe(false);
+      log.append(edit({ reason: 'x'.repeat(300) }));
+    }
+    expect(log.isRewriteDue).toBe(true);
+    log.close();
+    const opened = ManifestLog.open(fs, WORKDIR, load(fs), 4096);
+    expect(opened.isRewriteDue).toBe(true);
+  });
+
   it('lets a sync of the old file end in peace, even a failing one', async () => {
     const { fs, log } = created();
     log.append(edit({ lastSeq: 5 }));

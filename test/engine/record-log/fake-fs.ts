@@ -93,6 +93,15 @@ export class FakeFs implements Fs {
     this.syncedFiles = new Map(this.files);
   }
 
+  removeLater(path: string): Promise<void> {
+    try {
+      this.remove(path);
+      return Promise.resolve();
+    } catch (error) {
+      return Promise.reject(error as Error);
+    }
+  }
+
   makeDirectory(): void {}
   removeDirectory(): void {}
 

@@ -1,6 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { encodeKey, FAMILY_DEFAULT } from '../../../src/engine/key.js';
-import { blockSeed } from '../../../src/engine/sst/format.js';
+import { CorruptionError } from '../../../src/base/errors.js';
+import {
+  blockSeed,
+  decodeFooter,
+  encodeFooter,
+  type Footer,
+} from '../../../src/engine/sst/format.js';
 import { build, put } from './table-model.js';
 
 const text = new TextEncoder();
@@ -44,6 +50,39 @@ describe('the table format', () => {
         '01000000' +
         '629232f5',
     );
+  });
+});
+
+describe('decodeFooter', () => {
+  const footer: Footer = {
+    codec: 0,
+    fileNumber: 7,
+    identity: '0123456789abcdef',
+    bytes: 172,
+    filter: { offset: 10, size: 20 },
+    index: { offset: 30, size: 20 },
+    tombstones: { offset: 50, size: 20 },
+    properties: { offset: 70, size: 30 },
+    blockCount: 1,
+  };
+
+  it('returns what encodeFooter wrote', () => {
+    expect(decodeFooter(encodeFooter(footer), 'x', 100)).toEqual(footer);
+  });
+
+  it('refuses parts that overlap, leave a gap, or do not reach the footer, and a wrong length', () => {
+    const wrong: Partial<Footer>[] = [
+      { properties: { offset: 70, size: 29 } },
+      { properties: { offset: 70, size: 31 } },
+      { index: { offset: 31, size: 19 } },
+      { index: { offset: 29, size: 21 } },
+      { tombstones: { offset: 50, size: 0 }, properties: { offset: 50, size: 50 } },
+      { bytes: 173 },
+    ];
+    for (const change of wrong) {
+      const bytes = encodeFooter({ ...footer, ...change });
+      expect(() => decodeFooter(bytes, 'x', 100), JSON.stringify(change)).toThrow(CorruptionError);
+    }
   });
 });
 

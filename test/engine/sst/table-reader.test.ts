@@ -130,8 +130,10 @@ describe.each(SHAPES)('TableReader, $name', (shape) => {
       const key = random.chance(3, 4)
         ? (entries[random.below(entries.length)] as ModelEntry).key
         : randomKey(random);
-      const seqMax = random.chance(1, 3) ? MAX : random.below(5000);
-      const versionMax = random.chance(1, 3) ? MAX : random.below(5000);
+      // Half of the limits are those of an entry of the table, so that equality is met too.
+      const bounds = entries[random.below(entries.length)] as ModelEntry;
+      const seqMax = [MAX, bounds.seq, random.below(5000)][random.below(3)] as number;
+      const versionMax = [MAX, bounds.version, random.below(5000)][random.below(3)] as number;
       expect(getEntry(reader, key, seqMax, versionMax)).toEqual(
         modelGet(entries, key, seqMax, versionMax),
       );
@@ -196,6 +198,19 @@ describe.each(SHAPES)('TableReader, $name', (shape) => {
 });
 
 describe('TableReader.get', () => {
+  it('sees an entry at exactly its sequence number and version, and not below', () => {
+    const key = encodeKey(FAMILY_DEFAULT, 'a');
+    const reader = openBuilt(
+      build([put(key, 20, new Uint8Array(1), 30), put(key, 10, new Uint8Array(1), 5)]),
+    );
+    expect(getEntry(reader, key, 20, 30)?.seq).toBe(20);
+    expect(getEntry(reader, key, 19, 30)?.seq).toBe(10);
+    expect(getEntry(reader, key, 20, 29)?.seq).toBe(10);
+    expect(getEntry(reader, key, 10, 5)?.seq).toBe(10);
+    expect(getEntry(reader, key, 9, 5)).toBeUndefined();
+    expect(getEntry(reader, key, 10, 4)).toBeUndefined();
+  });
+
   it('finds every version of a key that fills several blocks', () => {
     const before = encodeKey(FAMILY_DEFAULT, 'a');
     const hot = encodeKey(FAMILY_DEFAULT, 'b');
