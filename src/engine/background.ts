@@ -27,6 +27,8 @@ export interface BackgroundHost {
   onFlushed(memtable: LoggedMemtable): void;
   /** Pressure may have fallen: waiting writers may try again. */
   onPressureChanged(): void;
+  /** A job failed: writers that wait for it should not wait for ever. */
+  onJobFailed(error: NokvError): void;
   /** Grows with every write. */
   writesSoFar(): number;
 }
@@ -213,6 +215,12 @@ export class Background {
     }
   }
 
+  /** Resolves when a running job ended; at the next turn of the event loop when none runs. */
+  async progress(): Promise<void> {
+    this.kick();
+    await (this.#flushing ?? this.#compacting ?? this.#env.clock.nextTurn());
+  }
+
   /** Stops: running jobs are cancelled or awaited, nothing new starts. Idempotent. */
   async close(): Promise<void> {
     this.#isClosing = true;
@@ -329,8 +337,8 @@ export class Background {
     this.#env.log.write('error', `${job} failed`, { code: error.code, message: error.message });
     if (job === 'compaction' && !hasCode(error, 'NOKV_NO_SPACE') && !hasCode(error, 'NOKV_IO')) {
       this.#isCompactionStopped = true;
-      return;
     }
+    this.#host.onJobFailed(error);
     if (this.#isClosing || this.#retryTimer !== undefined) return;
     this.#retryTimer = this.#env.clock.setTimer(RETRY_MS, () => {
       this.#retryTimer = undefined;

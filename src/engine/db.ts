@@ -195,6 +195,7 @@ export class Db {
     this.#background = new Background(env, options, core.tree, flush, this.#compaction, {
       onFlushed: (memtable) => this.#onFlushed(memtable),
       onPressureChanged: () => this.#queue?.resume(),
+      onJobFailed: (error) => this.#queue?.rejectWaiting(error),
       writesSoFar: () => this.#queue?.counters.groups ?? 0,
     });
     this.#queue = new WriteQueue(
@@ -438,8 +439,7 @@ export class Db {
     if (queue === undefined) return;
     await queue.drain();
     while (this.#mustBackground().pressure().mode !== 'none') {
-      this.#mustBackground().kick();
-      await this.#env.clock.nextTurn();
+      await this.#mustBackground().progress();
     }
   }
 
@@ -538,6 +538,8 @@ export class Db {
     const background = this.#background as Background;
     if (background.pressure().mode === 'stop') {
       background.kick();
+      // Waiting helps only if the background makes progress; it keeps trying, and so may the caller.
+      if (background.failure !== undefined) throw background.failure;
       return undefined;
     }
     const state = this.#state as ReadState;
