@@ -539,7 +539,8 @@ export class Db {
     if (background.pressure().mode === 'stop') {
       background.kick();
       // Waiting helps only if the background makes progress; it keeps trying, and so may the caller.
-      if (background.failure !== undefined) throw background.failure;
+      const failure = background.stuckBy();
+      if (failure !== undefined) throw failure;
       return undefined;
     }
     const state = this.#state as ReadState;
