@@ -3,6 +3,7 @@
  * time; its inputs are claimed from the moment it is picked until its edit is installed.
  */
 import type { Env } from '../base/env.js';
+import { LEVEL_COUNT } from '../base/limits.js';
 import { Claims } from './compaction/claims.js';
 import {
   ALL_KEYS,
@@ -27,6 +28,9 @@ import type { RetentionSource } from './retention.js';
 import { newIdentity } from './unique-identity.js';
 import { type SegmentReport, valueLogGarbage } from './vlog/gc-picker.js';
 
+/** Garbage worth collecting when there is nothing else to do. */
+const IDLE_GC_RATIO = 0.25;
+
 export const COMPACTION_LANE = 'compaction';
 
 export type CompactionPlan = CompactionPick;
@@ -40,6 +44,8 @@ export interface CompactionHost {
 export interface CompactionCounters {
   bytesRead: number;
   bytesWritten: number;
+  /** Table bytes by the level they were written to. */
+  readonly bytesWrittenByLevel: number[];
   valueLogBytesWritten: number;
   entriesIn: number;
   entriesOut: number;
@@ -73,6 +79,7 @@ export class CompactionRunner {
     this.counters = {
       bytesRead: 0,
       bytesWritten: 0,
+      bytesWrittenByLevel: new Array<number>(LEVEL_COUNT).fill(0),
       valueLogBytesWritten: 0,
       entriesIn: 0,
       entriesOut: 0,
@@ -89,7 +96,7 @@ export class CompactionRunner {
 
   /** The most useful compaction now, or undefined. `isIdle`: nobody writes, so space alone is worth one. */
   pick(isIdle: boolean): CompactionPlan | undefined {
-    const context = this.#pickContext(this.#garbageToCollect(), isIdle);
+    const context = this.#pickContext(this.#garbageToCollect(isIdle), isIdle);
     return pickCompaction(this.#version(), this.#pickOptions(), context);
   }
 
@@ -113,7 +120,11 @@ export class CompactionRunner {
   /** Every value-log segment with its garbage, and what collection at this ratio would do. */
   report(ratio: number): SegmentReport[] {
     return valueLogGarbage({
-      version: this.#version(),
+      // Segments as they are now, tables as reads see them.
+      version: {
+        levels: this.#version().levels,
+        valueLog: this.#core.tree.manifest.version.valueLog,
+      },
       activeNumber: this.#core.valueLog.activeNumber,
       activeBytes: this.#core.valueLog.activeBytes,
       minInMemory: this.#host.minValueLogInMemory(),
@@ -135,7 +146,7 @@ export class CompactionRunner {
     } finally {
       this.#claims.release(claim);
     }
-    await this.#dropEmptySegments();
+    await this.dropEmptySegments();
   }
 
   /** Asks a running job to stop. */
@@ -161,9 +172,10 @@ export class CompactionRunner {
     };
   }
 
-  #garbageToCollect(): ReadonlySet<number> {
+  #garbageToCollect(isIdle: boolean): ReadonlySet<number> {
     if (!this.#options.valueLogGc) return new Set();
-    const segments = this.report(this.#options.valueLogGcRatio);
+    const { valueLogGcRatio } = this.#options;
+    const segments = this.report(isIdle ? Math.min(valueLogGcRatio, IDLE_GC_RATIO) : valueLogGcRatio);
     return new Set(
       segments
         .filter((segment) => segment.verdict === 'collect')
@@ -199,7 +211,7 @@ export class CompactionRunner {
           }),
     };
     await this.#core.tree.apply(edit);
-    this.#count(result);
+    this.#count(result, plan.outputLevel);
   }
 
   #job(plan: CompactionPlan): CompactionJob {
@@ -264,7 +276,7 @@ export class CompactionRunner {
   }
 
   /** Segments that nothing points into any more leave the version; their files go with the last reader. */
-  async #dropEmptySegments(): Promise<void> {
+  async dropEmptySegments(): Promise<void> {
     const empty = this.report(this.#options.valueLogGcRatio)
       .filter((segment) => segment.verdict === 'remove')
       .map((segment) => segment.fileNumber);
@@ -277,11 +289,13 @@ export class CompactionRunner {
     this.counters.gcSegmentsRemoved += empty.length;
   }
 
-  #count(result: CompactionResult): void {
+  #count(result: CompactionResult, level: number): void {
     const { counters } = this;
     const { statistics } = result;
     counters.bytesRead += statistics.bytesRead;
     counters.bytesWritten += statistics.bytesWritten;
+    const written = counters.bytesWrittenByLevel;
+    written[level] = (written[level] ?? 0) + statistics.bytesWritten;
     counters.valueLogBytesWritten += statistics.valueLogBytesWritten;
     counters.entriesIn += statistics.entriesIn;
     counters.entriesOut += statistics.entriesOut;

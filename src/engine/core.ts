@@ -134,7 +134,14 @@ export class Core {
     this.#unsyncedLogs.push(wal);
     const arena = pool.acquire(FIRST_RECORD_AT + bytes, indexBytesFor(options.memtable, entries));
     const memtable = Memtable.create(options.memtable, arena, env.random);
-    return new LoggedMemtable(memtable, fileNumber, wal, pool, this.#minValueLog());
+    return new LoggedMemtable(
+      memtable,
+      fileNumber,
+      wal,
+      pool,
+      this.#minValueLog(),
+      options.valueLogFileBytes,
+    );
   }
 
   /**
@@ -220,6 +227,7 @@ export class Core {
       undefined,
       this.pool,
       minValueLog,
+      0,
     );
     memtable.cursor = segment.bytes;
     memtable.isSealed = true;
@@ -230,7 +238,7 @@ export class Core {
   #emptyMemtable(): LoggedMemtable {
     const arena = this.pool.acquire(0, 0);
     const memtable = Memtable.create(this.options.memtable, arena, this.env.random);
-    return new LoggedMemtable(memtable, 0, undefined, this.pool, 0);
+    return new LoggedMemtable(memtable, 0, undefined, this.pool, 0, 0);
   }
 
   /** Lowest value-log file that a pointer written from now on can name. */
@@ -264,12 +272,7 @@ export class Core {
       createdMs: env.clock.nowMs(),
     });
     try {
-      tree.note({
-        timeMs: env.clock.nowMs(),
-        reason: 'value log',
-        addValueLog: [{ fileNumber, bucket: FRESH_BUCKET, identity }],
-      });
-      this.#filesNoted++;
+      tree.addSegment({ fileNumber, bucket: FRESH_BUCKET, identity });
     } catch (error) {
       writer.close();
       env.fs.remove(path);

@@ -24,6 +24,7 @@ import {
   encodeKey,
   FAMILY_DEFAULT,
   FAMILY_LOCK,
+  FAMILY_SYSTEM,
   FAMILY_WRITE,
   KeyBuffer,
   keySuccessor,
@@ -118,10 +119,17 @@ export interface ScanOptions extends ReadOptions {
 export type Key = Uint8Array | string;
 export type Value = Uint8Array | string;
 
-const FAMILIES: Readonly<Record<FamilyName, number>> = {
+/**
+ * Hidden bookkeeping of ours (positions of imports), beside the families of users: FamilyName does not
+ * list it, so that only a file that imports this constant can write there.
+ */
+export const SYSTEM_FAMILY = 'system' as FamilyName;
+
+const FAMILIES: Readonly<Record<FamilyName | 'system', number>> = {
   default: FAMILY_DEFAULT,
   lock: FAMILY_LOCK,
   write: FAMILY_WRITE,
+  system: FAMILY_SYSTEM,
 };
 const EMPTY = new Uint8Array(0);
 
@@ -146,8 +154,6 @@ export class Db {
   readonly #holds: Set<Hold>;
   /** Sealed memtables, newest first: part of every read. */
   #sealed: LoggedMemtable[];
-  /** Memtables that someone reads: those of reads to come, and flushed ones that a scan holds. */
-  readonly #memtables: Set<LoggedMemtable>;
   /** undefined once closed. */
   #state: ReadState | undefined;
   #closing: Promise<void> | undefined;
@@ -169,8 +175,6 @@ export class Db {
     this.#scanSlab = new ValueSlab();
     this.#holds = new Set();
     this.#sealed = [...core.sealed].reverse();
-    this.#memtables = new Set();
-    for (const memtable of [core.active, ...core.sealed]) this.#watch(memtable);
     this.#closing = undefined;
     this.#slowdownDebtBytes = 0;
     this.#openedMs = env.clock.nowMs();
@@ -415,6 +419,7 @@ export class Db {
     const compaction = this.#compaction as CompactionRunner;
     if (options.dryRun !== true) {
       await this.flush();
+      await compaction.dropEmptySegments();
       while (await this.#mustBackground().compactNow(() => compaction.pickCollection(ratio)))
         continue;
     }
@@ -538,7 +543,6 @@ export class Db {
     const state = this.#state as ReadState;
     const sealed = state.active;
     const next = this.#core.createMemtable(bytes, entries, sealed);
-    this.#watch(next);
     sealed.isSealed = true;
     this.#sealed = [sealed, ...this.#sealed];
     this.#state = new ReadState(next, this.#sealed, this.#core.tree.current);
@@ -571,16 +575,13 @@ export class Db {
     return delay;
   }
 
-  #watch(memtable: LoggedMemtable): void {
-    this.#memtables.add(memtable);
-    memtable.onReleased = () => this.#memtables.delete(memtable);
-  }
-
-  /** A flushed memtable counts as long as a scan holds it: the scan follows its pointers. */
   #minValueLogInMemory(): number {
-    let min = Number.POSITIVE_INFINITY;
-    for (const memtable of this.#memtables) min = Math.min(min, memtable.minValueLog);
-    return min;
+    const state = this.#state;
+    if (state === undefined) return 0;
+    return state.sealed.reduce(
+      (min, memtable) => Math.min(min, memtable.minValueLog),
+      state.active.minValueLog,
+    );
   }
 }
 

@@ -32,6 +32,11 @@ export class LoggedMemtable {
   readonly view: DataView;
   /** Arena offset of the next free byte. */
   cursor: number;
+  /**
+   * Bytes of value-log records that entries in here point to. They count for the room: until the memtable is
+   * flushed nothing in the value log behind its first record can be found to be garbage.
+   */
+  separatedBytes: number;
   /** Entries written to the log and not yet visible. */
   pendingEntries: number;
   isSealed: boolean;
@@ -40,9 +45,8 @@ export class LoggedMemtable {
   readonly minValueLog: number;
   /** Called once when the sealed memtable has no pending entries. */
   onQuiet: () => void;
-  /** Called when nobody reads it any more. */
-  onReleased: () => void;
   readonly #pool: ArenaPool;
+  readonly #separatedBytesMax: number;
   #references: number;
   #tombstones: RangeTombstones;
   #tombstoneCount: number;
@@ -53,6 +57,7 @@ export class LoggedMemtable {
     wal: WalWriter | undefined,
     pool: ArenaPool,
     minValueLog: number,
+    separatedBytesMax: number,
   ) {
     this.memtable = memtable;
     this.logNumber = logNumber;
@@ -60,13 +65,14 @@ export class LoggedMemtable {
     this.data = memtable.data;
     this.view = memtable.view;
     this.cursor = FIRST_RECORD_AT;
+    this.separatedBytes = 0;
     this.pendingEntries = 0;
     this.isSealed = false;
     this.isFlushed = false;
     this.minValueLog = minValueLog;
     this.onQuiet = () => undefined;
-    this.onReleased = () => undefined;
     this.#pool = pool;
+    this.#separatedBytesMax = separatedBytesMax;
     this.#references = 1;
     this.#tombstones = new RangeTombstones();
     this.#tombstoneCount = 0;
@@ -85,6 +91,7 @@ export class LoggedMemtable {
   hasRoomFor(bytes: number, entries: number): boolean {
     return (
       this.cursor + bytes <= this.data.length &&
+      this.separatedBytes < this.#separatedBytesMax &&
       this.memtable.hasRoomFor(entries + this.pendingEntries)
     );
   }
@@ -114,9 +121,7 @@ export class LoggedMemtable {
   release(): void {
     this.#references--;
     assert(this.#references >= 0, 'memtable: released twice');
-    if (this.#references > 0) return;
-    this.#pool.release(this.memtable.arena);
-    this.onReleased();
+    if (this.#references === 0) this.#pool.release(this.memtable.arena);
   }
 }
 

@@ -260,7 +260,7 @@ async function repair(
   const kept = keptFiles(tree, version, replayed);
   for (const file of files) {
     if (kept.has(`${file.kind} ${file.fileNumber}`)) continue;
-    // The manifest that was found is gone already when the edit made it due for a rewrite.
+    // The edit may have rewritten the manifest: the old one is gone by now.
     if (env.fs.stat(file.path) === undefined) continue;
     env.fs.remove(file.path);
     report.orphansRemoved++;

@@ -387,6 +387,7 @@ export class WriteQueue {
       // May have to write to the file and fail: before anything else changes.
       const writer = this.#valueLog.writer;
       writer.append(key.bytes, 0, key.length, seq, entryVersion, value, 0, value.length);
+      memtable.separatedBytes += writer.lastLength;
     }
     this.lastSeq = seq;
     const data = memtable.data;

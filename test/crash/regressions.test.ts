@@ -1,0 +1,21 @@
+/** One case per bug that the crash tests found, as small as it could be made. */
+import { describe, expect, it } from 'vitest';
+import { openDb } from '../../src/engine/db.js';
+import { startJob } from '../../src/engine/jobs.js';
+import { KEEP_UNSYNCED } from '../../src/env/mem-crash.js';
+import { createSimEnv } from '../../src/env/sim-env.js';
+
+describe('recovery', () => {
+  it('opens when its own first edit rewrites the manifest, as after a power loss', async () => {
+    const env = createSimEnv(1, undefined, { startJob });
+    const db = await openDb(env, '/db', {});
+    await db.put('a', '1');
+    await db.sync();
+    const after = env.fs.crashClone(KEEP_UNSYNCED);
+    await db.close();
+    const reopened = await openDb(createSimEnv(2, after, { startJob }), '/db', {});
+    expect(Buffer.from(reopened.get('a') ?? '').toString()).toBe('1');
+    await reopened.close();
+    expect(after.list('/db').filter((name) => name.startsWith('MANIFEST-'))).toHaveLength(1);
+  });
+});
