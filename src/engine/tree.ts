@@ -110,7 +110,8 @@ export class Tree {
       throw error;
     }
     this.#install(version, order);
-    this.#maybeRewrite();
+    // A new manifest would begin with what this edit says, but not with the word that the close was clean.
+    if (edit.cleanClose !== true) this.#maybeRewrite();
   }
 
   /**

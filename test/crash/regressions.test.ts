@@ -4,6 +4,7 @@ import { openDb } from '../../src/engine/db.js';
 import { startJob } from '../../src/engine/jobs.js';
 import { KEEP_UNSYNCED } from '../../src/env/mem-crash.js';
 import { createSimEnv } from '../../src/env/sim-env.js';
+import { openOn } from './simulation.js';
 
 describe('recovery', () => {
   it('opens when its own first edit rewrites the manifest, as after a power loss', async () => {
@@ -17,5 +18,17 @@ describe('recovery', () => {
     expect(Buffer.from(reopened.get('a') ?? '').toString()).toBe('1');
     await reopened.close();
     expect(after.list('/db').filter((name) => name.startsWith('MANIFEST-'))).toHaveLength(1);
+  });
+});
+
+describe('close', () => {
+  it('is found clean by the next open, also when its edit makes the manifest due for a rewrite', async () => {
+    const env = createSimEnv(1, undefined, { startJob });
+    for (let round = 0; round < 40; round++) {
+      const { db } = await openOn(env.fs, { manifestRewriteBytes: 4096 });
+      expect(db.recovery.wasCleanClose || db.recovery.isNew, `round ${round}`).toBe(true);
+      await db.put('a', String(round));
+      await db.close();
+    }
   });
 });
