@@ -131,7 +131,10 @@ export class Core {
     return new LoggedMemtable(memtable, fileNumber, wal, pool, this.#minValueLog());
   }
 
-  /** Makes every log record written so far durable, oldest segment first. @throws IoError */
+  /**
+   * Makes every log record written so far durable, oldest segment first, and the names of the segments of
+   * both logs. @throws IoError, ReadOnlyError
+   */
   async syncLogs(): Promise<void> {
     for (const wal of [...this.#unsyncedLogs]) {
       if (!this.#listedLogs.has(wal.fileNumber)) this.#listLog(wal.fileNumber);
@@ -141,6 +144,7 @@ export class Core {
       this.#forgetUnsynced(wal);
       if (this.tree.manifest.version.wals.has(wal.fileNumber)) this.#noteSealedLog(wal);
     }
+    await this.tree.syncNames();
   }
 
   /** From now on the manifest knows where this segment must end. */
