@@ -2,7 +2,8 @@
 import { describe, expect, it } from 'vitest';
 import { openDb } from '../../src/engine/db.js';
 import { startJob } from '../../src/engine/jobs.js';
-import { KEEP_UNSYNCED } from '../../src/env/mem-crash.js';
+import { KEEP_UNSYNCED, LOSE_UNSYNCED } from '../../src/env/mem-crash.js';
+import { MemFs } from '../../src/env/mem-fs.js';
 import { createSimEnv } from '../../src/env/sim-env.js';
 import { openOn } from './simulation.js';
 
@@ -30,5 +31,33 @@ describe('close', () => {
       await db.put('a', String(round));
       await db.close();
     }
+  });
+});
+
+describe('a write with durability disk', () => {
+  it.each([10, 5000])('is there after a power loss, %i bytes', async (bytes) => {
+    const fs = new MemFs();
+    const { db } = await openOn(fs, {});
+    await db.put('a', Buffer.alloc(bytes, 'x'), { durability: 'disk' });
+    const { db: after } = await openOn(fs.crashClone(LOSE_UNSYNCED), {});
+    expect(after.get('a')).toHaveLength(bytes);
+  });
+});
+
+describe('a power loss', () => {
+  it('may leave the name of a value-log segment in the manifest without the file', async () => {
+    const fs = new MemFs();
+    const { db } = await openOn(fs, {});
+    await db.put('a', 'inline');
+    await db.put('b', Buffer.alloc(5000, 'x'));
+    const crashed = fs.crashClone({
+      choose: ({ kind, path, count }) =>
+        kind === 'directory' && path.includes('vlog') ? 0 : count - 1,
+    });
+    const { db: after } = await openOn(crashed, {});
+    expect(after.get('a')).toHaveLength(6);
+    expect(after.get('b')).toBeUndefined();
+    expect(after.recovery.walTornBytes).toBeGreaterThan(0);
+    await after.close();
   });
 });
