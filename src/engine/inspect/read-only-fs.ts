@@ -76,6 +76,10 @@ export class ReadOnlyFs implements Fs {
     throw refused('remove', path);
   }
 
+  removeLater(path: string): Promise<void> {
+    return Promise.reject(refused('remove', path));
+  }
+
   removeDirectory(directory: string): void {
     throw refused('remove', directory);
   }
