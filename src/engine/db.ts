@@ -24,6 +24,7 @@ import {
   encodeKey,
   FAMILY_DEFAULT,
   FAMILY_LOCK,
+  FAMILY_SYSTEM,
   FAMILY_WRITE,
   KeyBuffer,
   keySuccessor,
@@ -118,10 +119,17 @@ export interface ScanOptions extends ReadOptions {
 export type Key = Uint8Array | string;
 export type Value = Uint8Array | string;
 
-const FAMILIES: Readonly<Record<FamilyName, number>> = {
+/**
+ * Hidden bookkeeping of ours (positions of imports), beside the families of users: FamilyName does not
+ * list it, so that only a file that imports this constant can write there.
+ */
+export const SYSTEM_FAMILY = 'system' as FamilyName;
+
+const FAMILIES: Readonly<Record<FamilyName | 'system', number>> = {
   default: FAMILY_DEFAULT,
   lock: FAMILY_LOCK,
   write: FAMILY_WRITE,
+  system: FAMILY_SYSTEM,
 };
 const EMPTY = new Uint8Array(0);
 
