@@ -30,6 +30,23 @@ export interface CoreParts {
   readonly blockCache: BlockCache;
   readonly tableCache: TableCache;
   readonly report: RecoveryReport;
+  /** Of a read-only database: how it keeps up with the process that writes. */
+  readonly follower?: Follower;
+}
+
+/** What a read-only database sees after a refresh. */
+export interface FollowedState {
+  /** Memtables, oldest first: those seen before and new ones. */
+  readonly sealed: readonly LoggedMemtable[];
+  readonly lastSeq: number;
+}
+
+export interface Follower {
+  /**
+   * Makes the state of now current in the tree; undefined when nothing has changed.
+   * @throws CorruptionError, ChangedError, IoError; the state before stays in use
+   */
+  refresh(): FollowedState | undefined;
 }
 
 /** New values go to this bucket; compaction jobs write survivors to higher ones. */
@@ -44,6 +61,7 @@ export class Core {
   readonly blockCache: BlockCache;
   readonly tableCache: TableCache;
   readonly report: RecoveryReport;
+  readonly follower: Follower | undefined;
   readonly valueLog: ActiveValueLog;
   /** Recovered memtables, oldest first: to be flushed. */
   readonly sealed: LoggedMemtable[];
@@ -67,6 +85,7 @@ export class Core {
     this.blockCache = parts.blockCache;
     this.tableCache = parts.tableCache;
     this.report = parts.report;
+    this.follower = parts.follower;
     this.#lock = parts.lock;
     this.#unsyncedLogs = [];
     this.#listedLogs = new Set();

@@ -11,7 +11,7 @@ import type { BlockCache } from './cache/block-cache.js';
 import type { TableCache } from './cache/table-cache.js';
 import { FileRemover } from './file-remover.js';
 import { segmentPath, tableName, valueLogName } from './file-names.js';
-import type { ManifestInit, ManifestLog } from './manifest/manifest-log.js';
+import type { Manifest, ManifestInit } from './manifest/manifest-log.js';
 import type { AddValueLog, VersionEdit } from './manifest/version-edit.js';
 import type { Version } from './manifest/version.js';
 import { TableReader } from './sst/table-reader.js';
@@ -23,14 +23,16 @@ import { ValueLogFile, ValueLogReader } from './vlog/reader.js';
 export interface TreeParts {
   readonly env: Env;
   readonly workdir: string;
-  readonly manifest: ManifestLog;
+  readonly manifest: Manifest;
   readonly blockCache: BlockCache;
   readonly tableCache: TableCache;
+  /** Another process owns the files: none is ever removed. Default false. */
+  readonly isReadOnly?: boolean;
 }
 
 export class Tree {
   readonly valueLog: ValueLogReader;
-  readonly manifest: ManifestLog;
+  readonly manifest: Manifest;
   #current: TreeVersion;
   readonly #parts: TreeParts;
   readonly #tables: Map<number, OpenTable>;
@@ -65,7 +67,7 @@ export class Tree {
     this.remover = new FileRemover(parts.env.fs, parts.env.log);
     this.valueLog = new ValueLogReader((fileNumber) => this.#openSegment(fileNumber));
     const version = parts.manifest.version;
-    for (const meta of version.levels.flat()) this.#openTable(meta);
+    this.#openTables(version);
     this.#current = this.#makeVersion(version);
   }
 
@@ -144,6 +146,19 @@ export class Tree {
   }
 
   /**
+   * Makes the version of the (read-only) manifest current, after another process moved it on.
+   * @throws CorruptionError naming a missing or damaged file; then nothing changed
+   */
+  follow(): void {
+    const { version } = this.manifest;
+    this.#openTables(version);
+    const previous = this.#current;
+    this.#current = this.#makeVersion(version);
+    this.onChange();
+    previous.release();
+  }
+
+  /**
    * Makes a new value-log segment known, durably with the next `apply`. It belongs to the current version at
    * once: whoever holds that version from now on may hold memtables that point into the segment.
    * @throws IoError
@@ -218,8 +233,23 @@ export class Tree {
       this.#segments.delete(fileNumber);
       if (this.#current !== released) {
         this.valueLog.drop(fileNumber);
-        this.remover.remove(segment.path);
+        this.#discard(segment.path);
       }
+    }
+  }
+
+  /** Opens those of a version that are not open yet: all of them or none. */
+  #openTables(version: Version): void {
+    const opened: TableMeta[] = [];
+    try {
+      for (const meta of version.levels.flat()) {
+        if (this.#tables.has(meta.fileNumber)) continue;
+        this.#openTable(meta);
+        opened.push(meta);
+      }
+    } catch (error) {
+      this.#closeUnused(opened);
+      throw error;
     }
   }
 
@@ -260,12 +290,20 @@ export class Tree {
     const isLive = this.manifest.version.levels.some((metas) =>
       metas.some((meta) => meta.fileNumber === fileNumber),
     );
-    if (!isLive) this.remover.remove(this.tablePath(fileNumber));
+    if (!isLive) this.#discard(this.tablePath(fileNumber));
+  }
+
+  #discard(path: string): void {
+    if (this.#parts.isReadOnly !== true) this.remover.remove(path);
   }
 
   /** Tables of an edit that failed: closed, and left on disk for the next open to judge. */
   #forgetUnused(edit: VersionEdit): void {
-    for (const { meta } of edit.addTables ?? []) {
+    this.#closeUnused((edit.addTables ?? []).map(({ meta }) => meta));
+  }
+
+  #closeUnused(metas: readonly TableMeta[]): void {
+    for (const meta of metas) {
       const table = this.#tables.get(meta.fileNumber);
       if (table === undefined || table.references > 0) continue;
       this.#tables.delete(meta.fileNumber);
