@@ -127,6 +127,11 @@ export class Background {
     return this.#compacting !== undefined;
   }
 
+  /** Table bytes that flushes wrote. */
+  get flushedBytes(): number {
+    return this.#flushRunner.bytesWritten;
+  }
+
   get sealedCount(): number {
     return this.#sealed.length;
   }

@@ -3,6 +3,7 @@
  * time; its inputs are claimed from the moment it is picked until its edit is installed.
  */
 import type { Env } from '../base/env.js';
+import { LEVEL_COUNT } from '../base/limits.js';
 import { Claims } from './compaction/claims.js';
 import {
   ALL_KEYS,
@@ -43,6 +44,8 @@ export interface CompactionHost {
 export interface CompactionCounters {
   bytesRead: number;
   bytesWritten: number;
+  /** Table bytes by the level they were written to. */
+  readonly bytesWrittenByLevel: number[];
   valueLogBytesWritten: number;
   entriesIn: number;
   entriesOut: number;
@@ -76,6 +79,7 @@ export class CompactionRunner {
     this.counters = {
       bytesRead: 0,
       bytesWritten: 0,
+      bytesWrittenByLevel: new Array<number>(LEVEL_COUNT).fill(0),
       valueLogBytesWritten: 0,
       entriesIn: 0,
       entriesOut: 0,
@@ -207,7 +211,7 @@ export class CompactionRunner {
           }),
     };
     await this.#core.tree.apply(edit);
-    this.#count(result);
+    this.#count(result, plan.outputLevel);
   }
 
   #job(plan: CompactionPlan): CompactionJob {
@@ -285,11 +289,13 @@ export class CompactionRunner {
     this.counters.gcSegmentsRemoved += empty.length;
   }
 
-  #count(result: CompactionResult): void {
+  #count(result: CompactionResult, level: number): void {
     const { counters } = this;
     const { statistics } = result;
     counters.bytesRead += statistics.bytesRead;
     counters.bytesWritten += statistics.bytesWritten;
+    const written = counters.bytesWrittenByLevel;
+    written[level] = (written[level] ?? 0) + statistics.bytesWritten;
     counters.valueLogBytesWritten += statistics.valueLogBytesWritten;
     counters.entriesIn += statistics.entriesIn;
     counters.entriesOut += statistics.entriesOut;

@@ -272,12 +272,7 @@ export class Core {
       createdMs: env.clock.nowMs(),
     });
     try {
-      tree.note({
-        timeMs: env.clock.nowMs(),
-        reason: 'value log',
-        addValueLog: [{ fileNumber, bucket: FRESH_BUCKET, identity }],
-      });
-      this.#filesNoted++;
+      tree.addSegment({ fileNumber, bucket: FRESH_BUCKET, identity });
     } catch (error) {
       writer.close();
       env.fs.remove(path);

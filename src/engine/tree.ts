@@ -10,9 +10,9 @@ import { FILE_NUMBER_MAX } from '../base/limits.js';
 import type { BlockCache } from './cache/block-cache.js';
 import type { TableCache } from './cache/table-cache.js';
 import { FileRemover } from './file-remover.js';
-import { segmentPath, tableName } from './file-names.js';
+import { segmentPath, tableName, valueLogName } from './file-names.js';
 import type { ManifestInit, ManifestLog } from './manifest/manifest-log.js';
-import type { VersionEdit } from './manifest/version-edit.js';
+import type { AddValueLog, VersionEdit } from './manifest/version-edit.js';
 import type { Version } from './manifest/version.js';
 import { TableReader } from './sst/table-reader.js';
 import type { TableMeta } from './table-meta.js';
@@ -34,8 +34,8 @@ export class Tree {
   #current: TreeVersion;
   readonly #parts: TreeParts;
   readonly #tables: Map<number, OpenTable>;
-  /** Tree versions that name a value-log segment, and its path. */
-  readonly #segments: Map<number, { references: number; path: string }>;
+  /** Segments that some living tree version names: how many do, and what its file is. */
+  readonly #segments: Map<number, { references: number; path: string; identity: string }>;
   readonly workdir: string;
   /** Called after every change of `current`. */
   onChange: () => void;
@@ -123,6 +123,23 @@ export class Tree {
     this.#appended++;
   }
 
+  /**
+   * Makes a new value-log segment known, durably with the next `apply`. It belongs to the current version at
+   * once: whoever holds that version from now on may hold memtables that point into the segment.
+   * @throws IoError
+   */
+  addSegment(added: AddValueLog): void {
+    const edit = { timeMs: this.#parts.env.clock.nowMs(), reason: 'value log', addValueLog: [added] };
+    const state = this.manifest.append(edit).valueLog.get(added.fileNumber);
+    assert(state !== undefined, 'tree: an added segment is in the version');
+    this.#appended++;
+    const previous = this.#current;
+    const valueLog = new Map(previous.version.valueLog).set(added.fileNumber, state);
+    this.#current = this.#makeVersion({ ...previous.version, valueLog });
+    this.onChange();
+    previous.release();
+  }
+
   close(): void {
     this.#current.release();
     for (const table of this.#tables.values()) table.reader.close();
@@ -147,20 +164,24 @@ export class Tree {
     if (order <= this.#installed) return;
     this.#installed = order;
     const previous = this.#current;
-    this.#current = this.#makeVersion(version);
+    this.#current = this.#makeVersion({ ...version, valueLog: this.#withLaterSegments(version) });
     this.onChange();
     previous.release();
   }
 
+  /** Segments that were added while this version waited for its sync are in use already. */
+  #withLaterSegments(version: Version): Version['valueLog'] {
+    const latest = this.manifest.version.valueLog;
+    if (latest === version.valueLog) return latest;
+    return new Map([...version.valueLog, ...latest]);
+  }
+
   #makeVersion(version: Version): TreeVersion {
-    for (const [fileNumber, { bucket }] of version.valueLog) {
+    for (const [fileNumber, { bucket, identity }] of version.valueLog) {
       const segment = this.#segments.get(fileNumber);
+      const path = this.segmentPath(fileNumber, bucket);
       if (segment !== undefined) segment.references++;
-      else
-        this.#segments.set(fileNumber, {
-          references: 1,
-          path: this.segmentPath(fileNumber, bucket),
-        });
+      else this.#segments.set(fileNumber, { references: 1, path, identity });
     }
     return new TreeVersion(version, this.#tables, (released) => this.#onReleased(released));
   }
@@ -195,14 +216,17 @@ export class Tree {
     }
   }
 
+  /** Also one that only an older version names, which a cursor still reads. */
   #openSegment(fileNumber: number): ValueLogFile {
-    const info = this.manifest.version.valueLog.get(fileNumber);
-    const path = this.segmentPath(fileNumber, info?.bucket ?? 0);
-    if (info === undefined) throw missing(path);
+    const segment = this.#segments.get(fileNumber);
+    if (segment === undefined) throw missing(valueLogName(fileNumber));
     try {
-      return ValueLogFile.open(this.#parts.env.fs, path, { fileNumber, identity: info.identity });
+      return ValueLogFile.open(this.#parts.env.fs, segment.path, {
+        fileNumber,
+        identity: segment.identity,
+      });
     } catch (error) {
-      if (error instanceof IoError && error.errno === 'ENOENT') throw missing(path);
+      if (error instanceof IoError && error.errno === 'ENOENT') throw missing(segment.path);
       throw error;
     }
   }

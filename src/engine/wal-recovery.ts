@@ -240,7 +240,7 @@ function recordToCut(loaded: LoadedWal, header: LogHeader, entryAt: number): num
 }
 
 /** Where the segment must end: as sealed, or, if only the process died, as its successor was told. */
-function expectedEnd(
+export function expectedEnd(
   version: Version,
   wal: AddWal,
   successor: AddWal | undefined,
