@@ -165,9 +165,9 @@ export class Tree {
    */
   addSegment(added: AddValueLog): void {
     const edit = { timeMs: this.#parts.env.clock.nowMs(), reason: 'value log', addValueLog: [added] };
-    const state = this.manifest.append(edit).valueLog.get(added.fileNumber);
+    this.note(edit);
+    const state = this.manifest.version.valueLog.get(added.fileNumber);
     assert(state !== undefined, 'tree: an added segment is in the version');
-    this.#appended++;
     const previous = this.#current;
     const valueLog = new Map(previous.version.valueLog).set(added.fileNumber, state);
     this.#current = this.#makeVersion({ ...previous.version, valueLog });
