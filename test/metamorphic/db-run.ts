@@ -7,7 +7,8 @@
  */
 import type { Prng } from '../../src/base/prng.js';
 import { Prng as Random } from '../../src/base/prng.js';
-import { type BatchInput, type Db, openDb, type ReadOptions } from '../../src/engine/db.js';
+import { type Db, openDb } from '../../src/engine/db.js';
+import { type BatchInput, type ReadOptions } from '../../src/engine/requests.js';
 import { startJob } from '../../src/engine/jobs.js';
 import type { Durability, OpenOptions } from '../../src/engine/options.js';
 import type { Row, Scan } from '../../src/engine/scan.js';
