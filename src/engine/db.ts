@@ -481,7 +481,9 @@ export class Db {
   /** Seals the active memtable and puts a fresh one in its place; undefined while writers must wait. */
   #nextMemtable(bytes: number, entries: number): LoggedMemtable | undefined {
     const background = this.#background as Background;
-    if (background.pressure().mode === 'stop') {
+    // A full L0 holds writers back, but not a flush that was asked for (bytes 0).
+    const mustWait = bytes === 0 ? !background.hasMemtableSlot : background.pressure().mode === 'stop';
+    if (mustWait) {
       background.kick();
       // Waiting helps only if the background makes progress; it keeps trying, and so may the caller.
       const failure = background.stuckBy();
