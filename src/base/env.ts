@@ -130,6 +130,8 @@ export interface Env {
   readonly executor: Executor;
   readonly log: Log;
   readonly host: Host;
+  /** Receives RECOVERY_METRIC lines at open; absent: nobody asked. */
+  readonly trace?: ((line: string) => void) | undefined;
 }
 
 /** What a job gets inside a worker: it has no executor of its own. */

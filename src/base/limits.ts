@@ -22,6 +22,9 @@ export const BATCH_BYTES_MAX = GIB;
 /** Entries of one atomic batch. */
 export const BATCH_ENTRIES_MAX = 16 * 1024 * 1024;
 
+/** One line of an import or an export, bytes: V8 ends strings at 512 Mi characters. */
+export const LINE_BYTES_MAX = 256 * MIB;
+
 /** No Uint8Array of ours reaches this: offsets are u32. */
 export const BUFFER_BYTES_LIMIT = 4 * GIB;
 

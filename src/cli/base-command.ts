@@ -102,9 +102,14 @@ export abstract class BaseCommand<T extends typeof Command> extends Command {
    * For a command whose --json output is JSON Lines: writes one value without envelope. The last line
    * is `{"end":true,...}`. False when nobody reads any more.
    */
-  protected async jsonLine(value: unknown): Promise<boolean> {
+  protected jsonLine(value: unknown): Promise<boolean> {
+    return this.jsonText(JSON.stringify(toPlain(value)));
+  }
+
+  /** The same for a value that is JSON already. */
+  protected jsonText(line: string): Promise<boolean> {
     this.#isAnswered = true;
-    return this.output.line(JSON.stringify(toPlain(value)));
+    return this.output.line(line);
   }
 
   override jsonEnabled(): boolean {
@@ -118,21 +123,23 @@ export abstract class BaseCommand<T extends typeof Command> extends Command {
     return result;
   }
 
-  protected override catch(error: unknown): Promise<void> {
+  protected override async catch(error: unknown): Promise<void> {
     if (isExit(error)) throw error;
+    // What was listed before the error is as good as it was.
+    await this.#output?.flush();
     if (this.#output?.isClosed === true) {
       process.exitCode = 0;
       this.#isAnswered = true;
-      return Promise.resolve();
+      return;
     }
     const failure = failureOf(error);
     process.exitCode = failure.exit;
-    if (this.jsonEnabled()) this.logJson(this.toErrorJson(error));
+    // A listing that began has no envelope any more: its error goes to stderr.
+    if (this.jsonEnabled() && !this.#isAnswered) this.logJson(this.toErrorJson(error));
     else this.#printFailure(failure);
     if (failure.isDefect && process.env['DEBUG'] && error instanceof Error) {
       process.stderr.write(`${error.stack ?? ''}\n`);
     }
-    return Promise.resolve();
   }
 
   protected override async finally(error: Error | undefined): Promise<void> {

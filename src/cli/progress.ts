@@ -16,6 +16,8 @@ export interface ProgressOptions {
   readonly total?: number;
   /** How `done` reads: formatBytes, formatCount. */
   readonly format: (done: number) => string;
+  /** More to say of it, from `done` and the milliseconds so far: a rate, a second count. */
+  readonly detail?: (done: number, elapsedMs: number) => string;
   readonly isQuiet: boolean;
   readonly stream?: NodeJS.WriteStream;
   /** Monotonic milliseconds. */
@@ -70,10 +72,15 @@ export class Progress {
   }
 
   #line(done: number, nowMs: number): string {
-    const { label, total, format } = this.#options;
+    const { label, total, format, detail } = this.#options;
     const elapsedMs = nowMs - this.#startMs;
-    if (total === undefined) return `${label}: ${format(done)}, ${formatDuration(elapsedMs)}`;
-    const left = done === 0 ? '' : `, ${formatDuration((elapsedMs / done) * (total - done))} left`;
-    return `${label}: ${format(done)} of ${format(total)}, ${formatPercent(done, total)}${left}`;
+    const more = detail === undefined ? '' : `, ${detail(done, elapsedMs)}`;
+    if (total === undefined) {
+      return `${label}: ${format(done)}${more}, ${formatDuration(elapsedMs)}`;
+    }
+    // A source may grow while it is read.
+    const leftMs = Math.max(0, (elapsedMs / done) * (total - done));
+    const left = done === 0 ? '' : `, ${formatDuration(leftMs)} left`;
+    return `${label}: ${format(done)} of ${format(total)}, ${formatPercent(done, total)}${more}${left}`;
   }
 }

@@ -1,7 +1,8 @@
-import { boolean, integer, string } from '@oclif/core/flags';
+import { boolean } from '@oclif/core/flags';
 import { BaseCommand } from '../cli/base-command.js';
-import { columnFamilyFlag, keyFormatFlag, valueFormatFlag, workdirFlag } from '../cli/flags.js';
-import { formatText, parseKey, parseText } from '../cli/key-format.js';
+import { valueFormatFlag, workdirFlag } from '../cli/flags.js';
+import { formatText } from '../cli/key-format.js';
+import { keyRangeOf, rangeFlags } from '../cli/range-flags.js';
 import { open, type Row, type ScanOptions } from '../index.js';
 
 export default class Scan extends BaseCommand<typeof Scan> {
@@ -15,19 +16,14 @@ export default class Scan extends BaseCommand<typeof Scan> {
   ];
   static override flags = {
     workdir: workdirFlag,
-    prefix: string({ description: 'only keys that begin with it', env: 'NOKV_PREFIX' }),
-    from: string({ description: 'first key, included', env: 'NOKV_FROM' }),
-    to: string({ description: 'last key, not included', env: 'NOKV_TO' }),
-    limit: integer({ description: 'rows at most (default: all)', env: 'NOKV_LIMIT', min: 0 }),
+    ...rangeFlags,
     reverse: boolean({ description: 'in descending order', env: 'NOKV_REVERSE', default: false }),
     'keys-only': boolean({
       description: 'print no values, and read none',
       env: 'NOKV_KEYS_ONLY',
       default: false,
     }),
-    'key-format': keyFormatFlag(),
     'value-format': valueFormatFlag(),
-    'column-family': columnFamilyFlag(),
   };
 
   override async run(): Promise<void> {
@@ -48,18 +44,7 @@ export default class Scan extends BaseCommand<typeof Scan> {
 
   #scanOptions(): ScanOptions {
     const { flags } = this;
-    const key = (text: string): Uint8Array => parseKey(text, flags['key-format']);
-    return {
-      ...(flags.prefix === undefined
-        ? {}
-        : { prefix: parseText(flags.prefix, flags['key-format']) }),
-      ...(flags.from === undefined ? {} : { gte: key(flags.from) }),
-      ...(flags.to === undefined ? {} : { lt: key(flags.to) }),
-      ...(flags.limit === undefined ? {} : { limit: flags.limit }),
-      reverse: flags.reverse,
-      keysOnly: flags['keys-only'],
-      columnFamily: flags['column-family'],
-    };
+    return { ...keyRangeOf(flags), reverse: flags.reverse, keysOnly: flags['keys-only'] };
   }
 
   /** False when nobody reads any more. */

@@ -16,6 +16,8 @@ import type { FlushRunner } from './flush-runner.js';
 import type { Tree } from './tree.js';
 
 const RETRY_MS = 500;
+/** Without a write for so long, work that only saves space is done. */
+const IDLE_MS = 1000;
 
 /** Why writers wait or are slowed down, in words for stats; '' when they are not. */
 export type PressureMode = 'none' | 'slowdown' | 'stop';
@@ -25,6 +27,10 @@ export interface BackgroundHost {
   onFlushed(memtable: LoggedMemtable): void;
   /** Pressure may have fallen: waiting writers may try again. */
   onPressureChanged(): void;
+  /** A job failed: writers that wait for it should not wait for ever. */
+  onJobFailed(error: NokvError): void;
+  /** Grows with every write. */
+  writesSoFar(): number;
 }
 
 export interface BackgroundCounters {
@@ -61,10 +67,14 @@ export class Background {
   #flushing: Promise<void> | undefined;
   #compacting: Promise<void> | undefined;
   #retryTimer: Timer | undefined;
+  /** Runs while something was written since the last idle compaction. */
+  #idleTimer: Timer | undefined;
+  #isIdle: boolean;
   #isClosing: boolean;
   #isPaused: boolean;
-  /** The failure that stopped compaction, or that the last job met and will try again. */
-  #failure: unknown;
+  /** What the last flush and the last compaction failed with; tried again, unless compaction stopped. */
+  #flushFailure: NokvError | undefined;
+  #compactionFailure: NokvError | undefined;
   #isCompactionStopped: boolean;
 
   constructor(
@@ -85,9 +95,12 @@ export class Background {
     this.#flushing = undefined;
     this.#compacting = undefined;
     this.#retryTimer = undefined;
+    this.#idleTimer = undefined;
+    this.#isIdle = false;
     this.#isClosing = false;
     this.#isPaused = false;
-    this.#failure = undefined;
+    this.#flushFailure = undefined;
+    this.#compactionFailure = undefined;
     this.#isCompactionStopped = false;
     this.counters = {
       flushes: 0,
@@ -106,8 +119,8 @@ export class Background {
     };
   }
 
-  get failure(): unknown {
-    return this.#failure;
+  get failure(): NokvError | undefined {
+    return this.#flushFailure ?? this.#compactionFailure;
   }
 
   get isFlushing(): boolean {
@@ -118,23 +131,41 @@ export class Background {
     return this.#compacting !== undefined;
   }
 
+  /** Table bytes that flushes wrote. */
+  get flushedBytes(): number {
+    return this.#flushRunner.bytesWritten;
+  }
+
   get sealedCount(): number {
     return this.#sealed.length;
+  }
+
+  /** May one more memtable be sealed? */
+  get hasMemtableSlot(): boolean {
+    return this.#sealed.length < this.#options.memtableCount - 1;
   }
 
   /** Whether and why writers are held back right now. */
   pressure(): { readonly mode: PressureMode; readonly reason: string } {
     const runs = this.#tree.current.runs.length;
-    const { l0StopTrigger, l0SlowdownTrigger, memtableCount } = this.#options;
-    if (this.#sealed.length >= memtableCount - 1) {
+    const { autoCompaction, l0StopTrigger, l0SlowdownTrigger, memtableCount } = this.#options;
+    if (!this.hasMemtableSlot) {
       return { mode: 'stop', reason: `memtables ${this.#sealed.length + 1}/${memtableCount}` };
     }
+    // Nobody would make room in L0: whoever turned compaction off decides how large it grows.
+    if (!autoCompaction) return { mode: 'none', reason: '' };
     if (runs >= l0StopTrigger)
       return { mode: 'stop', reason: `L0 tables ${runs}/${l0StopTrigger}` };
     if (runs >= l0SlowdownTrigger) {
       return { mode: 'slowdown', reason: `L0 tables ${runs}/${l0SlowdownTrigger}` };
     }
     return { mode: 'none', reason: '' };
+  }
+
+  /** Why waiting for the pressure to fall is in vain at the moment, or undefined. */
+  stuckBy(): NokvError | undefined {
+    const isMemory = this.#sealed.length >= this.#options.memtableCount - 1;
+    return isMemory ? this.#flushFailure : this.#compactionFailure;
   }
 
   /** Takes over a sealed memtable; it is flushed when its last write is visible. */
@@ -158,12 +189,12 @@ export class Background {
     while (this.#sealed.length > 0) {
       this.kick();
       if (this.#flushing === undefined) {
-        if (this.#failure !== undefined) throw this.#failure;
+        if (this.#flushFailure !== undefined) throw this.#flushFailure;
         await this.#env.clock.nextTurn();
         continue;
       }
       await this.#flushing;
-      if (this.#sealed.length > 0 && this.#retryTimer !== undefined) throw this.#failure;
+      if (this.#sealed.length > 0 && this.#flushFailure !== undefined) throw this.#flushFailure;
     }
   }
 
@@ -188,9 +219,10 @@ export class Background {
     }
   }
 
-  /** Resolves when nothing runs and nothing is due. */
+  /** Resolves when nothing runs and nothing is due, work that only saves space included. */
   async idle(): Promise<void> {
     for (;;) {
+      this.#isIdle = true;
       this.kick();
       const running = this.#flushing ?? this.#compacting;
       if (running === undefined) return;
@@ -198,11 +230,19 @@ export class Background {
     }
   }
 
+  /** Resolves when a running job ended; at the next turn of the event loop when none runs. */
+  async progress(): Promise<void> {
+    this.kick();
+    await (this.#flushing ?? this.#compacting ?? this.#env.clock.nextTurn());
+  }
+
   /** Stops: running jobs are cancelled or awaited, nothing new starts. Idempotent. */
   async close(): Promise<void> {
     this.#isClosing = true;
     this.#retryTimer?.cancel();
     this.#retryTimer = undefined;
+    this.#idleTimer?.cancel();
+    this.#idleTimer = undefined;
     this.#compactionRunner.cancel();
     await this.#compacting;
     await this.#flushing;
@@ -242,7 +282,7 @@ export class Background {
     counters.flushWaitMs += waitMs;
     counters.lastFlushWaitMs = waitMs;
     counters.maxFlushWaitMs = Math.max(counters.maxFlushWaitMs, waitMs);
-    this.#failure = undefined;
+    this.#flushFailure = undefined;
     this.#host.onFlushed(sealed.memtable);
     this.#host.onPressureChanged();
     this.kick();
@@ -250,9 +290,31 @@ export class Background {
 
   #maybeCompact(): void {
     if (this.#compacting !== undefined || this.#isCompactionStopped) return;
-    const plan = this.#compactionRunner.pick();
-    if (plan === undefined) return;
-    this.#compacting = this.#compactOnce(plan);
+    const plan = this.#compactionRunner.pick(this.#isIdle);
+    this.#isIdle = false;
+    if (plan === undefined) this.#watchForIdle();
+    else this.#compacting = this.#compactOnce(plan);
+  }
+
+  /** Comes back when nothing was written for a while. */
+  #watchForIdle(): void {
+    if (this.#idleTimer !== undefined || this.#tree.current.runs.length === 0) return;
+    const before = this.#host.writesSoFar();
+    this.#idleTimer = this.#env.clock.setTimer(IDLE_MS, () => {
+      this.#idleTimer = undefined;
+      this.#isIdle = this.#host.writesSoFar() === before;
+      if (this.#isIdle) this.#compactWhenIdle();
+      else this.#watchForIdle();
+    });
+  }
+
+  /** One try: when there is nothing to save, only new tables are a reason to look again. */
+  #compactWhenIdle(): void {
+    if (this.#isClosing || this.#isPaused || this.#compacting !== undefined) return;
+    if (this.#isCompactionStopped || this.#retryTimer !== undefined) return;
+    const plan = this.#compactionRunner.pick(true);
+    this.#isIdle = false;
+    if (plan !== undefined) this.#compacting = this.#compactOnce(plan);
   }
 
   /** Never rejects. */
@@ -280,18 +342,19 @@ export class Background {
     counters.compactionMs += tookMs;
     counters.lastCompactionMs = tookMs;
     counters.maxCompactionMs = Math.max(counters.maxCompactionMs, tookMs);
-    this.#failure = undefined;
+    this.#compactionFailure = undefined;
     this.#host.onPressureChanged();
   }
 
   #onJobFailure(job: string, error: unknown): void {
     if (!(error instanceof NokvError)) throw error;
-    this.#failure = error;
+    if (job === 'flush') this.#flushFailure = error;
+    else this.#compactionFailure = error;
     this.#env.log.write('error', `${job} failed`, { code: error.code, message: error.message });
     if (job === 'compaction' && !hasCode(error, 'NOKV_NO_SPACE') && !hasCode(error, 'NOKV_IO')) {
       this.#isCompactionStopped = true;
-      return;
     }
+    this.#host.onJobFailed(error);
     if (this.#isClosing || this.#retryTimer !== undefined) return;
     this.#retryTimer = this.#env.clock.setTimer(RETRY_MS, () => {
       this.#retryTimer = undefined;

@@ -3,6 +3,7 @@
  * time; its inputs are claimed from the moment it is picked until its edit is installed.
  */
 import type { Env } from '../base/env.js';
+import { LEVEL_COUNT } from '../base/limits.js';
 import { Claims } from './compaction/claims.js';
 import {
   ALL_KEYS,
@@ -27,6 +28,9 @@ import type { RetentionSource } from './retention.js';
 import { newIdentity } from './unique-identity.js';
 import { type SegmentReport, valueLogGarbage } from './vlog/gc-picker.js';
 
+/** Garbage worth collecting when there is nothing else to do. */
+const IDLE_GC_RATIO = 0.25;
+
 export const COMPACTION_LANE = 'compaction';
 
 export type CompactionPlan = CompactionPick;
@@ -40,6 +44,8 @@ export interface CompactionHost {
 export interface CompactionCounters {
   bytesRead: number;
   bytesWritten: number;
+  /** Table bytes by the level they were written to. */
+  readonly bytesWrittenByLevel: number[];
   valueLogBytesWritten: number;
   entriesIn: number;
   entriesOut: number;
@@ -73,6 +79,7 @@ export class CompactionRunner {
     this.counters = {
       bytesRead: 0,
       bytesWritten: 0,
+      bytesWrittenByLevel: new Array<number>(LEVEL_COUNT).fill(0),
       valueLogBytesWritten: 0,
       entriesIn: 0,
       entriesOut: 0,
@@ -87,18 +94,20 @@ export class CompactionRunner {
     };
   }
 
-  /** The most useful compaction now, or undefined. */
-  pick(): CompactionPlan | undefined {
-    return pickCompaction(
-      this.#version(),
-      this.#pickOptions(),
-      this.#pickContext(this.#garbageToCollect()),
-    );
+  /** The most useful compaction now, or undefined. `isIdle`: nobody writes, so space alone is worth one. */
+  pick(isIdle: boolean): CompactionPlan | undefined {
+    const context = this.#pickContext(this.#garbageToCollect(isIdle), isIdle);
+    return pickCompaction(this.#version(), this.#pickOptions(), context);
   }
 
   /** Next step of a full compaction by hand; undefined when it is done. */
   pickFull(): CompactionPlan | undefined {
-    return pickManual(this.#version(), this.#pickOptions(), this.#pickContext(new Set()), ALL_KEYS);
+    return pickManual(
+      this.#version(),
+      this.#pickOptions(),
+      this.#pickContext(new Set(), false),
+      ALL_KEYS,
+    );
   }
 
   /** Next step of emptying every segment with at least this share of garbage; undefined when done. */
@@ -109,14 +118,22 @@ export class CompactionRunner {
         .map((segment) => segment.fileNumber),
     );
     if (wanted.size === 0) return undefined;
-    const plan = pickCompaction(this.#version(), this.#pickOptions(), this.#pickContext(wanted));
+    const plan = pickCompaction(
+      this.#version(),
+      this.#pickOptions(),
+      this.#pickContext(wanted, false),
+    );
     return plan;
   }
 
   /** Every value-log segment with its garbage, and what collection at this ratio would do. */
   report(ratio: number): SegmentReport[] {
     return valueLogGarbage({
-      version: this.#version(),
+      // Segments as they are now, tables as reads see them.
+      version: {
+        levels: this.#version().levels,
+        valueLog: this.#core.tree.manifest.version.valueLog,
+      },
       activeNumber: this.#core.valueLog.activeNumber,
       activeBytes: this.#core.valueLog.activeBytes,
       minInMemory: this.#host.minValueLogInMemory(),
@@ -138,7 +155,7 @@ export class CompactionRunner {
     } finally {
       this.#claims.release(claim);
     }
-    await this.#dropEmptySegments();
+    await this.dropEmptySegments();
   }
 
   /** Asks a running job to stop. */
@@ -155,18 +172,21 @@ export class CompactionRunner {
     return { l0CompactionTrigger, baseLevelBytes, compactionPolicy, tableBytes };
   }
 
-  #pickContext(valueLogsToEmpty: ReadonlySet<number>): PickContext {
+  #pickContext(valueLogsToEmpty: ReadonlySet<number>, isIdle: boolean): PickContext {
     return {
       claims: this.#claims,
       retention: this.#host.retention.current(),
       valueLogsToEmpty,
-      isIdle: false,
+      isIdle,
     };
   }
 
-  #garbageToCollect(): ReadonlySet<number> {
+  #garbageToCollect(isIdle: boolean): ReadonlySet<number> {
     if (!this.#options.valueLogGc) return new Set();
-    const segments = this.report(this.#options.valueLogGcRatio);
+    const { valueLogGcRatio } = this.#options;
+    const segments = this.report(
+      isIdle ? Math.min(valueLogGcRatio, IDLE_GC_RATIO) : valueLogGcRatio,
+    );
     return new Set(
       segments
         .filter((segment) => segment.verdict === 'collect')
@@ -202,7 +222,7 @@ export class CompactionRunner {
           }),
     };
     await this.#core.tree.apply(edit);
-    this.#count(result);
+    this.#count(result, plan.outputLevel);
   }
 
   #job(plan: CompactionPlan): CompactionJob {
@@ -233,16 +253,13 @@ export class CompactionRunner {
   #relocation(
     plan: CompactionPlan,
   ): { sources: ValueLogSource[]; target: ValueLogTarget } | undefined {
-    const wanted = this.#garbageToCollect();
-    if (wanted.size === 0) return undefined;
+    if (plan.valueLogsToEmpty.length === 0) return undefined;
     const { tree, workdir } = this.#core;
     const sources: ValueLogSource[] = [];
     let bucket = 0;
-    const seen = new Set<number>();
-    for (const { fileNumber } of plan.inputs.flatMap(({ meta }) => meta.valueLog)) {
+    for (const fileNumber of plan.valueLogsToEmpty) {
       const state = this.#version().valueLog.get(fileNumber);
-      if (!wanted.has(fileNumber) || seen.has(fileNumber) || state === undefined) continue;
-      seen.add(fileNumber);
+      if (state === undefined) continue;
       bucket = Math.max(bucket, state.bucket);
       sources.push({
         fileNumber,
@@ -270,7 +287,7 @@ export class CompactionRunner {
   }
 
   /** Segments that nothing points into any more leave the version; their files go with the last reader. */
-  async #dropEmptySegments(): Promise<void> {
+  async dropEmptySegments(): Promise<void> {
     const empty = this.report(this.#options.valueLogGcRatio)
       .filter((segment) => segment.verdict === 'remove')
       .map((segment) => segment.fileNumber);
@@ -283,11 +300,13 @@ export class CompactionRunner {
     this.counters.gcSegmentsRemoved += empty.length;
   }
 
-  #count(result: CompactionResult): void {
+  #count(result: CompactionResult, level: number): void {
     const { counters } = this;
     const { statistics } = result;
     counters.bytesRead += statistics.bytesRead;
     counters.bytesWritten += statistics.bytesWritten;
+    const written = counters.bytesWrittenByLevel;
+    written[level] = (written[level] ?? 0) + statistics.bytesWritten;
     counters.valueLogBytesWritten += statistics.valueLogBytesWritten;
     counters.entriesIn += statistics.entriesIn;
     counters.entriesOut += statistics.entriesOut;

@@ -30,6 +30,23 @@ export interface CoreParts {
   readonly blockCache: BlockCache;
   readonly tableCache: TableCache;
   readonly report: RecoveryReport;
+  /** Of a read-only database: how it keeps up with the process that writes. */
+  readonly follower?: Follower;
+}
+
+/** What a read-only database sees after a refresh. */
+export interface FollowedState {
+  /** Memtables, oldest first: those seen before and new ones. */
+  readonly sealed: readonly LoggedMemtable[];
+  readonly lastSeq: number;
+}
+
+export interface Follower {
+  /**
+   * Makes the state of now current in the tree; undefined when nothing has changed.
+   * @throws CorruptionError, ChangedError, IoError; the state before stays in use
+   */
+  refresh(): FollowedState | undefined;
 }
 
 /** New values go to this bucket; compaction jobs write survivors to higher ones. */
@@ -44,6 +61,7 @@ export class Core {
   readonly blockCache: BlockCache;
   readonly tableCache: TableCache;
   readonly report: RecoveryReport;
+  readonly follower: Follower | undefined;
   readonly valueLog: ActiveValueLog;
   /** Recovered memtables, oldest first: to be flushed. */
   readonly sealed: LoggedMemtable[];
@@ -67,6 +85,7 @@ export class Core {
     this.blockCache = parts.blockCache;
     this.tableCache = parts.tableCache;
     this.report = parts.report;
+    this.follower = parts.follower;
     this.#lock = parts.lock;
     this.#unsyncedLogs = [];
     this.#listedLogs = new Set();
@@ -128,7 +147,14 @@ export class Core {
     this.#unsyncedLogs.push(wal);
     const arena = pool.acquire(FIRST_RECORD_AT + bytes, indexBytesFor(options.memtable, entries));
     const memtable = Memtable.create(options.memtable, arena, env.random);
-    return new LoggedMemtable(memtable, fileNumber, wal, pool, this.#minValueLog());
+    return new LoggedMemtable(
+      memtable,
+      fileNumber,
+      wal,
+      pool,
+      this.#minValueLog(),
+      options.valueLogFileBytes,
+    );
   }
 
   /**
@@ -212,6 +238,7 @@ export class Core {
       undefined,
       this.pool,
       minValueLog,
+      0,
     );
     memtable.cursor = segment.bytes;
     memtable.isSealed = true;
@@ -222,7 +249,7 @@ export class Core {
   #emptyMemtable(): LoggedMemtable {
     const arena = this.pool.acquire(0, 0);
     const memtable = Memtable.create(this.options.memtable, arena, this.env.random);
-    return new LoggedMemtable(memtable, 0, undefined, this.pool, 0);
+    return new LoggedMemtable(memtable, 0, undefined, this.pool, 0, 0);
   }
 
   /** Lowest value-log file that a pointer written from now on can name. */
@@ -256,11 +283,7 @@ export class Core {
       createdMs: env.clock.nowMs(),
     });
     try {
-      tree.note({
-        timeMs: env.clock.nowMs(),
-        reason: 'value log',
-        addValueLog: [{ fileNumber, bucket: FRESH_BUCKET, identity }],
-      });
+      tree.addSegment({ fileNumber, bucket: FRESH_BUCKET, identity });
     } catch (error) {
       writer.close();
       env.fs.remove(path);

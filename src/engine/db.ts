@@ -7,121 +7,50 @@
  *   background.ts         -> flush-runner.ts, compaction-runner.ts -> tree.ts (manifest)
  */
 import { ClosedError, NokvError, ReadOnlyError } from '../base/errors.js';
-import { SEQ_MAX, VALUE_BYTES_MAX } from '../base/limits.js';
+import { SEQ_MAX } from '../base/limits.js';
 import type { Env } from '../base/env.js';
 import { Background } from './background.js';
 import type { Core } from './core.js';
 import type { RecoveryReport } from './recovery-report.js';
 import { openCore } from './recovery.js';
 import { CompactionRunner } from './compaction-runner.js';
-import { KIND_DELETE, KIND_PUT, KIND_RANGE_DELETE, NO_EXPIRY } from './entry.js';
+import { KIND_DELETE, KIND_PUT, NO_EXPIRY } from './entry.js';
+import { DbIterator } from './db-iterator.js';
+import { type StoredEntry, storedEntries } from './entry-scan.js';
 import { FlushRunner } from './flush-runner.js';
 import { MergingCursor } from './iterators/merging.js';
 import { VisibleCursor } from './iterators/visible.js';
-import {
-  encodeKey,
-  FAMILY_DEFAULT,
-  FAMILY_LOCK,
-  FAMILY_WRITE,
-  KeyBuffer,
-  keySuccessor,
-  prefixSuccessor,
-} from './key.js';
+import { FAMILY_DEFAULT, KeyBuffer } from './key.js';
 import type { LoggedMemtable } from './logged-memtable.js';
+import { type OpenOptions, type Options, resolveOptions } from './options.js';
+import { Hold, PointReader, ReadState } from './read-view.js';
 import {
-  type Durability,
-  type FamilyName,
-  type OpenOptions,
-  type Options,
-  resolveOptions,
-} from './options.js';
-import { PointReader, ReadState } from './read-view.js';
+  type BatchInput,
+  checkOperation,
+  checkVersion,
+  type DeleteOptions,
+  EMPTY,
+  expiryOf,
+  familyOf,
+  type Key,
+  type PutOptions,
+  rangeOf,
+  type ReadOptions,
+  type ScanOptions,
+  type Value,
+  valueBytes,
+  type WriteOptions,
+} from './requests.js';
 import { RetentionSource } from './retention.js';
-import { Scan, type Row } from './scan.js';
+import { Scan } from './scan.js';
 import { openSources, tombstonesOf } from './sources.js';
-import { Snapshot, SnapshotRegistry } from './snapshot.js';
+import type { Snapshot} from './snapshot.js';
+import { SnapshotRegistry } from './snapshot.js';
 import { collectStats, type Stats } from './stats.js';
 import { ValuePlacement } from './value-placement.js';
 import { ValueSlab } from './value-slab.js';
 import type { SegmentReport } from './vlog/gc-picker.js';
-import { type BatchOperation, WriteQueue } from './write-queue.js';
-
-export interface ReadOptions {
-  /** Read as of this snapshot; default: now. */
-  readonly snapshot?: Snapshot;
-  /** Read the newest entry of at most this version (managed writes); default: any. */
-  readonly version?: number;
-  readonly columnFamily?: FamilyName;
-}
-
-export interface WriteOptions {
-  /** Default: the database's. */
-  readonly durability?: Durability;
-}
-
-export interface PutOptions extends WriteOptions {
-  /** Milliseconds from now after which the key is gone; a positive integer. */
-  readonly ttlMs?: number;
-  /** Wall time in milliseconds at which the key is gone. */
-  readonly expiresAt?: number;
-  /** Managed version of the entry, 1 ... 2^53 - 1; default: its sequence number. */
-  readonly version?: number;
-  readonly columnFamily?: FamilyName;
-}
-
-export interface DeleteOptions extends WriteOptions {
-  readonly version?: number;
-  readonly columnFamily?: FamilyName;
-}
-
-export type BatchInput =
-  | {
-      readonly type: 'put';
-      readonly key: Key;
-      readonly value: Value;
-      readonly ttlMs?: number;
-      readonly expiresAt?: number;
-      readonly version?: number;
-      readonly columnFamily?: FamilyName;
-    }
-  | {
-      readonly type: 'del';
-      readonly key: Key;
-      readonly version?: number;
-      readonly columnFamily?: FamilyName;
-    }
-  | {
-      readonly type: 'deleteRange';
-      readonly start: Key;
-      readonly end: Key;
-      readonly version?: number;
-      readonly columnFamily?: FamilyName;
-    };
-
-export interface ScanOptions extends ReadOptions {
-  readonly gte?: Key;
-  readonly gt?: Key;
-  readonly lte?: Key;
-  readonly lt?: Key;
-  readonly prefix?: Key;
-  /** Default false: ascending. */
-  readonly reverse?: boolean;
-  /** Rows at most; default: all. */
-  readonly limit?: number;
-  /** Values stay unread and empty. */
-  readonly keysOnly?: boolean;
-}
-
-/** A string stands for its UTF-8 bytes. */
-export type Key = Uint8Array | string;
-export type Value = Uint8Array | string;
-
-const FAMILIES: Readonly<Record<FamilyName, number>> = {
-  default: FAMILY_DEFAULT,
-  lock: FAMILY_LOCK,
-  write: FAMILY_WRITE,
-};
-const EMPTY = new Uint8Array(0);
+import { WriteQueue } from './write-queue.js';
 
 export class Db {
   readonly workdir: string;
@@ -140,7 +69,8 @@ export class Db {
   readonly #writeKey: KeyBuffer;
   /** Rows of all scans: a slab of its own for each would be mostly empty. */
   readonly #scanSlab: ValueSlab;
-  readonly #openScans: Set<Scan>;
+  /** Of scans and iterators that are not closed. */
+  readonly #holds: Set<Hold>;
   /** Sealed memtables, newest first: part of every read. */
   #sealed: LoggedMemtable[];
   /** undefined once closed. */
@@ -148,6 +78,8 @@ export class Db {
   #closing: Promise<void> | undefined;
   #slowdownDebtBytes: number;
   readonly #openedMs: number;
+  /** What a read-only database sees. */
+  #followedSeq: number;
 
   /** Use `openDb`. */
   constructor(env: Env, workdir: string, options: Options, core: Core) {
@@ -162,11 +94,12 @@ export class Db {
     this.#readKey = new KeyBuffer();
     this.#writeKey = new KeyBuffer();
     this.#scanSlab = new ValueSlab();
-    this.#openScans = new Set();
+    this.#holds = new Set();
     this.#sealed = [...core.sealed].reverse();
     this.#closing = undefined;
     this.#slowdownDebtBytes = 0;
     this.#openedMs = env.clock.nowMs();
+    this.#followedSeq = core.lastSeq;
     this.#state = new ReadState(core.active, this.#sealed, core.tree.current);
     core.tree.onChange = () => this.#refreshState();
     if (options.readOnly) {
@@ -184,6 +117,8 @@ export class Db {
     this.#background = new Background(env, options, core.tree, flush, this.#compaction, {
       onFlushed: (memtable) => this.#onFlushed(memtable),
       onPressureChanged: () => this.#queue?.resume(),
+      onJobFailed: (error) => this.#queue?.rejectWaiting(error),
+      writesSoFar: () => this.#queue?.counters.groups ?? 0,
     });
     this.#queue = new WriteQueue(
       env.clock,
@@ -213,7 +148,8 @@ export class Db {
     snapshot?.mustBeOpen();
     const seqMax = snapshot?.seq ?? this.#visibleSeq();
     const versionMax = checkVersion(options.version) ?? SEQ_MAX;
-    return this.#reader.get(state, buffer, seqMax, versionMax, snapshot?.createdMs ?? 0);
+    const atMs = snapshot?.createdMs ?? 0;
+    return this.#reader.get(snapshot?.state ?? state, buffer, seqMax, versionMax, atMs);
   }
 
   /** The values of several keys as of one moment, in their order. */
@@ -305,14 +241,43 @@ export class Db {
 
   /** Rows of a range as of one moment; see ScanOptions. Close it when it is not read to its end. */
   scan(options: ScanOptions = {}): Scan {
-    const state = this.#state;
-    if (state === undefined) throw new ClosedError('scan');
-    options.snapshot?.mustBeOpen();
-    const family = familyOf(options);
-    const { lower, upper } = rangeOf(family, options);
     const limit = options.limit ?? Number.POSITIVE_INFINITY;
-    if (limit < 0 || Number.isNaN(limit))
+    if (limit < 0 || Number.isNaN(limit)) {
       throw new RangeError('Cannot scan: limit must not be negative');
+    }
+    const { cursor, hold } = this.#openCursor('scan', options);
+    const plan = {
+      isReverse: options.reverse ?? false,
+      isKeysOnly: options.keysOnly ?? false,
+      limit,
+    };
+    const { valueLog } = this.#core.tree;
+    return new Scan(cursor, plan, valueLog, this.#scanSlab, this.#env.clock, hold);
+  }
+
+  /** An iterator that can seek, over the same ranges as a scan (limit, reverse and keysOnly are the caller's). */
+  iterator(options: Omit<ScanOptions, 'limit' | 'reverse' | 'keysOnly'> = {}): DbIterator {
+    const { cursor, hold } = this.#openCursor('iterator', options);
+    const { valueLog } = this.#core.tree;
+    return new DbIterator(cursor, familyOf(options), valueLog, this.#scanSlab, hold);
+  }
+
+  /** Every stored entry of every family, all versions and deletes included, as of now. */
+  storedEntries(): Generator<StoredEntry, void, void> {
+    const state = this.#state;
+    if (state === undefined) throw new ClosedError('storedEntries');
+    const cursor = new MergingCursor(openSources(state));
+    return storedEntries(cursor, this.#core.tree.valueLog, new Hold(state, cursor, this.#holds));
+  }
+
+  #openCursor(
+    call: string,
+    options: ScanOptions,
+  ): { readonly cursor: VisibleCursor; readonly hold: Hold } {
+    if (this.#state === undefined) throw new ClosedError(call);
+    options.snapshot?.mustBeOpen();
+    const state = options.snapshot?.state ?? this.#state;
+    const { lower, upper } = rangeOf(familyOf(options), options);
     const cursor = new VisibleCursor(new MergingCursor(openSources(state)), {
       lower,
       upper,
@@ -321,31 +286,36 @@ export class Db {
       nowMs: options.snapshot?.createdMs ?? this.#env.clock.nowMs(),
       tombstones: tombstonesOf(state),
     });
-    state.retain();
-    const plan = {
-      isReverse: options.reverse ?? false,
-      isKeysOnly: options.keysOnly ?? false,
-      limit,
-    };
-    const scan = new Scan(
-      cursor,
-      plan,
-      this.#core.tree.valueLog,
-      this.#scanSlab,
-      this.#env.clock,
-      () => {
-        this.#openScans.delete(scan);
-        state.release();
-      },
-    );
-    this.#openScans.add(scan);
-    return scan;
+    return { cursor, hold: new Hold(state, cursor, this.#holds) };
   }
 
   /** Pins the present: reads with it repeat until it is closed. */
   snapshot(): Snapshot {
     if (this.#state === undefined) throw new ClosedError('snapshot');
-    return this.#snapshots.create(this.#visibleSeq(), this.#env.clock.nowMs());
+    const pinned = this.#core.follower === undefined ? undefined : this.#state;
+    return this.#snapshots.create(this.#visibleSeq(), this.#env.clock.nowMs(), pinned);
+  }
+
+  /**
+   * Of a read-only database: moves on to what the process that writes has written since. False when there was
+   * nothing new. Scans and snapshots that are open stay where they are.
+   * @throws CorruptionError, ChangedError (call it again), IoError: what was seen before is still seen;
+   * NokvError NOKV_INVALID when the database is not read-only
+   */
+  refresh(): boolean {
+    if (this.#state === undefined) throw new ClosedError('refresh');
+    const { follower } = this.#core;
+    if (follower === undefined) {
+      throw new NokvError('NOKV_INVALID', 'Cannot refresh: the database is open for writing');
+    }
+    const followed = follower.refresh();
+    if (followed === undefined) return false;
+    const before = this.#sealed;
+    this.#sealed = [...followed.sealed].reverse();
+    this.#followedSeq = followed.lastSeq;
+    this.#refreshState();
+    for (const memtable of before) if (!this.#sealed.includes(memtable)) memtable.release();
+    return true;
   }
 
   /** Makes every write acknowledged so far survive a power loss. */
@@ -396,6 +366,7 @@ export class Db {
     const compaction = this.#compaction as CompactionRunner;
     if (options.dryRun !== true) {
       await this.flush();
+      await compaction.dropEmptySegments();
       while (await this.#mustBackground().compactNow(() => compaction.pickCollection(ratio)))
         continue;
     }
@@ -414,8 +385,7 @@ export class Db {
     if (queue === undefined) return;
     await queue.drain();
     while (this.#mustBackground().pressure().mode !== 'none') {
-      this.#mustBackground().kick();
-      await this.#env.clock.nextTurn();
+      await this.#mustBackground().progress();
     }
   }
 
@@ -429,7 +399,7 @@ export class Db {
       background: this.#background,
       compaction: this.#compaction,
       snapshots: this.#snapshots,
-      openScans: this.#openScans.size,
+      openScans: this.#holds.size,
       uptimeMs: this.#env.clock.nowMs() - this.#openedMs,
     });
   }
@@ -460,7 +430,7 @@ export class Db {
     await attempt(() => this.#queue?.drain());
     await attempt(() => this.#flushForClose());
     await attempt(() => this.#background?.close());
-    for (const scan of [...this.#openScans]) scan.close();
+    for (const hold of [...this.#holds]) hold.release();
     this.#snapshots.closeAll();
     this.#state = undefined;
     const active = this.#queue?.active ?? this.#core.active;
@@ -478,7 +448,7 @@ export class Db {
   }
 
   #visibleSeq(): number {
-    return this.#queue === undefined ? this.#core.lastSeq : this.#queue.visibleSeq;
+    return this.#queue === undefined ? this.#followedSeq : this.#queue.visibleSeq;
   }
 
   #mustWrite(call: string): WriteQueue {
@@ -512,8 +482,13 @@ export class Db {
   /** Seals the active memtable and puts a fresh one in its place; undefined while writers must wait. */
   #nextMemtable(bytes: number, entries: number): LoggedMemtable | undefined {
     const background = this.#background as Background;
-    if (background.pressure().mode === 'stop') {
+    // A full L0 holds writers back, but not a flush that was asked for (bytes 0).
+    const mustWait = bytes === 0 ? !background.hasMemtableSlot : background.pressure().mode === 'stop';
+    if (mustWait) {
       background.kick();
+      // Waiting helps only if the background makes progress; it keeps trying, and so may the caller.
+      const failure = background.stuckBy();
+      if (failure !== undefined) throw failure;
       return undefined;
     }
     const state = this.#state as ReadState;
@@ -573,129 +548,20 @@ const SLOWDOWN_BYTES_PER_MS = 32 * 1024;
 export async function openDb(env: Env, workdir: string, given: OpenOptions = {}): Promise<Db> {
   const options = resolveOptions(given);
   const core = await openCore(env, workdir, options);
+  traceRecovery(env, core.report);
   return new Db(env, workdir, options, core);
 }
 
-function familyOf(options: { readonly columnFamily?: FamilyName }): number {
-  const name = options.columnFamily;
-  if (name === undefined) return FAMILY_DEFAULT;
-  const family = FAMILIES[name] as number | undefined;
-  if (family === undefined)
-    throw new RangeError(`Cannot use column family "${String(name)}": there is no such family`);
-  return family;
-}
-
-function checkVersion(version: number | undefined): number | undefined {
-  if (version === undefined) return undefined;
-  if (!Number.isSafeInteger(version) || version < 1) {
-    throw new RangeError('Cannot use version: it must be an integer from 1 to 2^53 - 1');
-  }
-  return version;
-}
-
-function expiryOf(
-  options: { readonly ttlMs?: number; readonly expiresAt?: number },
-  nowMs: number,
-): number {
-  const { ttlMs, expiresAt } = options;
-  if (ttlMs !== undefined && expiresAt !== undefined) {
-    throw new RangeError('Cannot put: give either ttlMs or expiresAt');
-  }
-  const at = ttlMs === undefined ? expiresAt : nowMs + ttlMs;
-  if (at === undefined) return NO_EXPIRY;
-  if (!Number.isSafeInteger(at) || at < 1 || (ttlMs !== undefined && ttlMs < 1)) {
-    throw new RangeError(
-      'Cannot put: ttlMs and expiresAt must be positive integers in milliseconds',
-    );
-  }
-  return at;
-}
-
-function valueBytes(value: Value): Uint8Array {
-  const bytes = typeof value === 'string' ? Buffer.from(value, 'utf8') : value;
-  if (!(bytes instanceof Uint8Array)) {
-    throw new TypeError('Cannot use value: it is neither a string nor a Uint8Array');
-  }
-  if (bytes.length > VALUE_BYTES_MAX) {
-    throw new RangeError(`Cannot use value: ${bytes.length} bytes exceed ${VALUE_BYTES_MAX}`);
-  }
-  return bytes;
-}
-
-function checkOperation(operation: BatchInput, nowMs: number): BatchOperation {
-  const family = familyOf(operation);
-  const version = checkVersion(operation.version) ?? 0;
-  switch (operation.type) {
-    case 'put':
-      return {
-        kind: KIND_PUT,
-        family,
-        key: operation.key,
-        value: valueBytes(operation.value),
-        expiresAt: expiryOf(operation, nowMs),
-        version,
-      };
-    case 'del':
-      return {
-        kind: KIND_DELETE,
-        family,
-        key: operation.key,
-        value: EMPTY,
-        expiresAt: NO_EXPIRY,
-        version,
-      };
-    case 'deleteRange': {
-      const end = encodeKey(family, operation.end);
-      const start = encodeKey(family, operation.start);
-      if (Buffer.compare(start, end) >= 0) {
-        throw new RangeError('Cannot delete range: start must sort before end');
-      }
-      return {
-        kind: KIND_RANGE_DELETE,
-        family,
-        key: operation.start,
-        value: end,
-        expiresAt: NO_EXPIRY,
-        version,
-      };
-    }
-    default:
-      throw new TypeError(
-        `Cannot write batch: unknown operation type "${String((operation as { type: unknown }).type)}"`,
-      );
-  }
-}
-
-/** The half-open range of encoded keys that the bounds of a scan mean. */
-function rangeOf(family: number, options: ScanOptions): { lower: Uint8Array; upper: Uint8Array } {
-  let lower: Uint8Array = Uint8Array.of(family);
-  let upper: Uint8Array = Uint8Array.of(family + 1);
-  const raise = (bound: Uint8Array): void => {
-    if (Buffer.compare(bound, lower) > 0) lower = bound;
-  };
-  const cut = (bound: Uint8Array): void => {
-    if (Buffer.compare(bound, upper) < 0) upper = bound;
-  };
-  if (options.prefix !== undefined) {
-    const buffer = new KeyBuffer();
-    buffer.encodePrefix(family, options.prefix);
-    raise(buffer.copy());
-    cut(prefixSuccessor(buffer.copy()));
-  }
-  if (options.gte !== undefined) raise(boundOf(family, options.gte));
-  if (options.gt !== undefined) raise(keySuccessor(boundOf(family, options.gt)));
-  if (options.lt !== undefined) cut(boundOf(family, options.lt));
-  if (options.lte !== undefined) cut(keySuccessor(boundOf(family, options.lte)));
-  return { lower, upper };
-}
-
-/** An empty bound is no key, but sorts before all of them. */
-function boundOf(family: number, key: Key): Uint8Array {
-  return key.length === 0 ? Uint8Array.of(family) : encodeKey(family, key);
+/** One `RECOVERY_METRIC key=value` line per figure, when the environment asks for them. */
+function traceRecovery(env: Env, report: RecoveryReport): void {
+  if (env.trace === undefined) return;
+  const { steps, ...figures } = report;
+  for (const [name, value] of Object.entries(figures))
+    env.trace(`RECOVERY_METRIC ${name}=${String(value)}`);
+  for (const { step, ms } of steps) env.trace(`RECOVERY_METRIC step_${step}_ms=${ms.toFixed(2)}`);
 }
 
 function rejectedWith(error: unknown): Promise<never> {
   return Promise.reject(error instanceof Error ? error : new Error(String(error)));
 }
 
-export type { Row };

@@ -32,6 +32,11 @@ export class LoggedMemtable {
   readonly view: DataView;
   /** Arena offset of the next free byte. */
   cursor: number;
+  /**
+   * Bytes of value-log records that entries in here point to. They count for the room: until the memtable is
+   * flushed nothing in the value log behind its first record can be found to be garbage.
+   */
+  separatedBytes: number;
   /** Entries written to the log and not yet visible. */
   pendingEntries: number;
   isSealed: boolean;
@@ -41,6 +46,7 @@ export class LoggedMemtable {
   /** Called once when the sealed memtable has no pending entries. */
   onQuiet: () => void;
   readonly #pool: ArenaPool;
+  readonly #separatedBytesMax: number;
   #references: number;
   #tombstones: RangeTombstones;
   #tombstoneCount: number;
@@ -51,6 +57,7 @@ export class LoggedMemtable {
     wal: WalWriter | undefined,
     pool: ArenaPool,
     minValueLog: number,
+    separatedBytesMax: number,
   ) {
     this.memtable = memtable;
     this.logNumber = logNumber;
@@ -58,12 +65,14 @@ export class LoggedMemtable {
     this.data = memtable.data;
     this.view = memtable.view;
     this.cursor = FIRST_RECORD_AT;
+    this.separatedBytes = 0;
     this.pendingEntries = 0;
     this.isSealed = false;
     this.isFlushed = false;
     this.minValueLog = minValueLog;
     this.onQuiet = () => undefined;
     this.#pool = pool;
+    this.#separatedBytesMax = separatedBytesMax;
     this.#references = 1;
     this.#tombstones = new RangeTombstones();
     this.#tombstoneCount = 0;
@@ -82,6 +91,7 @@ export class LoggedMemtable {
   hasRoomFor(bytes: number, entries: number): boolean {
     return (
       this.cursor + bytes <= this.data.length &&
+      this.separatedBytes < this.#separatedBytesMax &&
       this.memtable.hasRoomFor(entries + this.pendingEntries)
     );
   }

@@ -17,6 +17,7 @@ import {
   KIND_VALUE_POINTER,
   NO_EXPIRY,
 } from './entry.js';
+import type { EntryCursor } from './iterators/entry-cursor.js';
 import type { KeyBuffer } from './key.js';
 import type { LoggedMemtable } from './logged-memtable.js';
 import { LookupResult } from './sst/lookup-result.js';
@@ -48,6 +49,33 @@ export class ReadState {
     this.active.release();
     for (const memtable of this.sealed) memtable.release();
     this.tree.release();
+  }
+}
+
+/** What an open cursor holds on to; let go by its owner, or by the database when it closes first. */
+export class Hold {
+  readonly #state: ReadState;
+  readonly #cursor: EntryCursor;
+  readonly #holds: Set<Hold>;
+  isReleased: boolean;
+
+  /** Retains `state`. */
+  constructor(state: ReadState, cursor: EntryCursor, holds: Set<Hold>) {
+    state.retain();
+    holds.add(this);
+    this.#state = state;
+    this.#cursor = cursor;
+    this.#holds = holds;
+    this.isReleased = false;
+  }
+
+  /** Closes the cursor and releases its sources. Idempotent. */
+  release(): void {
+    if (this.isReleased) return;
+    this.isReleased = true;
+    this.#holds.delete(this);
+    this.#cursor.close();
+    this.#state.release();
   }
 }
 

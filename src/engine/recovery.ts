@@ -6,17 +6,17 @@
  * What a crash leaves is mended and reported; what it can not leave is refused with file and offset.
  */
 import type { DirectoryLock, Env } from '../base/env.js';
-import { CorruptionError, hasCode, ModeError, NokvError } from '../base/errors.js';
+import { CorruptionError, ModeError, NokvError } from '../base/errors.js';
 import { BlockCache } from './cache/block-cache.js';
 import { TableCache } from './cache/table-cache.js';
 import { Core } from './core.js';
 import {
+  bucketName,
   CURRENT_TEMP_NAME,
   MODE_NAME,
   parseBucketName,
   parseFileName,
   VALUE_LOG_DIRECTORY,
-  segmentPath,
 } from './file-names.js';
 import { ManifestLog } from './manifest/manifest-log.js';
 import {
@@ -29,15 +29,16 @@ import type { Version } from './manifest/version.js';
 import { ArenaPool } from './memtable/arena-pool.js';
 import { indexBytesFor } from './memtable/memtable.js';
 import type { Options } from './options.js';
-import type { RecoveryReport } from './recovery-report.js';
+import { openReadOnlyCore } from './inspect/read-only-core.js';
+import { type RecoveryReport, reportOf } from './recovery-report.js';
+import { isReadable } from './value-probe.js';
 import { manifestInit, Tree } from './tree.js';
-import { ValueLogFile, ValueLogReader } from './vlog/reader.js';
-import { pointerFileNumber } from './vlog/value-pointer.js';
 import { replaySegments, type ReplayedSegment } from './wal-recovery.js';
 
 /** @throws LockedError, ModeError, CorruptionError, FormatError, IoError, NokvError NOKV_INVALID */
 export async function openCore(env: Env, workdir: string, options: Options): Promise<Core> {
   checkMode(env, workdir);
+  if (options.readOnly) return openReadOnlyCore(env, workdir, options);
 
   prepareDirectory(env, workdir, options);
   const lock = env.fs.lockDirectory(workdir);
@@ -209,32 +210,6 @@ function replayLogs(
   });
 }
 
-/** Can the value behind a pointer be read? Each segment is opened anew: this runs after a power loss only. */
-function isReadable(
-  env: Env,
-  workdir: string,
-  version: Version,
-  pointer: Uint8Array,
-  at: number,
-): boolean {
-  const fileNumber = pointerFileNumber(pointer, at);
-  const state = version.valueLog.get(fileNumber);
-  if (state === undefined) return false;
-  const path = segmentPath(env.fs, workdir, fileNumber, state.bucket);
-  const reader = new ValueLogReader(() =>
-    ValueLogFile.open(env.fs, path, { fileNumber, identity: state.identity }),
-  );
-  try {
-    reader.read(pointer, at);
-    return true;
-  } catch (error) {
-    if (hasCode(error, 'NOKV_CORRUPTION') || hasCode(error, 'NOKV_IO')) return false;
-    throw error;
-  } finally {
-    reader.close();
-  }
-}
-
 /**
  * Makes durable what was found, then removes what nothing refers to. The file numbers of orphans are
  * taken out of circulation first, so that none is used again.
@@ -250,6 +225,7 @@ async function repair(
   const version = tree.manifest.version;
   const ends = endOpenSegments(env, tree, version, mayLackFiles);
   const highest = files.reduce((max, file) => Math.max(max, file.fileNumber), 0);
+  syncUnsealed(env, tree, version, replayed);
   const edit: VersionEdit = {
     timeMs: env.clock.nowMs(),
     reason: 'open',
@@ -269,6 +245,44 @@ async function repair(
   }
   const temp = env.fs.join(tree.workdir, CURRENT_TEMP_NAME);
   if (env.fs.stat(temp) !== undefined) env.fs.remove(temp);
+}
+
+/**
+ * What a process wrote and did not live to sync may still be in memory alone. From here on tables may
+ * replace a log and point into the value log, and new logs may be synced that follow the old ones.
+ */
+function syncUnsealed(
+  env: Env,
+  tree: Tree,
+  version: Version,
+  replayed: readonly ReplayedSegment[],
+): void {
+  const { fs } = env;
+  const logs = replayed.filter(
+    ({ fileNumber, isLost }) => !isLost && !version.sealedWals.has(fileNumber),
+  );
+  for (const { path } of logs) syncFile(env, path);
+  const directories = new Set(logs.length === 0 ? [] : [tree.workdir]);
+  const valueLogs = fs.join(tree.workdir, VALUE_LOG_DIRECTORY);
+  for (const [fileNumber, { bucket, sealedBytes }] of version.valueLog) {
+    const path = tree.segmentPath(fileNumber, bucket);
+    if (sealedBytes !== undefined || fs.stat(path) === undefined) continue;
+    syncFile(env, path);
+    directories
+      .add(fs.join(valueLogs, bucketName(bucket)))
+      .add(valueLogs)
+      .add(tree.workdir);
+  }
+  for (const directory of directories) fs.syncDirectory(directory);
+}
+
+function syncFile(env: Env, path: string): void {
+  const file = env.fs.open(path, 'update');
+  try {
+    file.syncBlocking();
+  } finally {
+    file.close();
+  }
 }
 
 interface SegmentEnds {
@@ -327,29 +341,4 @@ function keptFiles(
     if (!segment.isLost) kept.add(`wal ${segment.fileNumber}`);
   }
   return kept;
-}
-
-function reportOf(
-  loaded: LoadedManifest | undefined,
-  replayed: readonly ReplayedSegment[],
-  version: Version,
-): RecoveryReport {
-  const sum = (pick: (segment: ReplayedSegment) => number): number =>
-    replayed.reduce((total, segment) => total + pick(segment), 0);
-  return {
-    isNew: loaded === undefined,
-    wasCleanClose: loaded?.version.isCleanClose ?? false,
-    manifestEdits: loaded?.edits ?? 0,
-    manifestTornBytes: loaded?.tail.tornBytes ?? 0,
-    tables: version.levels.flat().length,
-    walSegments: replayed.length,
-    walBytes: sum((segment) => segment.bytes),
-    walRecords: sum((segment) => segment.records),
-    walEntries: sum((segment) => segment.entries),
-    walTornBytes: sum((segment) => segment.tornBytes),
-    walLostSegments: replayed.filter((segment) => segment.isLost).length,
-    valueLogSegments: version.valueLog.size,
-    orphansRemoved: 0,
-    steps: [],
-  };
 }

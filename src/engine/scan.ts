@@ -5,9 +5,11 @@
  * A scan keeps its tables, memtables and value-log files alive until it is exhausted or closed.
  */
 import type { Clock } from '../base/env.js';
+import { ClosedError } from '../base/errors.js';
 import { decodeUserKey, userKeyLength } from './key.js';
 import { KIND_VALUE_POINTER } from './entry.js';
 import type { VisibleCursor } from './iterators/visible.js';
+import type { Hold } from './read-view.js';
 import type { ValueSlab } from './value-slab.js';
 import type { ValueLogReader } from './vlog/reader.js';
 
@@ -34,26 +36,26 @@ export class Scan implements Iterable<Row>, AsyncIterable<Row> {
   readonly #plan: ScanPlan;
   readonly #valueLog: ValueLogReader;
   readonly #clock: Clock;
-  readonly #onClose: () => void;
+  readonly #hold: Hold;
   readonly #slab: ValueSlab;
   #left: number;
   #isStarted: boolean;
   #isClosed: boolean;
 
-  /** Made by `Db.scan()`. `onClose` releases what the cursor reads. */
+  /** Made by `Db.scan()`. `hold` keeps what the cursor reads. */
   constructor(
     cursor: VisibleCursor,
     plan: ScanPlan,
     valueLog: ValueLogReader,
     slab: ValueSlab,
     clock: Clock,
-    onClose: () => void,
+    hold: Hold,
   ) {
     this.#cursor = cursor;
     this.#plan = plan;
     this.#valueLog = valueLog;
     this.#clock = clock;
-    this.#onClose = onClose;
+    this.#hold = hold;
     this.#slab = slab;
     this.#left = plan.limit;
     this.#isStarted = false;
@@ -66,6 +68,7 @@ export class Scan implements Iterable<Row>, AsyncIterable<Row> {
     if (this.#left === 0) this.close();
     const cursor = this.#cursor;
     if (this.#isClosed) return undefined;
+    if (this.#hold.isReleased) throw new ClosedError('scan on');
     this.#step();
     if (!cursor.valid) {
       this.close();
@@ -114,8 +117,7 @@ export class Scan implements Iterable<Row>, AsyncIterable<Row> {
   close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    this.#cursor.close();
-    this.#onClose();
+    this.#hold.release();
   }
 
   [Symbol.dispose](): void {

@@ -10,9 +10,9 @@ import { FILE_NUMBER_MAX } from '../base/limits.js';
 import type { BlockCache } from './cache/block-cache.js';
 import type { TableCache } from './cache/table-cache.js';
 import { FileRemover } from './file-remover.js';
-import { segmentPath, tableName } from './file-names.js';
-import type { ManifestInit, ManifestLog } from './manifest/manifest-log.js';
-import type { VersionEdit } from './manifest/version-edit.js';
+import { segmentPath, tableName, valueLogName } from './file-names.js';
+import type { Manifest, ManifestInit } from './manifest/manifest-log.js';
+import type { AddValueLog, VersionEdit } from './manifest/version-edit.js';
 import type { Version } from './manifest/version.js';
 import { TableReader } from './sst/table-reader.js';
 import type { TableMeta } from './table-meta.js';
@@ -23,19 +23,21 @@ import { ValueLogFile, ValueLogReader } from './vlog/reader.js';
 export interface TreeParts {
   readonly env: Env;
   readonly workdir: string;
-  readonly manifest: ManifestLog;
+  readonly manifest: Manifest;
   readonly blockCache: BlockCache;
   readonly tableCache: TableCache;
+  /** Another process owns the files: none is ever removed. Default false. */
+  readonly isReadOnly?: boolean;
 }
 
 export class Tree {
   readonly valueLog: ValueLogReader;
-  readonly manifest: ManifestLog;
+  readonly manifest: Manifest;
   #current: TreeVersion;
   readonly #parts: TreeParts;
   readonly #tables: Map<number, OpenTable>;
-  /** Tree versions that name a value-log segment, and its path. */
-  readonly #segments: Map<number, { references: number; path: string }>;
+  /** Segments that some living tree version names: how many do, and what its file is. */
+  readonly #segments: Map<number, { references: number; path: string; identity: string }>;
   readonly workdir: string;
   /** Called after every change of `current`. */
   onChange: () => void;
@@ -65,7 +67,7 @@ export class Tree {
     this.remover = new FileRemover(parts.env.fs, parts.env.log);
     this.valueLog = new ValueLogReader((fileNumber) => this.#openSegment(fileNumber));
     const version = parts.manifest.version;
-    for (const meta of version.levels.flat()) this.#openTable(meta);
+    this.#openTables(version);
     this.#current = this.#makeVersion(version);
   }
 
@@ -143,6 +145,36 @@ export class Tree {
     await this.manifest.sync();
   }
 
+  /**
+   * Makes the version of the (read-only) manifest current, after another process moved it on.
+   * @throws CorruptionError naming a missing or damaged file; then nothing changed
+   */
+  follow(): void {
+    const { version } = this.manifest;
+    this.#openTables(version);
+    const previous = this.#current;
+    this.#current = this.#makeVersion(version);
+    this.onChange();
+    previous.release();
+  }
+
+  /**
+   * Makes a new value-log segment known, durably with the next `apply`. It belongs to the current version at
+   * once: whoever holds that version from now on may hold memtables that point into the segment.
+   * @throws IoError
+   */
+  addSegment(added: AddValueLog): void {
+    const edit = { timeMs: this.#parts.env.clock.nowMs(), reason: 'value log', addValueLog: [added] };
+    this.note(edit);
+    const state = this.manifest.version.valueLog.get(added.fileNumber);
+    assert(state !== undefined, 'tree: an added segment is in the version');
+    const previous = this.#current;
+    const valueLog = new Map(previous.version.valueLog).set(added.fileNumber, state);
+    this.#current = this.#makeVersion({ ...previous.version, valueLog });
+    this.onChange();
+    previous.release();
+  }
+
   close(): void {
     this.#current.release();
     for (const table of this.#tables.values()) table.reader.close();
@@ -167,20 +199,24 @@ export class Tree {
     if (order <= this.#installed) return;
     this.#installed = order;
     const previous = this.#current;
-    this.#current = this.#makeVersion(version);
+    this.#current = this.#makeVersion({ ...version, valueLog: this.#withLaterSegments(version) });
     this.onChange();
     previous.release();
   }
 
+  /** Segments that were added while this version waited for its sync are in use already. */
+  #withLaterSegments(version: Version): Version['valueLog'] {
+    const latest = this.manifest.version.valueLog;
+    if (latest === version.valueLog) return latest;
+    return new Map([...version.valueLog, ...latest]);
+  }
+
   #makeVersion(version: Version): TreeVersion {
-    for (const [fileNumber, { bucket }] of version.valueLog) {
+    for (const [fileNumber, { bucket, identity }] of version.valueLog) {
       const segment = this.#segments.get(fileNumber);
+      const path = this.segmentPath(fileNumber, bucket);
       if (segment !== undefined) segment.references++;
-      else
-        this.#segments.set(fileNumber, {
-          references: 1,
-          path: this.segmentPath(fileNumber, bucket),
-        });
+      else this.#segments.set(fileNumber, { references: 1, path, identity });
     }
     return new TreeVersion(version, this.#tables, (released) => this.#onReleased(released));
   }
@@ -197,8 +233,23 @@ export class Tree {
       this.#segments.delete(fileNumber);
       if (this.#current !== released) {
         this.valueLog.drop(fileNumber);
-        this.remover.remove(segment.path);
+        this.#discard(segment.path);
       }
+    }
+  }
+
+  /** Opens those of a version that are not open yet: all of them or none. */
+  #openTables(version: Version): void {
+    const opened: TableMeta[] = [];
+    try {
+      for (const meta of version.levels.flat()) {
+        if (this.#tables.has(meta.fileNumber)) continue;
+        this.#openTable(meta);
+        opened.push(meta);
+      }
+    } catch (error) {
+      this.#closeUnused(opened);
+      throw error;
     }
   }
 
@@ -215,14 +266,17 @@ export class Tree {
     }
   }
 
+  /** Also one that only an older version names, which a cursor still reads. */
   #openSegment(fileNumber: number): ValueLogFile {
-    const info = this.manifest.version.valueLog.get(fileNumber);
-    const path = this.segmentPath(fileNumber, info?.bucket ?? 0);
-    if (info === undefined) throw missing(path);
+    const segment = this.#segments.get(fileNumber);
+    if (segment === undefined) throw missing(valueLogName(fileNumber));
     try {
-      return ValueLogFile.open(this.#parts.env.fs, path, { fileNumber, identity: info.identity });
+      return ValueLogFile.open(this.#parts.env.fs, segment.path, {
+        fileNumber,
+        identity: segment.identity,
+      });
     } catch (error) {
-      if (error instanceof IoError && error.errno === 'ENOENT') throw missing(path);
+      if (error instanceof IoError && error.errno === 'ENOENT') throw missing(segment.path);
       throw error;
     }
   }
@@ -236,12 +290,20 @@ export class Tree {
     const isLive = this.manifest.version.levels.some((metas) =>
       metas.some((meta) => meta.fileNumber === fileNumber),
     );
-    if (!isLive) this.remover.remove(this.tablePath(fileNumber));
+    if (!isLive) this.#discard(this.tablePath(fileNumber));
+  }
+
+  #discard(path: string): void {
+    if (this.#parts.isReadOnly !== true) this.remover.remove(path);
   }
 
   /** Tables of an edit that failed: closed, and left on disk for the next open to judge. */
   #forgetUnused(edit: VersionEdit): void {
-    for (const { meta } of edit.addTables ?? []) {
+    this.#closeUnused((edit.addTables ?? []).map(({ meta }) => meta));
+  }
+
+  #closeUnused(metas: readonly TableMeta[]): void {
+    for (const meta of metas) {
       const table = this.#tables.get(meta.fileNumber);
       if (table === undefined || table.references > 0) continue;
       this.#tables.delete(meta.fileNumber);

@@ -11,7 +11,7 @@
  *
  * Single thread: everything but the sync itself is synchronous.
  */
-import { copyBytes } from '../base/bytes.js';
+import { copyBytes, detach } from '../base/bytes.js';
 import type { Clock } from '../base/env.js';
 import { BusyError, ReadOnlyError } from '../base/errors.js';
 import { BATCH_BYTES_MAX, BATCH_ENTRIES_MAX, GIB, MIB } from '../base/limits.js';
@@ -279,6 +279,13 @@ export class WriteQueue {
     }
   }
 
+  /** Fails the writes that wait for room: what they wait for has failed. Nothing of them was written. */
+  rejectWaiting(error: unknown): void {
+    for (const waiter of this.#waiting.splice(0)) waiter.reject(error);
+    this.#waitingBytes = 0;
+    this.resume();
+  }
+
   /** Fails every write that is not acknowledged, now and from now on. */
   fail(error: unknown): void {
     if (this.#failure !== undefined) return;
@@ -378,13 +385,16 @@ export class WriteQueue {
     expiresAt: number,
     version: number,
   ): void {
-    const seq = this.lastSeq + 1;
+    let seq = this.lastSeq + 1;
+    // "version = seq" is how an ordinary entry is told from a managed one: a managed one skips that number.
+    if (version === seq) seq++;
     const entryVersion = version === 0 ? seq : version;
     const memtable = group.memtable;
     if (isSeparated) {
       // May have to write to the file and fail: before anything else changes.
       const writer = this.#valueLog.writer;
       writer.append(key.bytes, 0, key.length, seq, entryVersion, value, 0, value.length);
+      memtable.separatedBytes += writer.lastLength;
     }
     this.lastSeq = seq;
     const data = memtable.data;
@@ -526,7 +536,7 @@ export class WriteQueue {
     durability: Durability,
   ): Promise<void> {
     const ownKey = key.clone();
-    const ownValue = value.slice();
+    const ownValue = detach(value, 0, value.length); // a Buffer's slice shares its memory
     return this.#wait(ownKey.length + ownValue.length, () =>
       this.#placeOne(kind, ownKey, family, ownValue, expiresAt, version, durability),
     );

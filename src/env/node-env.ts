@@ -31,5 +31,10 @@ export function createNodeEnv(options: NodeEnvOptions = {}): Env {
     executor: new NodeExecutor({ log, logLevel, ...workerUrl }),
     log,
     host,
+    trace: process.env['RECOVERY_TRACE_METRICS'] === '1' ? traceToStderr : undefined,
   };
+}
+
+function traceToStderr(line: string): void {
+  process.stderr.write(`${line}\n`);
 }

@@ -93,7 +93,7 @@ export interface HistoryShape {
   readonly keys: number;
   readonly entries: number;
   readonly rangeTombstones: number;
-  /** Explicit versions, in any order of arrival. */
+  /** Explicit versions, in any order of arrival, none equal to its sequence number. */
   readonly isManaged: boolean;
   readonly expires: boolean;
 }
@@ -108,7 +108,8 @@ export function randomHistory(
   const total = shape.entries + shape.rangeTombstones;
   let tombstonesLeft = shape.rangeTombstones;
   for (let seq = 1; seq <= total; seq++) {
-    const version = shape.isManaged ? 1 + random.below(total) : seq;
+    const chosen = 1 + random.below(total);
+    const version = !shape.isManaged ? seq : chosen === seq ? total + 1 : chosen;
     if (random.below(total - seq + 1) < tombstonesLeft) {
       tombstonesLeft--;
       const a = random.below(shape.keys + 1);

@@ -169,14 +169,17 @@ describe('holderState', () => {
   it('takes a process for dead that its parent has not collected yet', async () => {
     if (process.platform !== 'linux') return;
     const host = createNodeHost();
-    // The shell turns into a program that never waits for its child.
-    const parent = spawn('sh', ['-c', 'read go & echo $!; exec sleep 60'], {
-      stdio: ['pipe', 'pipe', 'inherit'],
+    // The shell turns into a program that never waits for its child; only then the child is killed.
+    const parent = spawn('sh', ['-c', 'sleep 60 & echo $!; exec sleep 60'], {
+      stdio: ['ignore', 'pipe', 'inherit'],
     });
     onTestFinished(() => void parent.kill('SIGKILL'));
     const [line] = (await once(parent.stdout, 'data')) as [Buffer];
     const pid = Number(line.toString());
-    while (processStartTime(pid) !== 'dead') await new Promise((resolve) => setImmediate(resolve));
+    const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+    while (readFileSync(`/proc/${parent.pid}/comm`, 'utf8') !== 'sleep\n') await turn();
+    process.kill(pid, 'SIGKILL');
+    while (processStartTime(pid) !== 'dead') await turn();
     const record = { ...ownLockRecord(host, false), pid };
     expect(holderState({ ...record, startTime: '' }, host)).toBe('dead');
     expect(holderState({ ...record, startTime: '77' }, host)).toBe('dead');

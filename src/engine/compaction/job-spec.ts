@@ -6,7 +6,6 @@
  * File numbers are reserved by the caller before the job starts, and never used again if it fails.
  */
 import type { MemtableDescriptor } from '../memtable/memtable.js';
-import type { Job } from '../jobs.js';
 import type { TableMeta, ValueLogReference } from '../table-meta.js';
 import type { KeyRange, Retention } from './drop-rules.js';
 
@@ -19,7 +18,7 @@ export interface TableSettings {
   readonly compression: 'none' | 'lz4';
 }
 
-interface RewriteJob extends Job {
+interface RewriteJob {
   /** Where tables are written. */
   readonly directory: string;
   /** Identities of the outputs are derived from it; a random safe integer, different for every job. */

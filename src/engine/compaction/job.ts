@@ -103,8 +103,10 @@ class JobInputs {
       if (level === 0) for (const input of inputs) sources.push(this.#tableOf(input).newCursor());
       else sources.push(this.#runOf(inputs));
     }
-    this.#cursor = sources.length === 1 ? (sources[0] as EntryCursor) : new MergingCursor(sources);
-    return this.#cursor;
+    const [only] = sources;
+    const cursor = only !== undefined && sources.length === 1 ? only : new MergingCursor(sources);
+    this.#cursor = cursor;
+    return cursor;
   }
 
   close(): void {

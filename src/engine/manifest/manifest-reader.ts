@@ -5,7 +5,7 @@
 import type { Fs } from '../../base/env.js';
 import { CorruptionError, FormatError, IoError } from '../../base/errors.js';
 import { manifestName, parseFileName } from '../file-names.js';
-import { crashOf, judgeTail, type Tail } from '../record-log-tail.js';
+import { type Crash, crashOf, judgeTail, type Tail } from '../record-log-tail.js';
 import {
   decodeLogHeader,
   LOG_HEADER_BYTES,
@@ -225,9 +225,10 @@ export interface ManifestInspection {
 
 /**
  * Everything readable of the live manifest, for inspectors; the newest one when CURRENT is of no use.
- * Damage is listed, not thrown. @throws IoError when the workdir itself can not be read
+ * Damage is listed, not thrown. With `bootId` (Host.bootId of now) the end is judged as recovery would,
+ * without it every bad record is damage. @throws IoError when the workdir itself can not be read
  */
-export function readManifest(fs: Fs, workdir: string): ManifestInspection {
+export function readManifest(fs: Fs, workdir: string, bootId?: string): ManifestInspection {
   const findings: ManifestFinding[] = [];
   const fileNumber = findManifest(fs, workdir, findings);
   let bytes: Uint8Array = new Uint8Array(0);
@@ -241,6 +242,12 @@ export function readManifest(fs: Fs, workdir: string): ManifestInspection {
       header = headerOf(bytes, fileNumber, path);
       const scanner = scanRecords(bytes, bytes.length, header);
       version = readEdits(scanner, path, edits, findings);
+      listEnd(
+        scanner,
+        path,
+        bootId === undefined ? 'process' : crashOf(header.bootId, bootId),
+        findings,
+      );
     });
   }
   return { fileNumber, path, header, bytes: bytes.length, edits, version, findings };
@@ -286,20 +293,23 @@ function readEdits(
     });
     isWhole &&= isApplied;
   }
-  if (scanner.scanEnd === 'bad') {
-    findings.push({ kind: 'damage', file, offset: scanner.end, what: 'record checksum mismatch' });
-  } else if (scanner.scanEnd === 'incomplete') {
-    findings.push({ kind: 'tail', file, offset: scanner.end, what: 'incomplete last record' });
-  }
-  if (scanner.count === 0) {
-    findings.push({
-      kind: 'damage',
-      file,
-      offset: LOG_HEADER_BYTES,
-      what: 'manifest has no snapshot',
-    });
-  }
   return version;
+}
+
+function listEnd(
+  scanner: RecordScanner,
+  file: string,
+  crash: Crash,
+  findings: ManifestFinding[],
+): void {
+  const isJudged = listed(findings, () => judgeTail(scanner, { file, crash }));
+  if (isJudged && scanner.scanEnd !== 'clean') {
+    const what = scanner.scanEnd === 'bad' ? 'torn last record' : 'incomplete last record';
+    findings.push({ kind: 'tail', file, offset: scanner.end, what });
+  }
+  if (scanner.count > 0) return;
+  const what = 'manifest has no snapshot';
+  findings.push({ kind: 'damage', file, offset: LOG_HEADER_BYTES, what });
 }
 
 /** Runs `step`; damage becomes a finding. True when there was none. */

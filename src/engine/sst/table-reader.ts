@@ -286,6 +286,28 @@ export class TableReader {
     for (let number = 0; number < index.count; number++) yield this.#describeBlock(index, number);
   }
 
+  /**
+   * The encoded keys that damage at `offset` may concern, half-open: those of its data block, or of the
+   * whole table when it lies elsewhere or the index is damaged, too.
+   */
+  rangeAt(offset: number): { lower: Uint8Array; upper: Uint8Array } {
+    const { lower, upper } = this.meta;
+    let blocks: BlockIndex;
+    try {
+      blocks = (this.#loaded ?? this.#load()).blocks;
+    } catch (error) {
+      if (error instanceof CorruptionError) return { lower, upper };
+      throw error;
+    }
+    if (offset >= this.#footer.filter.offset) return { lower, upper };
+    let block = 0;
+    while (block + 1 < blocks.count && (blocks.offsets[block + 1] as number) <= offset) block++;
+    return {
+      lower: block === 0 ? lower : blocks.separator(block - 1),
+      upper: block + 1 === blocks.count ? upper : blocks.separator(block),
+    };
+  }
+
   #describeBlock(index: BlockIndex, number: number): BlockInfo {
     const offset = index.offsets[number] as number;
     const size = (index.offsets[number + 1] as number) - offset;

@@ -50,7 +50,8 @@ export function valueLogGarbage(input: GarbageInput): SegmentReport[] {
     const recordBytes = Math.max(0, bytes - VALUE_LOG_HEADER_BYTES);
     const garbageBytes = Math.max(0, recordBytes - liveBytes);
     const garbageRatio = recordBytes === 0 ? 0 : garbageBytes / recordBytes;
-    const isInMemory = fileNumber >= input.minInMemory;
+    // Survivors of collections lie in higher buckets: only compacted tables point to them.
+    const isInMemory = bucket === 0 && fileNumber >= input.minInMemory;
     return {
       fileNumber,
       bucket,

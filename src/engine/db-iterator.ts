@@ -1,0 +1,134 @@
+/**
+ * A positioned iterator over the rows of a range as of one moment: for callers that seek. A plain pass
+ * over a range is a scan (scan.ts).
+ *
+ * Contract: a fresh iterator is not valid until first, last, seek or seekForPrev. A seek outside the bounds
+ * clamps to them; past the far bound the iterator is invalid, and next or prev do not bring it back.
+ * A failure (CorruptionError) leaves it invalid and usable: the next seek starts anew.
+ */
+import { ClosedError } from '../base/errors.js';
+import { encodeKey, keySuccessor, decodeUserKey, userKeyLength } from './key.js';
+import { KIND_VALUE_POINTER } from './entry.js';
+import type { VisibleCursor } from './iterators/visible.js';
+import type { Hold } from './read-view.js';
+import type { ValueSlab } from './value-slab.js';
+import type { ValueLogReader } from './vlog/reader.js';
+
+export class DbIterator {
+  readonly #cursor: VisibleCursor;
+  readonly #family: number;
+  readonly #valueLog: ValueLogReader;
+  readonly #slab: ValueSlab;
+  readonly #hold: Hold;
+  #isPositioned: boolean;
+
+  /** Made by `Db.iterator()`. `hold` keeps what the cursor reads. */
+  constructor(
+    cursor: VisibleCursor,
+    family: number,
+    valueLog: ValueLogReader,
+    slab: ValueSlab,
+    hold: Hold,
+  ) {
+    this.#cursor = cursor;
+    this.#family = family;
+    this.#valueLog = valueLog;
+    this.#slab = slab;
+    this.#hold = hold;
+    this.#isPositioned = false;
+  }
+
+  /** Does it stand on a row? */
+  get valid(): boolean {
+    return this.#isPositioned && !this.#hold.isReleased && this.#cursor.valid;
+  }
+
+  /** The key it stands on, owned by the caller. Requires valid. */
+  get key(): Uint8Array {
+    this.#mustBeValid();
+    const { keyBytes, keyStart, keyLength } = this.#cursor;
+    const length = userKeyLength(keyBytes, keyStart, keyLength);
+    this.#slab.take(length);
+    decodeUserKey(keyBytes, keyStart, keyLength, this.#slab.bytes, this.#slab.start);
+    return this.#slab.viewOf(this.#slab.start, length);
+  }
+
+  /** The value it stands on, owned by the caller; read from the value log only here. Requires valid. @throws CorruptionError */
+  get value(): Uint8Array {
+    this.#mustBeValid();
+    const cursor = this.#cursor;
+    if (cursor.kind === KIND_VALUE_POINTER) {
+      return this.#valueLog.read(cursor.valueBytes, cursor.valueStart);
+    }
+    return this.#slab.copyOf(cursor.valueBytes, cursor.valueStart, cursor.valueLength);
+  }
+
+  /** To the first row; returns valid. */
+  first(): boolean {
+    this.#mustBeOpen();
+    this.#cursor.first();
+    return this.#moved();
+  }
+
+  /** To the last row. */
+  last(): boolean {
+    this.#mustBeOpen();
+    this.#cursor.last();
+    return this.#moved();
+  }
+
+  /** To the first row with a key >= `key`. An empty key is before all. */
+  seek(key: Uint8Array | string): boolean {
+    this.#mustBeOpen();
+    const target = key.length === 0 ? Uint8Array.of(this.#family) : encodeKey(this.#family, key);
+    this.#cursor.seek(target, 0, target.length);
+    return this.#moved();
+  }
+
+  /** To the last row with a key <= `key`. */
+  seekForPrev(key: Uint8Array | string): boolean {
+    this.#mustBeOpen();
+    const target =
+      key.length === 0 ? Uint8Array.of(this.#family) : keySuccessor(encodeKey(this.#family, key));
+    this.#cursor.seekBefore(target, 0, target.length);
+    return this.#moved();
+  }
+
+  /** To the next row; false at the end, or when it was not valid. */
+  next(): boolean {
+    this.#mustBeOpen();
+    if (this.valid) this.#cursor.next();
+    return this.valid;
+  }
+
+  /** To the previous row. */
+  prev(): boolean {
+    this.#mustBeOpen();
+    if (this.valid) this.#cursor.prev();
+    return this.valid;
+  }
+
+  /** Releases the sources. Idempotent. */
+  close(): void {
+    this.#isPositioned = false;
+    this.#hold.release();
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  #moved(): boolean {
+    this.#isPositioned = true;
+    return this.#cursor.valid;
+  }
+
+  #mustBeOpen(): void {
+    if (this.#hold.isReleased) throw new ClosedError('use this iterator');
+  }
+
+  #mustBeValid(): void {
+    this.#mustBeOpen();
+    if (!this.valid) throw new RangeError('Cannot read iterator: it stands on no row');
+  }
+}

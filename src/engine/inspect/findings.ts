@@ -1,0 +1,123 @@
+/**
+ * What an inspection met that is not as it should be, as plain data. Inspectors go on where they can:
+ * damage becomes a finding, and everything readable is still read.
+ *
+ *   damage   bytes that are not what was written: the exit status of a command is that of corruption
+ *   missing  a file that the manifest names is not there: the same
+ *   tail     what a crash, or a writer at work, leaves at the end of a log: the next open cuts it
+ *   orphan   a file of ours that nothing refers to: the next open removes it
+ *   foreign  a file that is none of ours: never touched
+ */
+import type { Fs } from '../../base/env.js';
+import { CorruptionError, FormatError, IoError } from '../../base/errors.js';
+import { isEncodedKey, userKeyOf } from '../key.js';
+
+export type FindingKind = 'damage' | 'missing' | 'tail' | 'orphan' | 'foreign';
+
+/** User keys, both included; the family is that of the lower one. */
+export interface KeyRange {
+  readonly lower: Uint8Array;
+  readonly upper: Uint8Array;
+}
+
+export interface Finding {
+  readonly kind: FindingKind;
+  /** Name within the workdir, with '/' between the parts. */
+  readonly file: string;
+  /** Byte offset in the file. */
+  readonly offset: number;
+  readonly what: string;
+  /** Keys that may be affected. */
+  readonly key_range?: KeyRange;
+}
+
+/** Findings of one inspection, in the order met, each place once. */
+export class FindingList {
+  readonly all: Finding[];
+  readonly #prefix: string;
+  readonly #seen: Set<string>;
+
+  constructor(fs: Fs, workdir: string) {
+    this.all = [];
+    // The separator is that of the platform.
+    this.#prefix = fs.join(workdir, 'x').slice(0, -1);
+    this.#seen = new Set();
+  }
+
+  /** Damage was met, or a file is missing. */
+  get isDamaged(): boolean {
+    return this.all.some(({ kind }) => kind === 'damage' || kind === 'missing');
+  }
+
+  /** The name of a path within the workdir. */
+  nameOf(path: string): string {
+    const name = path.startsWith(this.#prefix) ? path.slice(this.#prefix.length) : path;
+    return name.replaceAll('\\', '/');
+  }
+
+  /** Adds a finding; `path` is that of the file, or its name in the workdir. */
+  add(kind: FindingKind, path: string, offset: number, what: string, keyRange?: KeyRange): void {
+    const file = this.nameOf(path);
+    const place = `${file} ${offset} ${kind === 'tail' ? kind : ''}`;
+    if (this.#seen.has(place)) return;
+    this.#seen.add(place);
+    this.all.push({
+      kind,
+      file,
+      offset,
+      what,
+      ...(keyRange === undefined ? {} : { key_range: keyRange }),
+    });
+  }
+
+  /** Adds what an error says of a file. @throws the error itself when it is about anything else */
+  addError(error: unknown, keyRange?: KeyRange): void {
+    if (error instanceof CorruptionError) {
+      const what = String(error.details['what'] ?? error.message);
+      const kind = what === FILE_MISSING ? 'missing' : 'damage';
+      this.add(kind, error.file, error.offset, what, keyRange);
+      return;
+    }
+    if (error instanceof FormatError) {
+      this.add('damage', String(error.details['file'] ?? ''), 0, error.message, keyRange);
+      return;
+    }
+    if (error instanceof IoError && error.errno === 'ENOENT') {
+      this.add('missing', error.path, 0, FILE_MISSING, keyRange);
+      return;
+    }
+    if (error instanceof IoError && error.errno === 'EIO') {
+      this.add('damage', error.path, 0, 'the disk cannot read it', keyRange);
+      return;
+    }
+    throw error;
+  }
+
+  /** Runs a step; what it meets becomes a finding. False when it met something. */
+  attempt(step: () => void, keyRange?: KeyRange): boolean {
+    try {
+      step();
+      return true;
+    } catch (error) {
+      this.addError(error, keyRange);
+      return false;
+    }
+  }
+}
+
+export const FILE_MISSING = 'file is missing';
+
+/** The user keys of an encoded range [lower, upper). */
+export function keyRangeOf(lower: Uint8Array, upper: Uint8Array): KeyRange {
+  return { lower: userKeyOfBound(lower), upper: userKeyOfBound(upper) };
+}
+
+/** A bound is an encoded key, its successor (one zero byte more), or a key cut short by an index. */
+function userKeyOfBound(bound: Uint8Array): Uint8Array {
+  if (isEncodedKey(bound, 0, bound.length)) return userKeyOf(bound);
+  const before = bound.subarray(0, bound.length - 1);
+  if (isEncodedKey(before, 0, before.length)) return userKeyOf(before);
+  const terminated = new Uint8Array(bound.length + 1);
+  terminated.set(bound);
+  return bound.length > 1 ? userKeyOf(terminated) : new Uint8Array(0);
+}

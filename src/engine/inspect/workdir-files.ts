@@ -1,0 +1,71 @@
+/** Every file in a workdir, ours or not, with its size: the base of space accounting and of orphans. */
+import type { Fs } from '../../base/env.js';
+import { IoError } from '../../base/errors.js';
+import {
+  CURRENT_NAME,
+  CURRENT_TEMP_NAME,
+  type FileKind,
+  LOCK_NAME,
+  MODE_NAME,
+  parseBucketName,
+  parseFileName,
+  VALUE_LOG_DIRECTORY,
+} from '../file-names.js';
+
+export type WorkdirFileKind = FileKind | 'current' | 'lock' | 'mode' | 'temporary' | 'foreign';
+
+export interface WorkdirFile {
+  /** Within the workdir, '/' between the parts. */
+  readonly name: string;
+  readonly path: string;
+  readonly kind: WorkdirFileKind;
+  /** 0 for a file without number. */
+  readonly fileNumber: number;
+  readonly bytes: number;
+}
+
+/** All files, by name. A file that vanishes meanwhile is left out. @throws IoError */
+export function listWorkdir(fs: Fs, workdir: string): WorkdirFile[] {
+  const files: WorkdirFile[] = [];
+  collect(fs, workdir, [], files);
+  return files;
+}
+
+function collect(fs: Fs, directory: string, parts: readonly string[], files: WorkdirFile[]): void {
+  let names: string[];
+  try {
+    names = fs.list(directory);
+  } catch (error) {
+    if (parts.length > 0 && error instanceof IoError && error.errno === 'ENOENT') return;
+    throw error;
+  }
+  for (const name of names) {
+    const path = fs.join(directory, name);
+    const stat = fs.stat(path);
+    if (stat === undefined) continue;
+    const inner = [...parts, name];
+    if (stat.isDirectory) collect(fs, path, inner, files);
+    else files.push({ name: inner.join('/'), path, ...classify(parts, name), bytes: stat.bytes });
+  }
+}
+
+function classify(
+  parts: readonly string[],
+  name: string,
+): { kind: WorkdirFileKind; fileNumber: number } {
+  const parsed = parseFileName(name);
+  const [first, second] = parts;
+  if (parts.length === 0) {
+    if (name === CURRENT_NAME) return { kind: 'current', fileNumber: 0 };
+    if (name === CURRENT_TEMP_NAME) return { kind: 'temporary', fileNumber: 0 };
+    if (name === MODE_NAME) return { kind: 'mode', fileNumber: 0 };
+    if (name === LOCK_NAME || name.startsWith(`${LOCK_NAME}.`)) {
+      return { kind: 'lock', fileNumber: 0 };
+    }
+    if (parsed !== undefined && parsed.kind !== 'valueLog') return parsed;
+  } else if (parts.length === 2 && first === VALUE_LOG_DIRECTORY && second !== undefined) {
+    const isBucket = parseBucketName(second) !== undefined;
+    if (isBucket && parsed?.kind === 'valueLog') return parsed;
+  }
+  return { kind: 'foreign', fileNumber: 0 };
+}

@@ -1,0 +1,132 @@
+/**
+ * A row as a line of JSON, both ways: what `nokv export` writes and `nokv import` reads. Page:
+ * docs/formats/json-lines.md.
+ *
+ *   {"key":"user:42","value":"Ada"}
+ *   {"key_base64":"AP8=","value_base64":"AAEC"}     for bytes that are no UTF-8
+ *
+ * `encodeRow` writes the canonical form: key first, no spaces, JSON.stringify's escapes, base64 only where
+ * it must be. Import takes any JSON object with these fields; what was canonical comes back byte for byte.
+ */
+import { isUtf8 } from 'node:buffer';
+import { NokvError } from '../base/errors.js';
+import { KEY_BYTES_MAX, LINE_BYTES_MAX } from '../base/limits.js';
+import type { Row } from '../engine/scan.js';
+
+/** A row to write. A string stands for its UTF-8 bytes. */
+export interface ParsedRow {
+  readonly key: string | Uint8Array;
+  readonly value: string | Uint8Array;
+}
+
+/** What `nokv export --json` prints last: {"end":true,...}. It is no row. */
+export const TRAILER = 'trailer';
+
+const FIELDS: readonly string[] = ['key', 'key_base64', 'value', 'value_base64'];
+const LONE_SURROGATE = /\p{Surrogate}/u;
+const SHOWN_LENGTH = 40;
+
+/**
+ * The row of a line, TRAILER, or what is wrong with the line as the end of a sentence.
+ */
+export function parseRow(line: string): ParsedRow | typeof TRAILER | { readonly problem: string } {
+  let fields: unknown;
+  try {
+    fields = JSON.parse(line);
+  } catch (error) {
+    return { problem: `it is no JSON (${error instanceof Error ? error.message : String(error)})` };
+  }
+  if (typeof fields !== 'object' || fields === null || Array.isArray(fields)) {
+    return { problem: 'it is no JSON object' };
+  }
+  const given = fields as Readonly<Record<string, unknown>>;
+  if (given['end'] === true) return TRAILER;
+  for (const name in given) {
+    if (!FIELDS.includes(name)) return { problem: `it has an unknown field ${shown(name)}` };
+  }
+  const key = bytesOf('key', given['key'], given['key_base64']);
+  if (typeof key === 'object' && 'problem' in key) return key;
+  const keyProblem = problemOfKey(key);
+  if (keyProblem !== undefined) return { problem: keyProblem };
+  const value = bytesOf('value', given['value'], given['value_base64']);
+  if (typeof value === 'object' && 'problem' in value) return value;
+  return { key, value };
+}
+
+/**
+ * The line of a row, without line end.
+ * @throws NokvError NOKV_INVALID when it would be longer than import reads
+ */
+export function encodeRow({ key, value }: Row): string {
+  const keyField = isUtf8(key) ? `"key":${jsonText(key)}` : `"key_base64":"${base64(key)}"`;
+  if (value.length > LINE_BYTES_MAX / 2) checkLength(key, value);
+  const valueField = isUtf8(value)
+    ? `"value":${jsonText(value)}`
+    : `"value_base64":"${base64(value)}"`;
+  return `{${keyField},${valueField}}`;
+}
+
+/** A value that is not tiny may reach the bound by its escapes (six bytes for one) or as base64. */
+function checkLength(key: Uint8Array, value: Uint8Array): void {
+  const valueBytes = isUtf8(value)
+    ? value.reduce((sum, byte) => sum + jsonBytes(byte), 0)
+    : Math.ceil(value.length / 3) * 4;
+  if (valueBytes + 6 * key.length + 64 <= LINE_BYTES_MAX) return;
+  throw new NokvError('NOKV_INVALID', 'Cannot export row: its line would be too long', {
+    hint: 'Leave the key out by --prefix, --from and --to, and copy its value with "nokv get"',
+    details: { key: base64(key), bytes: value.length, line_limit: LINE_BYTES_MAX },
+  });
+}
+
+function jsonBytes(byte: number): number {
+  return byte < 0x20 || byte === 0x7f ? 6 : byte === 0x22 || byte === 0x5c ? 2 : 1;
+}
+
+function bytesOf(
+  name: string,
+  text: unknown,
+  encoded: unknown,
+): string | Uint8Array | { readonly problem: string } {
+  if ((text === undefined) === (encoded === undefined)) {
+    return {
+      problem:
+        text === undefined
+          ? `it has neither "${name}" nor "${name}_base64"`
+          : `it has both "${name}" and "${name}_base64"`,
+    };
+  }
+  if (text !== undefined) {
+    if (typeof text !== 'string') return { problem: `"${name}" is no string` };
+    if (!LONE_SURROGATE.test(text)) return text;
+    return { problem: `"${name}" has half a surrogate pair, which no UTF-8 can hold` };
+  }
+  if (typeof encoded !== 'string') return { problem: `"${name}_base64" is no string` };
+  const bytes = Buffer.from(encoded, 'base64');
+  // Node's decoder skips what it does not know; the way back shows it.
+  if (bytes.toString('base64') === encoded) return bytes;
+  return { problem: `"${name}_base64" is no base64 with padding` };
+}
+
+function problemOfKey(key: string | Uint8Array): string | undefined {
+  const bytes = typeof key === 'string' ? Buffer.byteLength(key) : key.length;
+  if (bytes === 0) return 'its key is empty';
+  return bytes > KEY_BYTES_MAX
+    ? `its key has ${bytes} bytes; a key has at most ${KEY_BYTES_MAX}`
+    : undefined;
+}
+
+function shown(name: string): string {
+  return JSON.stringify(name.length > SHOWN_LENGTH ? `${name.slice(0, SHOWN_LENGTH)}...` : name);
+}
+
+function jsonText(bytes: Uint8Array): string {
+  return JSON.stringify(asBuffer(bytes).toString('utf8'));
+}
+
+function base64(bytes: Uint8Array): string {
+  return asBuffer(bytes).toString('base64');
+}
+
+function asBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}

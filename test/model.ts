@@ -1,0 +1,236 @@
+/**
+ * The obvious database: what every operation means, with no thought for speed or disks. Tests run the
+ * same operations against it and against a Db and compare what they answer.
+ *
+ * A key has a list of entries and a list of the range tombstones that were written over it. A reader
+ * (seq, version, now) takes the entry with the highest (version, seq) that it may see; the key shows that
+ * entry's value unless it is a delete, has expired, or a tombstone that the reader sees is newer.
+ * Nothing is ever dropped.
+ *
+ * Keys and values are latin-1 strings, one character per byte: their order is the order of the bytes.
+ */
+export type ModelFamily = 'default' | 'lock' | 'write';
+
+export const MODEL_FAMILIES: readonly ModelFamily[] = ['default', 'lock', 'write'];
+
+/** Highest sequence number and version there can be. */
+const ANY = Number.MAX_SAFE_INTEGER;
+
+export interface ModelPut {
+  readonly type: 'put';
+  readonly family: ModelFamily;
+  readonly key: string;
+  readonly value: string;
+  /** Wall milliseconds; 0: never. */
+  readonly expiresAt: number;
+  /** 0: an ordinary write, whose version is its sequence number. */
+  readonly version: number;
+}
+
+export interface ModelDelete {
+  readonly type: 'del';
+  readonly family: ModelFamily;
+  readonly key: string;
+  readonly version: number;
+}
+
+export interface ModelRangeDelete {
+  readonly type: 'deleteRange';
+  readonly family: ModelFamily;
+  /** Half-open. */
+  readonly start: string;
+  readonly end: string;
+  readonly version: number;
+}
+
+export type ModelWrite = ModelPut | ModelDelete | ModelRangeDelete;
+
+/** A moment: what was written by then, judged by the time it was then. */
+export interface ModelSnapshot {
+  readonly seq: number;
+  readonly createdMs: number;
+}
+
+export interface ModelRead {
+  readonly family: ModelFamily;
+  /** Default: now. */
+  readonly snapshot?: ModelSnapshot | undefined;
+  /** Default: the newest. */
+  readonly version?: number | undefined;
+}
+
+export interface ModelRange {
+  readonly gte?: string | undefined;
+  readonly gt?: string | undefined;
+  readonly lte?: string | undefined;
+  readonly lt?: string | undefined;
+  readonly prefix?: string | undefined;
+}
+
+export interface ModelScan extends ModelRead, ModelRange {
+  readonly reverse?: boolean | undefined;
+  readonly limit?: number | undefined;
+  readonly keysOnly?: boolean | undefined;
+}
+
+export interface ModelRow {
+  readonly key: string;
+  readonly value: string;
+}
+
+interface Stamp {
+  readonly version: number;
+  readonly seq: number;
+}
+
+interface Entry extends Stamp {
+  /** undefined: a delete. */
+  readonly value: string | undefined;
+  readonly expiresAt: number;
+}
+
+interface Tombstone extends Stamp {
+  readonly start: string;
+  readonly end: string;
+}
+
+interface KeyHistory {
+  /** Ascending by (version, seq). */
+  readonly entries: Entry[];
+  /** Tombstones over this key, in the order in which they were written. */
+  readonly tombstones: Tombstone[];
+}
+
+interface Family {
+  readonly keys: Map<string, KeyHistory>;
+  /** The keys of the map, ascending. */
+  readonly order: string[];
+  readonly tombstones: Tombstone[];
+}
+
+export class Model {
+  /** Wall time; the test moves it. */
+  nowMs: number;
+  #seq: number;
+  readonly #families: Readonly<Record<ModelFamily, Family>>;
+
+  constructor(nowMs: number) {
+    this.nowMs = nowMs;
+    this.#seq = 0;
+    this.#families = { default: emptyFamily(), lock: emptyFamily(), write: emptyFamily() };
+  }
+
+  /** Writes in order; each takes the next sequence number. */
+  write(...writes: readonly ModelWrite[]): void {
+    for (const write of writes) {
+      const seq = ++this.#seq;
+      const version = write.version === 0 ? seq : write.version;
+      const family = this.#families[write.family];
+      if (write.type === 'deleteRange') {
+        addTombstone(family, { start: write.start, end: write.end, version, seq });
+        continue;
+      }
+      const isPut = write.type === 'put';
+      addEntry(historyOf(family, write.key), {
+        version,
+        seq,
+        value: isPut ? write.value : undefined,
+        expiresAt: isPut ? write.expiresAt : 0,
+      });
+    }
+  }
+
+  snapshot(): ModelSnapshot {
+    return { seq: this.#seq, createdMs: this.nowMs };
+  }
+
+  get(key: string, read: ModelRead): string | undefined {
+    const history = this.#families[read.family].keys.get(key);
+    if (history === undefined) return undefined;
+    return visibleValue(history, read.snapshot ?? this.snapshot(), read.version ?? ANY);
+  }
+
+  has(key: string, read: ModelRead): boolean {
+    return this.get(key, read) !== undefined;
+  }
+
+  scan(scan: ModelScan): ModelRow[] {
+    const { keys, order } = this.#families[scan.family];
+    const snapshot = scan.snapshot ?? this.snapshot();
+    const rows: ModelRow[] = [];
+    const limit = scan.limit ?? Number.POSITIVE_INFINITY;
+    for (let i = 0; i < order.length && rows.length < limit; i++) {
+      const key = order[scan.reverse === true ? order.length - 1 - i : i] as string;
+      if (!isWithin(key, scan)) continue;
+      const value = visibleValue(keys.get(key) as KeyHistory, snapshot, scan.version ?? ANY);
+      if (value !== undefined) rows.push({ key, value: scan.keysOnly === true ? '' : value });
+    }
+    return rows;
+  }
+
+  /** Keys ever written in a family. */
+  keyCount(family: ModelFamily): number {
+    return this.#families[family].order.length;
+  }
+}
+
+function emptyFamily(): Family {
+  return { keys: new Map(), order: [], tombstones: [] };
+}
+
+function historyOf(family: Family, key: string): KeyHistory {
+  const known = family.keys.get(key);
+  if (known !== undefined) return known;
+  const tombstones = family.tombstones.filter((one) => isOver(one, key));
+  const history: KeyHistory = { entries: [], tombstones };
+  family.keys.set(key, history);
+  const at = family.order.findIndex((other) => other > key);
+  family.order.splice(at < 0 ? family.order.length : at, 0, key);
+  return history;
+}
+
+function addEntry(history: KeyHistory, entry: Entry): void {
+  const { entries } = history;
+  let at = entries.length;
+  while (at > 0 && isNewer(entries[at - 1] as Entry, entry)) at--;
+  entries.splice(at, 0, entry);
+}
+
+function addTombstone(family: Family, tombstone: Tombstone): void {
+  family.tombstones.push(tombstone);
+  for (const [key, history] of family.keys) {
+    if (isOver(tombstone, key)) history.tombstones.push(tombstone);
+  }
+}
+
+function isOver(tombstone: Tombstone, key: string): boolean {
+  return tombstone.start <= key && key < tombstone.end;
+}
+
+function isNewer(a: Stamp, b: Stamp): boolean {
+  return a.version > b.version || (a.version === b.version && a.seq > b.seq);
+}
+
+function visibleValue(
+  history: KeyHistory,
+  snapshot: ModelSnapshot,
+  versionMax: number,
+): string | undefined {
+  const isSeen = (one: Stamp): boolean => one.seq <= snapshot.seq && one.version <= versionMax;
+  const entry = history.entries.findLast(isSeen);
+  if (entry === undefined) return undefined;
+  if (entry.expiresAt !== 0 && entry.expiresAt <= snapshot.createdMs) return undefined;
+  if (history.tombstones.some((one) => isSeen(one) && isNewer(one, entry))) return undefined;
+  return entry.value;
+}
+
+function isWithin(key: string, range: ModelRange): boolean {
+  const { gte, gt, lte, lt, prefix } = range;
+  return (
+    (gte === undefined || key >= gte) &&
+    (gt === undefined || key > gt) &&
+    (lte === undefined || key <= lte) &&
+    (lt === undefined || key < lt) &&
+    (prefix === undefined || key.startsWith(prefix))
+  );
+}

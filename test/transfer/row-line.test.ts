@@ -1,0 +1,81 @@
+/** encodeRow and parseRow. */
+import { describe, expect, it } from 'vitest';
+import { Prng } from '../../src/base/prng.js';
+import { encodeRow, parseRow, TRAILER } from '../../src/transfer/row-line.js';
+
+const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
+
+describe('encodeRow', () => {
+  it.each([
+    ['text', bytes('user:42'), bytes('Ada'), '{"key":"user:42","value":"Ada"}'],
+    ['an empty value', bytes('k'), bytes(''), '{"key":"k","value":""}'],
+    [
+      'what JSON must escape',
+      bytes('a"b\\c'),
+      bytes('\n\t\0/'),
+      String.raw`{"key":"a\"b\\c","value":"\n\t\u0000/"}`,
+    ],
+    ['other letters as they are', bytes('é'), bytes('日本😀'), '{"key":"é","value":"日本😀"}'],
+    [
+      'bytes that are no UTF-8 as base64, each field by itself',
+      Uint8Array.of(0, 255),
+      bytes('x'),
+      '{"key_base64":"AP8=","value":"x"}',
+    ],
+    ['a byte order mark', bytes('\uFEFFk'), bytes('v'), '{"key":"\uFEFFk","value":"v"}'],
+  ])('writes %s', (_what, key, value, line) => {
+    expect(encodeRow({ key, value })).toBe(line);
+  });
+});
+
+describe('parseRow', () => {
+  it('gives back what encodeRow was given, and encodeRow the same line again', () => {
+    for (const seed of [1, 2, 3]) {
+      const random = new Prng(seed);
+      const some = (lengthMin: number): Uint8Array => {
+        const isText = random.u32() % 2 === 0;
+        const length = lengthMin + (random.u32() % 20);
+        return Uint8Array.from({ length }, () => random.u32() % (isText ? 128 : 256));
+      };
+      for (let i = 0; i < 300; i++) {
+        const row = { key: some(1), value: some(0) };
+        const line = encodeRow(row);
+        const parsed = parseRow(line);
+        if (parsed === TRAILER || 'problem' in parsed) throw new Error(`seed ${seed}: ${line}`);
+        const back = { key: Buffer.from(parsed.key), value: Buffer.from(parsed.value) };
+        expect(back, `seed ${seed}`).toEqual({
+          key: Buffer.from(row.key),
+          value: Buffer.from(row.value),
+        });
+        expect(encodeRow(back), `seed ${seed}`).toBe(line);
+      }
+    }
+  });
+
+  it('takes spaces, any order of the fields and any escapes', () => {
+    const line = String.raw` { "value" : "\u0041" , "key" : "k" } `;
+    expect(parseRow(line)).toEqual({ key: 'k', value: 'A' });
+  });
+
+  it('takes the last line of export --json for what it is', () => {
+    expect(parseRow('{"end":true,"rows":2}')).toBe(TRAILER);
+  });
+
+  it.each([
+    ['no JSON', '{"key":"a","value":"b"', /^it is no JSON \(/],
+    ['no object', '["key","value"]', /^it is no JSON object$/],
+    ['null', 'null', /^it is no JSON object$/],
+    ['no key', '{"value":"b"}', /^it has neither "key" nor "key_base64"$/],
+    ['two keys', '{"key":"a","key_base64":"YQ==","value":"b"}', /^it has both "key" and/],
+    ['no value', '{"key":"a"}', /^it has neither "value" nor/],
+    ['a number', '{"key":"a","value":1}', /^"value" is no string$/],
+    ['an unknown field', '{"key":"a","valeu":"b"}', /^it has an unknown field "valeu"$/],
+    ['an empty key', '{"key":"","value":"b"}', /^its key is empty$/],
+    ['a long key', `{"key":"${'é'.repeat(32_768)}","value":""}`, /^its key has 65536 bytes/],
+    ['bad base64', '{"key_base64":"YQ=","value":"b"}', /^"key_base64" is no base64/],
+    ['base64 of another alphabet', '{"key_base64":"_-8=","value":""}', /^"key_base64" is no/],
+    ['half a pair', String.raw`{"key":"a","value":"\ud83d"}`, /^"value" has half a surrogate/],
+  ])('says what is wrong with %s', (_what, line, problem) => {
+    expect(parseRow(line)).toEqual({ problem: expect.stringMatching(problem) as unknown });
+  });
+});
