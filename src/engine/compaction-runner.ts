@@ -129,11 +129,9 @@ export class CompactionRunner {
   /** Every value-log segment with its garbage, and what collection at this ratio would do. */
   report(ratio: number): SegmentReport[] {
     return valueLogGarbage({
-      // Segments as they are now, tables as reads see them.
-      version: {
-        levels: this.#version().levels,
-        valueLog: this.#core.tree.manifest.version.valueLog,
-      },
+      // Tables and segments of one version, the latest: an edit on its way to the disk may bring a segment
+      // that no table of the current version points into.
+      version: this.#core.tree.manifest.version,
       activeNumber: this.#core.valueLog.activeNumber,
       activeBytes: this.#core.valueLog.activeBytes,
       minInMemory: this.#host.minValueLogInMemory(),
