@@ -86,3 +86,43 @@ describe('a sync of several log segments', () => {
     await db.close();
   });
 });
+
+describe('value-log collection', () => {
+  it('takes no segment for empty whose table is on its way to the disk', async () => {
+    const fs = new MemFs();
+    const { db } = await openOn(fs, { ...SMALL, autoCompaction: false });
+    for (const key of ['v0', 'v1', 'v2', 'v3', 'v4', 'v0', 'v1']) {
+      await db.put(key, Buffer.alloc(20_000, key));
+    }
+    await db.compact();
+    fs.syncMode = 'manual';
+    let isDone = false;
+    const collected = db.collectValueLog({ ratio: 0.1 }).finally(() => (isDone = true));
+    const verdicts = new Set<string>();
+    while (!isDone) {
+      const report = await db.collectValueLog({ ratio: 0.1, dryRun: true });
+      for (const { bucket, verdict } of report) if (bucket > 0) verdicts.add(verdict);
+      fs.completeSyncs();
+      await new Promise(setImmediate);
+    }
+    await collected;
+    expect([...verdicts]).toEqual(['keep']);
+    fs.syncMode = 'microtask';
+    await db.close();
+  });
+});
+
+describe('a log segment without entries', () => {
+  it('is removed by the open that finds it', async () => {
+    const fs = new MemFs();
+    const { db } = await openOn(fs, {});
+    await db.put('a', '1');
+    // Each life is killed right after its open: its own log holds nothing.
+    let disk = fs;
+    for (let life = 0; life < 4; life++) {
+      disk = disk.killClone();
+      await openOn(disk, { autoCompaction: false });
+    }
+    expect(disk.list(WORKDIR).filter((name) => name.endsWith('.wal')).length).toBeLessThan(4);
+  });
+});
