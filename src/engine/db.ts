@@ -42,7 +42,7 @@ import { Hold, PointReader, ReadState } from './read-view.js';
 import { RetentionSource } from './retention.js';
 import { Scan, type Row } from './scan.js';
 import { openSources, tombstonesOf } from './sources.js';
-import { Snapshot, SnapshotRegistry } from './snapshot.js';
+import { type Snapshot, SnapshotRegistry } from './snapshot.js';
 import { collectStats, type Stats } from './stats.js';
 import { ValuePlacement } from './value-placement.js';
 import { ValueSlab } from './value-slab.js';
@@ -614,7 +614,7 @@ function familyOf(options: { readonly columnFamily?: FamilyName }): number {
   if (name === undefined) return FAMILY_DEFAULT;
   const family = FAMILIES[name] as number | undefined;
   if (family === undefined)
-    throw new RangeError(`Cannot use column family "${String(name)}": there is no such family`);
+    throw new RangeError(`Cannot use column family "${name}": there is no such family`);
   return family;
 }
 
