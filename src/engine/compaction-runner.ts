@@ -102,7 +102,12 @@ export class CompactionRunner {
 
   /** Next step of a full compaction by hand; undefined when it is done. */
   pickFull(): CompactionPlan | undefined {
-    return pickManual(this.#version(), this.#pickOptions(), this.#pickContext(new Set(), false), ALL_KEYS);
+    return pickManual(
+      this.#version(),
+      this.#pickOptions(),
+      this.#pickContext(new Set(), false),
+      ALL_KEYS,
+    );
   }
 
   /** Next step of emptying every segment with at least this share of garbage; undefined when done. */
@@ -113,7 +118,11 @@ export class CompactionRunner {
         .map((segment) => segment.fileNumber),
     );
     if (wanted.size === 0) return undefined;
-    const plan = pickCompaction(this.#version(), this.#pickOptions(), this.#pickContext(wanted, false));
+    const plan = pickCompaction(
+      this.#version(),
+      this.#pickOptions(),
+      this.#pickContext(wanted, false),
+    );
     return plan;
   }
 
@@ -175,7 +184,9 @@ export class CompactionRunner {
   #garbageToCollect(isIdle: boolean): ReadonlySet<number> {
     if (!this.#options.valueLogGc) return new Set();
     const { valueLogGcRatio } = this.#options;
-    const segments = this.report(isIdle ? Math.min(valueLogGcRatio, IDLE_GC_RATIO) : valueLogGcRatio);
+    const segments = this.report(
+      isIdle ? Math.min(valueLogGcRatio, IDLE_GC_RATIO) : valueLogGcRatio,
+    );
     return new Set(
       segments
         .filter((segment) => segment.verdict === 'collect')

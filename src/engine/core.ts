@@ -30,6 +30,23 @@ export interface CoreParts {
   readonly blockCache: BlockCache;
   readonly tableCache: TableCache;
   readonly report: RecoveryReport;
+  /** Of a read-only database: how it keeps up with the process that writes. */
+  readonly follower?: Follower;
+}
+
+/** What a read-only database sees after a refresh. */
+export interface FollowedState {
+  /** Memtables, oldest first: those seen before and new ones. */
+  readonly sealed: readonly LoggedMemtable[];
+  readonly lastSeq: number;
+}
+
+export interface Follower {
+  /**
+   * Makes the state of now current in the tree; undefined when nothing has changed.
+   * @throws CorruptionError, ChangedError, IoError; the state before stays in use
+   */
+  refresh(): FollowedState | undefined;
 }
 
 /** New values go to this bucket; compaction jobs write survivors to higher ones. */
@@ -44,6 +61,7 @@ export class Core {
   readonly blockCache: BlockCache;
   readonly tableCache: TableCache;
   readonly report: RecoveryReport;
+  readonly follower: Follower | undefined;
   readonly valueLog: ActiveValueLog;
   /** Recovered memtables, oldest first: to be flushed. */
   readonly sealed: LoggedMemtable[];
@@ -56,9 +74,6 @@ export class Core {
   readonly #unsyncedLogs: WalWriter[];
   /** Segments whose directory entry is durable. */
   readonly #listedLogs: Set<number>;
-  /** Log and value-log segments noted in the manifest so far, and those of them that are durable there. */
-  #filesNoted: number;
-  #filesNotedDurably: number;
   #segmentsDeleted: number;
 
   private constructor(parts: CoreParts, replayed: readonly ReplayedSegment[]) {
@@ -70,11 +85,10 @@ export class Core {
     this.blockCache = parts.blockCache;
     this.tableCache = parts.tableCache;
     this.report = parts.report;
+    this.follower = parts.follower;
     this.#lock = parts.lock;
     this.#unsyncedLogs = [];
     this.#listedLogs = new Set();
-    this.#filesNoted = 0;
-    this.#filesNotedDurably = 0;
     this.#segmentsDeleted = 0;
     this.valueLog = new ActiveValueLog(
       {
@@ -125,7 +139,6 @@ export class Core {
         this.#listLog(fileNumber);
       }
       tree.note(addWalEdit(env, fileNumber, previous?.wal, isSynced));
-      this.#filesNoted++;
     } catch (error) {
       wal.close();
       env.fs.remove(path);
@@ -145,12 +158,10 @@ export class Core {
   }
 
   /**
-   * Makes every log record written so far durable, oldest segment first, and then that the manifest names
-   * the segments, those of the value log too: one that it does not name is an orphan to the next open.
-   * @throws IoError
+   * Makes every log record written so far durable, oldest segment first, and the names of the segments of
+   * both logs. @throws IoError, ReadOnlyError
    */
   async syncLogs(): Promise<void> {
-    const filesNoted = this.#filesNoted;
     for (const wal of [...this.#unsyncedLogs]) {
       if (!this.#listedLogs.has(wal.fileNumber)) this.#listLog(wal.fileNumber);
       await wal.sync();
@@ -159,9 +170,7 @@ export class Core {
       this.#forgetUnsynced(wal);
       if (this.tree.manifest.version.wals.has(wal.fileNumber)) this.#noteSealedLog(wal);
     }
-    if (this.#filesNotedDurably >= filesNoted) return;
-    await this.tree.manifest.sync();
-    this.#filesNotedDurably = Math.max(this.#filesNotedDurably, filesNoted);
+    await this.tree.syncNames();
   }
 
   /** From now on the manifest knows where this segment must end. */

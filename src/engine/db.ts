@@ -159,6 +159,8 @@ export class Db {
   #closing: Promise<void> | undefined;
   #slowdownDebtBytes: number;
   readonly #openedMs: number;
+  /** What a read-only database sees. */
+  #followedSeq: number;
 
   /** Use `openDb`. */
   constructor(env: Env, workdir: string, options: Options, core: Core) {
@@ -178,6 +180,7 @@ export class Db {
     this.#closing = undefined;
     this.#slowdownDebtBytes = 0;
     this.#openedMs = env.clock.nowMs();
+    this.#followedSeq = core.lastSeq;
     this.#state = new ReadState(core.active, this.#sealed, core.tree.current);
     core.tree.onChange = () => this.#refreshState();
     if (options.readOnly) {
@@ -195,6 +198,7 @@ export class Db {
     this.#background = new Background(env, options, core.tree, flush, this.#compaction, {
       onFlushed: (memtable) => this.#onFlushed(memtable),
       onPressureChanged: () => this.#queue?.resume(),
+      onJobFailed: (error) => this.#queue?.rejectWaiting(error),
       writesSoFar: () => this.#queue?.counters.groups ?? 0,
     });
     this.#queue = new WriteQueue(
@@ -225,7 +229,8 @@ export class Db {
     snapshot?.mustBeOpen();
     const seqMax = snapshot?.seq ?? this.#visibleSeq();
     const versionMax = checkVersion(options.version) ?? SEQ_MAX;
-    return this.#reader.get(state, buffer, seqMax, versionMax, snapshot?.createdMs ?? 0);
+    const atMs = snapshot?.createdMs ?? 0;
+    return this.#reader.get(snapshot?.state ?? state, buffer, seqMax, versionMax, atMs);
   }
 
   /** The values of several keys as of one moment, in their order. */
@@ -350,9 +355,9 @@ export class Db {
     call: string,
     options: ScanOptions,
   ): { readonly cursor: VisibleCursor; readonly hold: Hold } {
-    const state = this.#state;
-    if (state === undefined) throw new ClosedError(call);
+    if (this.#state === undefined) throw new ClosedError(call);
     options.snapshot?.mustBeOpen();
+    const state = options.snapshot?.state ?? this.#state;
     const { lower, upper } = rangeOf(familyOf(options), options);
     const cursor = new VisibleCursor(new MergingCursor(openSources(state)), {
       lower,
@@ -368,7 +373,30 @@ export class Db {
   /** Pins the present: reads with it repeat until it is closed. */
   snapshot(): Snapshot {
     if (this.#state === undefined) throw new ClosedError('snapshot');
-    return this.#snapshots.create(this.#visibleSeq(), this.#env.clock.nowMs());
+    const pinned = this.#core.follower === undefined ? undefined : this.#state;
+    return this.#snapshots.create(this.#visibleSeq(), this.#env.clock.nowMs(), pinned);
+  }
+
+  /**
+   * Of a read-only database: moves on to what the process that writes has written since. False when there was
+   * nothing new. Scans and snapshots that are open stay where they are.
+   * @throws CorruptionError, ChangedError (call it again), IoError: what was seen before is still seen;
+   * NokvError NOKV_INVALID when the database is not read-only
+   */
+  refresh(): boolean {
+    if (this.#state === undefined) throw new ClosedError('refresh');
+    const { follower } = this.#core;
+    if (follower === undefined) {
+      throw new NokvError('NOKV_INVALID', 'Cannot refresh: the database is open for writing');
+    }
+    const followed = follower.refresh();
+    if (followed === undefined) return false;
+    const before = this.#sealed;
+    this.#sealed = [...followed.sealed].reverse();
+    this.#followedSeq = followed.lastSeq;
+    this.#refreshState();
+    for (const memtable of before) if (!this.#sealed.includes(memtable)) memtable.release();
+    return true;
   }
 
   /** Makes every write acknowledged so far survive a power loss. */
@@ -438,8 +466,7 @@ export class Db {
     if (queue === undefined) return;
     await queue.drain();
     while (this.#mustBackground().pressure().mode !== 'none') {
-      this.#mustBackground().kick();
-      await this.#env.clock.nextTurn();
+      await this.#mustBackground().progress();
     }
   }
 
@@ -502,7 +529,7 @@ export class Db {
   }
 
   #visibleSeq(): number {
-    return this.#queue === undefined ? this.#core.lastSeq : this.#queue.visibleSeq;
+    return this.#queue === undefined ? this.#followedSeq : this.#queue.visibleSeq;
   }
 
   #mustWrite(call: string): WriteQueue {
@@ -538,6 +565,9 @@ export class Db {
     const background = this.#background as Background;
     if (background.pressure().mode === 'stop') {
       background.kick();
+      // Waiting helps only if the background makes progress; it keeps trying, and so may the caller.
+      const failure = background.stuckBy();
+      if (failure !== undefined) throw failure;
       return undefined;
     }
     const state = this.#state as ReadState;
@@ -605,7 +635,8 @@ export async function openDb(env: Env, workdir: string, given: OpenOptions = {})
 function traceRecovery(env: Env, report: RecoveryReport): void {
   if (env.trace === undefined) return;
   const { steps, ...figures } = report;
-  for (const [name, value] of Object.entries(figures)) env.trace(`RECOVERY_METRIC ${name}=${String(value)}`);
+  for (const [name, value] of Object.entries(figures))
+    env.trace(`RECOVERY_METRIC ${name}=${String(value)}`);
   for (const { step, ms } of steps) env.trace(`RECOVERY_METRIC step_${step}_ms=${ms.toFixed(2)}`);
 }
 

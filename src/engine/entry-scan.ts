@@ -52,6 +52,7 @@ export function* storedEntries(
 }
 
 function valueOf(cursor: EntryCursor, valueLog: ValueLogReader): Uint8Array {
-  if (cursor.kind === KIND_VALUE_POINTER) return valueLog.read(cursor.valueBytes, cursor.valueStart);
+  if (cursor.kind === KIND_VALUE_POINTER)
+    return valueLog.read(cursor.valueBytes, cursor.valueStart);
   return cursor.valueBytes.slice(cursor.valueStart, cursor.valueStart + cursor.valueLength);
 }

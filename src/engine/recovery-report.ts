@@ -1,4 +1,7 @@
 /** The outcome of opening a workdir, as plain data. */
+import type { LoadedManifest } from './manifest/manifest-reader.js';
+import type { Version } from './manifest/version.js';
+import type { ReplayedSegment } from './wal-recovery.js';
 
 /** What opening found and did; printed with RECOVERY_TRACE_METRICS=1. */
 export interface RecoveryReport {
@@ -19,4 +22,30 @@ export interface RecoveryReport {
   orphansRemoved: number;
   /** Milliseconds by step, in order. */
   steps: { step: string; ms: number }[];
+}
+
+/** `loaded` is undefined for a new workdir. */
+export function reportOf(
+  loaded: LoadedManifest | undefined,
+  replayed: readonly ReplayedSegment[],
+  version: Version,
+): RecoveryReport {
+  const sum = (pick: (segment: ReplayedSegment) => number): number =>
+    replayed.reduce((total, segment) => total + pick(segment), 0);
+  return {
+    isNew: loaded === undefined,
+    wasCleanClose: loaded?.version.isCleanClose ?? false,
+    manifestEdits: loaded?.edits ?? 0,
+    manifestTornBytes: loaded?.tail.tornBytes ?? 0,
+    tables: version.levels.flat().length,
+    walSegments: replayed.length,
+    walBytes: sum((segment) => segment.bytes),
+    walRecords: sum((segment) => segment.records),
+    walEntries: sum((segment) => segment.entries),
+    walTornBytes: sum((segment) => segment.tornBytes),
+    walLostSegments: replayed.filter((segment) => segment.isLost).length,
+    valueLogSegments: version.valueLog.size,
+    orphansRemoved: 0,
+    steps: [],
+  };
 }

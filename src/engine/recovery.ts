@@ -6,7 +6,7 @@
  * What a crash leaves is mended and reported; what it can not leave is refused with file and offset.
  */
 import type { DirectoryLock, Env } from '../base/env.js';
-import { CorruptionError, hasCode, ModeError, NokvError } from '../base/errors.js';
+import { CorruptionError, ModeError, NokvError } from '../base/errors.js';
 import { BlockCache } from './cache/block-cache.js';
 import { TableCache } from './cache/table-cache.js';
 import { Core } from './core.js';
@@ -17,7 +17,6 @@ import {
   parseBucketName,
   parseFileName,
   VALUE_LOG_DIRECTORY,
-  segmentPath,
 } from './file-names.js';
 import { ManifestLog } from './manifest/manifest-log.js';
 import {
@@ -30,15 +29,16 @@ import type { Version } from './manifest/version.js';
 import { ArenaPool } from './memtable/arena-pool.js';
 import { indexBytesFor } from './memtable/memtable.js';
 import type { Options } from './options.js';
-import type { RecoveryReport } from './recovery-report.js';
+import { openReadOnlyCore } from './inspect/read-only-core.js';
+import { type RecoveryReport, reportOf } from './recovery-report.js';
+import { isReadable } from './value-probe.js';
 import { manifestInit, Tree } from './tree.js';
-import { ValueLogFile, ValueLogReader } from './vlog/reader.js';
-import { pointerFileNumber } from './vlog/value-pointer.js';
 import { replaySegments, type ReplayedSegment } from './wal-recovery.js';
 
 /** @throws LockedError, ModeError, CorruptionError, FormatError, IoError, NokvError NOKV_INVALID */
 export async function openCore(env: Env, workdir: string, options: Options): Promise<Core> {
   checkMode(env, workdir);
+  if (options.readOnly) return openReadOnlyCore(env, workdir, options);
 
   prepareDirectory(env, workdir, options);
   const lock = env.fs.lockDirectory(workdir);
@@ -136,7 +136,8 @@ async function openLocked(
   const tree = new Tree({ env, workdir, manifest, blockCache, tableCache });
   watch.mark('tables');
   const report = reportOf(loaded, replayed, manifest.version);
-  await repair(env, tree, files, replayed, report);
+  const mayLackFiles = loaded?.isOtherBoot ?? false;
+  await repair(env, tree, files, replayed, mayLackFiles, report);
   watch.mark('repair');
   report.steps = watch.steps;
   return Core.create(
@@ -209,32 +210,6 @@ function replayLogs(
   });
 }
 
-/** Can the value behind a pointer be read? Each segment is opened anew: this runs after a power loss only. */
-function isReadable(
-  env: Env,
-  workdir: string,
-  version: Version,
-  pointer: Uint8Array,
-  at: number,
-): boolean {
-  const fileNumber = pointerFileNumber(pointer, at);
-  const state = version.valueLog.get(fileNumber);
-  if (state === undefined) return false;
-  const path = segmentPath(env.fs, workdir, fileNumber, state.bucket);
-  const reader = new ValueLogReader(() =>
-    ValueLogFile.open(env.fs, path, { fileNumber, identity: state.identity }),
-  );
-  try {
-    reader.read(pointer, at);
-    return true;
-  } catch (error) {
-    if (hasCode(error, 'NOKV_CORRUPTION') || hasCode(error, 'NOKV_IO')) return false;
-    throw error;
-  } finally {
-    reader.close();
-  }
-}
-
 /**
  * Makes durable what was found, then removes what nothing refers to. The file numbers of orphans are
  * taken out of circulation first, so that none is used again.
@@ -244,16 +219,19 @@ async function repair(
   tree: Tree,
   files: readonly FoundFile[],
   replayed: readonly ReplayedSegment[],
+  mayLackFiles: boolean,
   report: RecoveryReport,
 ): Promise<void> {
   const version = tree.manifest.version;
+  const ends = endOpenSegments(env, tree, version, mayLackFiles);
   const highest = files.reduce((max, file) => Math.max(max, file.fileNumber), 0);
   syncUnsealed(env, tree, version, replayed);
   const edit: VersionEdit = {
     timeMs: env.clock.nowMs(),
     reason: 'open',
     nextFileNumber: Math.max(version.nextFileNumber, highest + 1),
-    sealValueLog: sealOpenSegments(env, tree, version),
+    sealValueLog: ends.sealed,
+    removeValueLog: ends.lost,
     removeWal: replayed.filter((segment) => segment.isLost).map((segment) => segment.fileNumber),
   };
   await tree.apply(edit);
@@ -280,7 +258,9 @@ function syncUnsealed(
   replayed: readonly ReplayedSegment[],
 ): void {
   const { fs } = env;
-  const logs = replayed.filter(({ fileNumber, isLost }) => !isLost && !version.sealedWals.has(fileNumber));
+  const logs = replayed.filter(
+    ({ fileNumber, isLost }) => !isLost && !version.sealedWals.has(fileNumber),
+  );
   for (const { path } of logs) syncFile(env, path);
   const directories = new Set(logs.length === 0 ? [] : [tree.workdir]);
   const valueLogs = fs.join(tree.workdir, VALUE_LOG_DIRECTORY);
@@ -288,7 +268,10 @@ function syncUnsealed(
     const path = tree.segmentPath(fileNumber, bucket);
     if (sealedBytes !== undefined || fs.stat(path) === undefined) continue;
     syncFile(env, path);
-    directories.add(fs.join(valueLogs, bucketName(bucket))).add(valueLogs).add(tree.workdir);
+    directories
+      .add(fs.join(valueLogs, bucketName(bucket)))
+      .add(valueLogs)
+      .add(tree.workdir);
   }
   for (const directory of directories) fs.syncDirectory(directory);
 }
@@ -302,19 +285,32 @@ function syncFile(env: Env, path: string): void {
   }
 }
 
-/** Segments that were being written to end where they end now; nothing is appended to them again. */
-function sealOpenSegments(
+interface SegmentEnds {
+  readonly sealed: { fileNumber: number; bytes: number }[];
+  readonly lost: number[];
+}
+
+/**
+ * Segments that were being written to end where they end now; nothing is appended to them again. One whose
+ * name alone survived a power loss (`mayLackFiles`) is given up: nothing durable points into it.
+ */
+function endOpenSegments(
   env: Env,
   tree: Tree,
   version: Version,
-): { fileNumber: number; bytes: number }[] {
-  const seals: { fileNumber: number; bytes: number }[] = [];
+  mayLackFiles: boolean,
+): SegmentEnds {
+  const ends: SegmentEnds = { sealed: [], lost: [] };
   for (const [fileNumber, { bucket, sealedBytes }] of version.valueLog) {
     const path = tree.segmentPath(fileNumber, bucket);
     const stat = env.fs.stat(path);
-    if (stat === undefined) throw new CorruptionError('file is missing', { file: path, offset: 0 });
-    if (sealedBytes === undefined) seals.push({ fileNumber, bytes: stat.bytes });
-    else if (stat.bytes !== sealedBytes) {
+    if (stat === undefined) {
+      const isLost = mayLackFiles && sealedBytes === undefined && !isPointedTo(version, fileNumber);
+      if (!isLost) throw new CorruptionError('file is missing', { file: path, offset: 0 });
+      ends.lost.push(fileNumber);
+    } else if (sealedBytes === undefined) {
+      ends.sealed.push({ fileNumber, bytes: stat.bytes });
+    } else if (stat.bytes !== sealedBytes) {
       throw new CorruptionError('value-log segment has another length than it was sealed with', {
         file: path,
         offset: Math.min(stat.bytes, sealedBytes),
@@ -323,7 +319,13 @@ function sealOpenSegments(
       });
     }
   }
-  return seals;
+  return ends;
+}
+
+function isPointedTo(version: Version, segment: number): boolean {
+  return version.levels
+    .flat()
+    .some((meta) => meta.valueLog.some(({ fileNumber }) => fileNumber === segment));
 }
 
 function keptFiles(
@@ -339,29 +341,4 @@ function keptFiles(
     if (!segment.isLost) kept.add(`wal ${segment.fileNumber}`);
   }
   return kept;
-}
-
-function reportOf(
-  loaded: LoadedManifest | undefined,
-  replayed: readonly ReplayedSegment[],
-  version: Version,
-): RecoveryReport {
-  const sum = (pick: (segment: ReplayedSegment) => number): number =>
-    replayed.reduce((total, segment) => total + pick(segment), 0);
-  return {
-    isNew: loaded === undefined,
-    wasCleanClose: loaded?.version.isCleanClose ?? false,
-    manifestEdits: loaded?.edits ?? 0,
-    manifestTornBytes: loaded?.tail.tornBytes ?? 0,
-    tables: version.levels.flat().length,
-    walSegments: replayed.length,
-    walBytes: sum((segment) => segment.bytes),
-    walRecords: sum((segment) => segment.records),
-    walEntries: sum((segment) => segment.entries),
-    walTornBytes: sum((segment) => segment.tornBytes),
-    walLostSegments: replayed.filter((segment) => segment.isLost).length,
-    valueLogSegments: version.valueLog.size,
-    orphansRemoved: 0,
-    steps: [],
-  };
 }

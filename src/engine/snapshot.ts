@@ -3,6 +3,7 @@
  * open, flush and compaction keep every version it sees.
  */
 import { ClosedError } from '../base/errors.js';
+import type { ReadState } from './read-view.js';
 
 /** A pinned moment. Close it: an open snapshot keeps old versions on disk. */
 export class Snapshot {
@@ -10,13 +11,25 @@ export class Snapshot {
   readonly seq: number;
   /** Expiry is judged at this time; wall milliseconds. */
   readonly createdMs: number;
+  /**
+   * Of a read-only database: what it read from then. Nobody keeps old versions for it in another process, so
+   * that it keeps the files themselves. undefined otherwise: all of the database's state serves.
+   */
+  readonly state: ReadState | undefined;
   #registry: SnapshotRegistry | undefined;
 
-  /** Made by `Db.snapshot()`. */
-  constructor(seq: number, createdMs: number, registry: SnapshotRegistry) {
+  /** Made by `Db.snapshot()`. Retains `state`. */
+  constructor(
+    seq: number,
+    createdMs: number,
+    registry: SnapshotRegistry,
+    state: ReadState | undefined,
+  ) {
     this.seq = seq;
     this.createdMs = createdMs;
+    this.state = state;
     this.#registry = registry;
+    state?.retain();
   }
 
   get isOpen(): boolean {
@@ -31,8 +44,10 @@ export class Snapshot {
   /** Releases the versions it pins. Idempotent. */
   close(): void {
     const registry = this.#registry;
+    if (registry === undefined) return;
     this.#registry = undefined;
-    registry?.remove(this);
+    registry.remove(this);
+    this.state?.release();
   }
 
   [Symbol.dispose](): void {
@@ -48,8 +63,8 @@ export class SnapshotRegistry {
     this.#open = new Set();
   }
 
-  create(seq: number, nowMs: number): Snapshot {
-    const snapshot = new Snapshot(seq, nowMs, this);
+  create(seq: number, nowMs: number, state?: ReadState): Snapshot {
+    const snapshot = new Snapshot(seq, nowMs, this, state);
     this.#open.add(snapshot);
     return snapshot;
   }

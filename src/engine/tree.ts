@@ -11,7 +11,7 @@ import type { BlockCache } from './cache/block-cache.js';
 import type { TableCache } from './cache/table-cache.js';
 import { FileRemover } from './file-remover.js';
 import { segmentPath, tableName, valueLogName } from './file-names.js';
-import type { ManifestInit, ManifestLog } from './manifest/manifest-log.js';
+import type { Manifest, ManifestInit } from './manifest/manifest-log.js';
 import type { AddValueLog, VersionEdit } from './manifest/version-edit.js';
 import type { Version } from './manifest/version.js';
 import { TableReader } from './sst/table-reader.js';
@@ -23,14 +23,16 @@ import { ValueLogFile, ValueLogReader } from './vlog/reader.js';
 export interface TreeParts {
   readonly env: Env;
   readonly workdir: string;
-  readonly manifest: ManifestLog;
+  readonly manifest: Manifest;
   readonly blockCache: BlockCache;
   readonly tableCache: TableCache;
+  /** Another process owns the files: none is ever removed. Default false. */
+  readonly isReadOnly?: boolean;
 }
 
 export class Tree {
   readonly valueLog: ValueLogReader;
-  readonly manifest: ManifestLog;
+  readonly manifest: Manifest;
   #current: TreeVersion;
   readonly #parts: TreeParts;
   readonly #tables: Map<number, OpenTable>;
@@ -44,6 +46,9 @@ export class Tree {
   /** Edits appended, and how many of them the current version includes. */
   #appended: number;
   #installed: number;
+  /** The manifest that holds the last edit naming a segment, and where that edit ends in it. */
+  #namedIn: number;
+  #namedBytes: number;
   readonly remover: FileRemover;
 
   /** Opens every table of the manifest's version. @throws CorruptionError naming a missing or damaged file */
@@ -53,6 +58,8 @@ export class Tree {
     this.#nextFileNumber = 1;
     this.#appended = 0;
     this.#installed = 0;
+    this.#namedIn = 0;
+    this.#namedBytes = 0;
     this.manifest = parts.manifest;
     this.#tables = new Map();
     this.#segments = new Map();
@@ -60,7 +67,7 @@ export class Tree {
     this.remover = new FileRemover(parts.env.fs, parts.env.log);
     this.valueLog = new ValueLogReader((fileNumber) => this.#openSegment(fileNumber));
     const version = parts.manifest.version;
-    for (const meta of version.levels.flat()) this.#openTable(meta);
+    this.#openTables(version);
     this.#current = this.#makeVersion(version);
   }
 
@@ -110,7 +117,8 @@ export class Tree {
       throw error;
     }
     this.#install(version, order);
-    this.#maybeRewrite();
+    // A new manifest would begin with what this edit says, but not with the word that the close was clean.
+    if (edit.cleanClose !== true) this.#maybeRewrite();
   }
 
   /**
@@ -121,6 +129,33 @@ export class Tree {
   note(edit: VersionEdit): void {
     this.manifest.append(edit);
     this.#appended++;
+    if (edit.addWal === undefined && edit.addValueLog === undefined) return;
+    this.#namedIn = this.manifest.fileNumber;
+    this.#namedBytes = this.manifest.bytes;
+  }
+
+  /**
+   * Makes durable what names segments: without it, recovery takes a durable segment for an orphan. Before
+   * the first acknowledgement that depends on one. @throws IoError, ReadOnlyError
+   */
+  async syncNames(): Promise<void> {
+    // A rewrite made durable everything that the old manifest said.
+    if (this.#namedIn !== this.manifest.fileNumber) return;
+    if (this.manifest.syncedPosition().bytes >= this.#namedBytes) return;
+    await this.manifest.sync();
+  }
+
+  /**
+   * Makes the version of the (read-only) manifest current, after another process moved it on.
+   * @throws CorruptionError naming a missing or damaged file; then nothing changed
+   */
+  follow(): void {
+    const { version } = this.manifest;
+    this.#openTables(version);
+    const previous = this.#current;
+    this.#current = this.#makeVersion(version);
+    this.onChange();
+    previous.release();
   }
 
   /**
@@ -130,9 +165,9 @@ export class Tree {
    */
   addSegment(added: AddValueLog): void {
     const edit = { timeMs: this.#parts.env.clock.nowMs(), reason: 'value log', addValueLog: [added] };
-    const state = this.manifest.append(edit).valueLog.get(added.fileNumber);
+    this.note(edit);
+    const state = this.manifest.version.valueLog.get(added.fileNumber);
     assert(state !== undefined, 'tree: an added segment is in the version');
-    this.#appended++;
     const previous = this.#current;
     const valueLog = new Map(previous.version.valueLog).set(added.fileNumber, state);
     this.#current = this.#makeVersion({ ...previous.version, valueLog });
@@ -198,8 +233,23 @@ export class Tree {
       this.#segments.delete(fileNumber);
       if (this.#current !== released) {
         this.valueLog.drop(fileNumber);
-        this.remover.remove(segment.path);
+        this.#discard(segment.path);
       }
+    }
+  }
+
+  /** Opens those of a version that are not open yet: all of them or none. */
+  #openTables(version: Version): void {
+    const opened: TableMeta[] = [];
+    try {
+      for (const meta of version.levels.flat()) {
+        if (this.#tables.has(meta.fileNumber)) continue;
+        this.#openTable(meta);
+        opened.push(meta);
+      }
+    } catch (error) {
+      this.#closeUnused(opened);
+      throw error;
     }
   }
 
@@ -240,12 +290,20 @@ export class Tree {
     const isLive = this.manifest.version.levels.some((metas) =>
       metas.some((meta) => meta.fileNumber === fileNumber),
     );
-    if (!isLive) this.remover.remove(this.tablePath(fileNumber));
+    if (!isLive) this.#discard(this.tablePath(fileNumber));
+  }
+
+  #discard(path: string): void {
+    if (this.#parts.isReadOnly !== true) this.remover.remove(path);
   }
 
   /** Tables of an edit that failed: closed, and left on disk for the next open to judge. */
   #forgetUnused(edit: VersionEdit): void {
-    for (const { meta } of edit.addTables ?? []) {
+    this.#closeUnused((edit.addTables ?? []).map(({ meta }) => meta));
+  }
+
+  #closeUnused(metas: readonly TableMeta[]): void {
+    for (const meta of metas) {
       const table = this.#tables.get(meta.fileNumber);
       if (table === undefined || table.references > 0) continue;
       this.#tables.delete(meta.fileNumber);

@@ -33,6 +33,8 @@ export interface ReplayedSegment {
   readonly maxSeq: number;
   /** Lowest value-log file a pointer in it names; Infinity when none does. */
   readonly minValueLog: number;
+  /** Value-log files that pointers in it name. */
+  readonly valueLogs: ReadonlySet<number>;
   /** Dropped, because an earlier segment lost records. */
   readonly isLost: boolean;
 }
@@ -81,6 +83,7 @@ function lostSegment(env: Env, workdir: string, fileNumber: number): ReplayedSeg
     tornBytes: 0,
     maxSeq: 0,
     minValueLog: Number.POSITIVE_INFINITY,
+    valueLogs: new Set(),
     isLost: true,
   };
 }
@@ -129,6 +132,7 @@ function replayOne(
       tornBytes: loaded.length - found.bytes,
       maxSeq: found.maxSeq,
       minValueLog: found.minValueLog,
+      valueLogs: found.valueLogs,
       isLost: false,
     };
   } catch (error) {
@@ -158,6 +162,7 @@ interface FoundEntries {
   readonly records: number;
   readonly maxSeq: number;
   readonly minValueLog: number;
+  readonly valueLogs: ReadonlySet<number>;
   /** Offset of the first entry whose value is lost, or undefined. */
   readonly firstLost: number | undefined;
 }
@@ -195,6 +200,8 @@ function collectEntries(
   const entries: number[] = [];
   let maxSeq = 0;
   let minValueLog = Number.POSITIVE_INFINITY;
+  const valueLogs = new Set<number>();
+  let lastValueLog = 0;
   let firstLost: number | undefined;
   const replay = replayWal(loaded, walContext, {
     entry(view, at) {
@@ -202,7 +209,10 @@ function collectEntries(
       maxSeq = Math.max(maxSeq, entrySeq(view, at));
       if (entryKind(view, at) !== KIND_VALUE_POINTER) return;
       const pointerAt = entryValueStart(view, at);
-      minValueLog = Math.min(minValueLog, view.getUint32(pointerAt, true));
+      const valueLog = view.getUint32(pointerAt, true);
+      if (valueLog !== lastValueLog) valueLogs.add(valueLog);
+      lastValueLog = valueLog;
+      minValueLog = Math.min(minValueLog, valueLog);
       if (firstLost === undefined && isReadable?.(loaded.bytes, pointerAt) === false)
         firstLost = at;
     },
@@ -215,7 +225,7 @@ function collectEntries(
     },
   });
   const records = replay.counts.records.reduce((sum, count) => sum + count, 0);
-  return { entries, bytes: replay.tail.bytes, records, maxSeq, minValueLog, firstLost };
+  return { entries, bytes: replay.tail.bytes, records, maxSeq, minValueLog, valueLogs, firstLost };
 }
 
 /**

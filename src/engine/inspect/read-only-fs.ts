@@ -77,7 +77,7 @@ export class ReadOnlyFs implements Fs {
   }
 
   removeLater(path: string): Promise<void> {
-    return Promise.resolve(this.remove(path));
+    return Promise.reject(refused('remove', path));
   }
 
   removeDirectory(directory: string): void {

@@ -286,6 +286,9 @@ export class ManifestLog {
   }
 }
 
+/** What the tree needs of a manifest: ManifestLog, or FixedManifest of a read-only database. */
+export type Manifest = Pick<ManifestLog, keyof ManifestLog>;
+
 /** Writes a new manifest with one snapshot edit; file and directory are durable when it returns. */
 function startManifest(fs: Fs, workdir: string, init: LogHeaderInit, edit: VersionEdit): Started {
   const path = fs.join(workdir, manifestName(init.fileNumber));

@@ -1,0 +1,337 @@
+/**
+ * Opens a database to read it, without lock and without writing a byte, also beside the process that writes
+ * to it. Strict where an inspection is lenient: what an ordinary open refuses as damaged is refused here.
+ *
+ * What is opened is one version: all its files are held open, so that the writer may remove them. The rule
+ * that tells a file that vanished from one that is missing is that of open-inspection.ts: a failure under a
+ * manifest that has changed meanwhile is tried again, any other is true.
+ *
+ * Following: `refresh` takes over a later version. Logs that have not grown, and tables and value-log
+ * segments that are still named, are kept.
+ */
+import type { Env } from '../../base/env.js';
+import { ChangedError, CorruptionError, IoError, NokvError } from '../../base/errors.js';
+import { KIB } from '../../base/limits.js';
+import { BlockCache } from '../cache/block-cache.js';
+import { TableCache } from '../cache/table-cache.js';
+import { Core, type Follower, type FollowedState } from '../core.js';
+import { CURRENT_NAME, manifestName, segmentPath, tableName, walName } from '../file-names.js';
+import { LoggedMemtable } from '../logged-memtable.js';
+import { readCurrent } from '../manifest/current.js';
+import { FixedManifest } from '../manifest/fixed-manifest.js';
+import {
+  checkManifestContinues,
+  type LoadedManifest,
+  loadManifest,
+} from '../manifest/manifest-reader.js';
+import type { Version } from '../manifest/version.js';
+import { ArenaPool } from '../memtable/arena-pool.js';
+import { indexBytesFor, type Memtable } from '../memtable/memtable.js';
+import type { Options } from '../options.js';
+import { reportOf } from '../recovery-report.js';
+import { Tree } from '../tree.js';
+import { isReadable } from '../value-probe.js';
+import { ValueLogFile } from '../vlog/reader.js';
+import { replaySegments, type ReplayedSegment } from '../wal-recovery.js';
+import { ReadOnlyFs } from './read-only-fs.js';
+
+/** Times a load is started over while the writer moves on. */
+const ATTEMPTS_MAX = 20;
+/** Logs are read into arenas of their own size. */
+const ARENA_BYTES = 4 * KIB;
+const ARENA_ENTRIES = 16;
+
+/** @throws NokvError NOKV_NOT_FOUND, CorruptionError, FormatError, ChangedError, IoError */
+export async function openReadOnlyCore(env: Env, workdir: string, options: Options): Promise<Core> {
+  const fs = new ReadOnlyFs(env.fs);
+  const readEnv: Env = { ...env, fs };
+  if (fs.stat(fs.join(workdir, CURRENT_NAME)) === undefined) throw notFound(fs, workdir);
+  const pool = new ArenaPool(ARENA_BYTES, indexBytesFor(options.memtable, ARENA_ENTRIES), 0);
+  const follower = new WorkdirFollower(readEnv, fs, workdir, options, pool);
+  return Promise.resolve(follower.open());
+}
+
+/** Nothing there, or CURRENT lost beside the files of a database. */
+function notFound(fs: ReadOnlyFs, workdir: string): NokvError {
+  if (fs.stat(workdir) !== undefined) {
+    const names = fs.list(workdir).filter((name) => /\.(wal|sst)$/.test(name));
+    const [actual] = names;
+    if (actual !== undefined) {
+      const file = fs.join(workdir, CURRENT_NAME);
+      return new CorruptionError('CURRENT is missing beside data files', {
+        file,
+        offset: 0,
+        actual,
+      });
+    }
+  }
+  return new NokvError('NOKV_NOT_FOUND', 'Cannot open: there is no database', {
+    details: { workdir },
+    hint: `Check the path ${workdir}`,
+  });
+}
+
+/** One version with its files open, before it is part of a database. */
+interface Loaded {
+  readonly manifest: LoadedManifest;
+  /** That of the manifest, and value-log segments that only a log mentions. */
+  readonly version: Version;
+  /** Segments that were read, oldest first. */
+  readonly replayed: readonly ReplayedSegment[];
+  /** Lengths of all segments when they were read. */
+  readonly walBytes: ReadonlyMap<number, number>;
+  readonly newSegments: readonly ValueLogFile[];
+}
+
+class WorkdirFollower implements Follower {
+  readonly #env: Env;
+  readonly #fs: ReadOnlyFs;
+  readonly #workdir: string;
+  readonly #options: Options;
+  readonly #pool: ArenaPool;
+  /** Set by `open`. */
+  #tree: Tree | undefined;
+  #fixed: FixedManifest | undefined;
+  #stamp: string;
+  /** By segment number: the memtable (none for an empty segment) and the length of the file then. */
+  #logs: Map<number, { readonly memtable: LoggedMemtable | undefined; readonly bytes: number }>;
+  #lastSeq: number;
+
+  constructor(env: Env, fs: ReadOnlyFs, workdir: string, options: Options, pool: ArenaPool) {
+    this.#env = env;
+    this.#fs = fs;
+    this.#workdir = workdir;
+    this.#options = options;
+    this.#pool = pool;
+    this.#tree = undefined;
+    this.#fixed = undefined;
+    this.#stamp = '';
+    this.#logs = new Map();
+    this.#lastSeq = 0;
+  }
+
+  open(): Core {
+    const { env, options, workdir } = {
+      env: this.#env,
+      options: this.#options,
+      workdir: this.#workdir,
+    };
+    return this.#load((loaded) => {
+      const manifest = new FixedManifest(loaded.manifest, loaded.version);
+      const blockCache = new BlockCache(options.cacheBytes);
+      const tableCache = new TableCache(options.indexCacheBytes);
+      const tree = new Tree({ env, workdir, manifest, blockCache, tableCache, isReadOnly: true });
+      this.#tree = tree;
+      this.#fixed = manifest;
+      for (const segment of loaded.newSegments) tree.valueLog.add(segment);
+      const report = reportOf(loaded.manifest, loaded.replayed, loaded.version);
+      const { replayed } = loaded;
+      const parts = { env, workdir, options, lock: undefined, pool: this.#pool };
+      const core = Core.create(
+        { ...parts, tree, blockCache, tableCache, report, follower: this },
+        replayed,
+      );
+      const memtables = new Map(core.sealed.map((memtable) => [memtable.logNumber, memtable]));
+      this.#remember(loaded, memtables);
+      this.#lastSeq = core.lastSeq;
+      return core;
+    });
+  }
+
+  refresh(): FollowedState | undefined {
+    if (this.#stampNow() === this.#stamp && !this.#haveLogsGrown()) return undefined;
+    return this.#load((loaded) => this.#takeOver(loaded));
+  }
+
+  /** Installs a later state; the memtables of segments that did not grow stay. */
+  #takeOver(loaded: Loaded): FollowedState {
+    const tree = this.#tree as Tree;
+    const fixed = this.#fixed as FixedManifest;
+    const memtables = new Map<number, LoggedMemtable>();
+    for (const segment of loaded.replayed) {
+      if (segment.memtable === undefined) continue;
+      memtables.set(segment.fileNumber, this.#logged(segment, segment.memtable));
+    }
+    for (const [fileNumber, { memtable }] of this.#logs) {
+      const isKept = loaded.version.wals.has(fileNumber) && !isReplayed(loaded, fileNumber);
+      if (isKept && memtable !== undefined) memtables.set(fileNumber, memtable);
+    }
+    fixed.replace(loaded.manifest, loaded.version);
+    tree.follow();
+    for (const segment of loaded.newSegments) tree.valueLog.add(segment);
+    this.#remember(loaded, memtables);
+    this.#lastSeq = loaded.replayed.reduce(
+      (max, segment) => Math.max(max, segment.maxSeq),
+      Math.max(this.#lastSeq, loaded.version.lastSeq),
+    );
+    const sealed = [...memtables].sort(([a], [b]) => a - b).map(([, memtable]) => memtable);
+    return { sealed, lastSeq: this.#lastSeq };
+  }
+
+  #remember(loaded: Loaded, memtables: ReadonlyMap<number, LoggedMemtable>): void {
+    this.#logs = new Map(
+      [...loaded.walBytes].map(([fileNumber, bytes]) => [
+        fileNumber,
+        { memtable: memtables.get(fileNumber), bytes },
+      ]),
+    );
+    this.#stamp = stampOf(loaded.manifest);
+  }
+
+  #logged(segment: ReplayedSegment, memtable: Memtable): LoggedMemtable {
+    const { fileNumber, minValueLog } = segment;
+    const logged = new LoggedMemtable(memtable, fileNumber, undefined, this.#pool, minValueLog, 0);
+    logged.cursor = segment.bytes;
+    logged.isSealed = true;
+    return logged;
+  }
+
+  /** Loads until the files hold still for the length of one load. */
+  #load<T>(install: (loaded: Loaded) => T): T {
+    let failure: unknown;
+    for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
+      const before = this.#stampNow();
+      try {
+        return this.#loadOnce(install);
+      } catch (error) {
+        if (!(error instanceof NokvError) || this.#stampNow() === before) throw error;
+        failure = error;
+      } finally {
+        this.#fs.unpin();
+      }
+    }
+    throw new ChangedError('files were replaced faster than they could be opened', {
+      workdir: this.#workdir,
+      last: failure instanceof Error ? failure.message : null,
+    });
+  }
+
+  #loadOnce<T>(install: (loaded: Loaded) => T): T {
+    const { host } = this.#env;
+    const manifest = loadManifest(this.#fs, this.#workdir, host.bootId);
+    if (manifest === undefined) throw notFound(this.#fs, this.#workdir);
+    const stale = this.#pinFiles(manifest.version);
+    const replayed = this.#replay(manifest, stale);
+    const newSegments: ValueLogFile[] = [];
+    try {
+      const version = this.#withSegmentsOf(manifest, replayed);
+      this.#openSegments(version, newSegments);
+      const walBytes = new Map<number, number>();
+      for (const fileNumber of version.wals.keys()) {
+        const segment = replayed.find((other) => other.fileNumber === fileNumber);
+        const kept = this.#logs.get(fileNumber)?.bytes ?? 0;
+        walBytes.set(fileNumber, segment === undefined ? kept : segment.bytes + segment.tornBytes);
+      }
+      return install({ manifest, version, replayed, walBytes, newSegments });
+    } catch (error) {
+      for (const segment of newSegments) segment.file.close();
+      for (const { memtable } of replayed) {
+        if (memtable !== undefined) this.#pool.release(memtable.arena);
+      }
+      throw error;
+    }
+  }
+
+  /** Opens every file that is not open yet; returns the segments of the log that have to be read. */
+  #pinFiles(version: Version): ReadonlySet<number> {
+    const stale = new Set<number>();
+    for (const fileNumber of version.wals.keys()) {
+      const path = this.#walPath(fileNumber);
+      this.#fs.pin(path);
+      const known = this.#logs.get(fileNumber);
+      if (known === undefined || this.#fs.stat(path)?.bytes !== known.bytes) stale.add(fileNumber);
+    }
+    const open = this.#tree?.current.version;
+    const openTables = new Set(open?.levels.flat().map((meta) => meta.fileNumber));
+    for (const { fileNumber } of version.levels.flat()) {
+      if (!openTables.has(fileNumber))
+        this.#fs.pin(this.#fs.join(this.#workdir, tableName(fileNumber)));
+    }
+    for (const [fileNumber, { bucket }] of version.valueLog) {
+      if (open?.valueLog.has(fileNumber) === true) continue;
+      this.#fs.pin(segmentPath(this.#fs, this.#workdir, fileNumber, bucket));
+    }
+    return stale;
+  }
+
+  /** Reads the stale segments: always the newest ones, so that each still has its successor beside it. */
+  #replay(manifest: LoadedManifest, stale: ReadonlySet<number>): ReplayedSegment[] {
+    const { version } = manifest;
+    const oldest = Math.min(...stale);
+    const wals = new Map([...version.wals].filter(([fileNumber]) => fileNumber >= oldest));
+    return replaySegments(
+      this.#env,
+      this.#workdir,
+      { ...version, wals },
+      {
+        kind: this.#options.memtable,
+        pool: this.#pool,
+        checkHeader: (header) => checkManifestContinues(manifest, header),
+        isReadable: (pointer, at) => isReadable(this.#env, this.#workdir, version, pointer, at),
+      },
+    );
+  }
+
+  /**
+   * A log that was read after the manifest may point into segments that were made in between; they are in the
+   * manifest by then. @throws ChangedError when one of them is gone again
+   */
+  #withSegmentsOf(manifest: LoadedManifest, replayed: readonly ReplayedSegment[]): Version {
+    const { version } = manifest;
+    const unknown = new Set(replayed.flatMap((segment) => [...segment.valueLogs]));
+    for (const fileNumber of version.valueLog.keys()) unknown.delete(fileNumber);
+    if (unknown.size === 0) return version;
+    const later = loadManifest(this.#fs, this.#workdir, this.#env.host.bootId);
+    const valueLog = new Map(version.valueLog);
+    for (const fileNumber of unknown) {
+      const state = later?.version.valueLog.get(fileNumber);
+      if (state !== undefined) valueLog.set(fileNumber, state);
+      else if (later === undefined || stampOf(later) !== stampOf(manifest)) {
+        throw new ChangedError('a value-log segment came and went', { workdir: this.#workdir });
+      }
+      // Else known to nobody: each read of such a value will say so.
+    }
+    return { ...version, valueLog };
+  }
+
+  #openSegments(version: Version, opened: ValueLogFile[]): void {
+    const open = this.#tree?.current.version.valueLog;
+    for (const [fileNumber, { bucket, identity }] of version.valueLog) {
+      if (open?.has(fileNumber) === true) continue;
+      const path = segmentPath(this.#fs, this.#workdir, fileNumber, bucket);
+      try {
+        opened.push(ValueLogFile.open(this.#fs, path, { fileNumber, identity }));
+      } catch (error) {
+        if (!(error instanceof IoError) || error.errno !== 'ENOENT') throw error;
+        throw new CorruptionError('file is missing', { file: path, offset: 0 }, { cause: error });
+      }
+    }
+  }
+
+  #walPath(fileNumber: number): string {
+    return this.#fs.join(this.#workdir, walName(fileNumber));
+  }
+
+  #haveLogsGrown(): boolean {
+    for (const [fileNumber, { bytes }] of this.#logs) {
+      if (this.#fs.stat(this.#walPath(fileNumber))?.bytes !== bytes) return true;
+    }
+    return false;
+  }
+
+  /** Changes with every edit of the manifest. */
+  #stampNow(): string {
+    const fileNumber = readCurrent(this.#fs, this.#workdir);
+    if (fileNumber === undefined) return 'none';
+    const path = this.#fs.join(this.#workdir, manifestName(fileNumber));
+    return `${fileNumber} ${this.#fs.stat(path)?.bytes ?? 'gone'}`;
+  }
+}
+
+function stampOf({ fileNumber, tail }: LoadedManifest): string {
+  return `${fileNumber} ${tail.bytes + tail.tornBytes}`;
+}
+
+function isReplayed(loaded: Loaded, fileNumber: number): boolean {
+  return loaded.replayed.some((segment) => segment.fileNumber === fileNumber);
+}

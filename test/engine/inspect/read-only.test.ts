@@ -1,0 +1,137 @@
+import { describe, expect, it } from 'vitest';
+import { Prng } from '../../../src/base/prng.js';
+import { type Db, openDb } from '../../../src/engine/db.js';
+import { startJob } from '../../../src/engine/jobs.js';
+import { createSimEnv, type SimEnv } from '../../../src/env/sim-env.js';
+import { openSim, rowsOf, text, TINY, WORKDIR } from '../db-fixture.js';
+import { diskOf } from './disk-state.js';
+
+const SEEDS = [1, 2, 3, 4];
+
+/** Another process that looks at the same disk. */
+function readerEnv(env: SimEnv): SimEnv {
+  return { ...createSimEnv(9, env.fs, { startJob, clock: env.clock }), host: env.host };
+}
+
+function openReader(env: SimEnv): Promise<Db> {
+  return openDb(readerEnv(env), WORKDIR, { readOnly: true });
+}
+
+describe('a read-only open', () => {
+  it('reads what a live writer has acknowledged, without lock and without a trace', async () => {
+    const { db, env } = await openSim(TINY);
+    await db.batch([
+      { type: 'put', key: 'a', value: '1' },
+      { type: 'put', key: 'b', value: 'x'.repeat(5000) },
+    ]);
+    const before = diskOf(env.fs, WORKDIR);
+    const reader = await openReader(env);
+    expect(text(reader.get('a'))).toBe('1');
+    expect(reader.get('b')).toHaveLength(5000);
+    await expect(reader.put('a', '2')).rejects.toMatchObject({ code: 'NOKV_READ_ONLY' });
+    await reader.close();
+    expect(diskOf(env.fs, WORKDIR)).toEqual(before);
+    await db.close();
+  });
+
+  it('does not create a workdir that is missing', async () => {
+    const env = createSimEnv(1, undefined, { startJob });
+    await expect(openReader(env)).rejects.toMatchObject({ code: 'NOKV_NOT_FOUND' });
+    expect(env.fs.stat(WORKDIR)).toBeUndefined();
+  });
+
+  it('names a table that is missing, and damage in a log', async () => {
+    const { db, env } = await openSim(TINY);
+    for (let i = 0; i < 100; i++) await db.put(`key${i}`, 'x'.repeat(100));
+    await db.flush();
+    await db.put('later', '1');
+    await db.close();
+    const withoutTable = env.fs.killClone();
+    const table = withoutTable.list(WORKDIR).find((name) => name.endsWith('.sst')) ?? '';
+    withoutTable.remove(`${WORKDIR}/${table}`);
+    await expect(openReader(createSimEnv(2, withoutTable))).rejects.toMatchObject({
+      code: 'NOKV_CORRUPTION',
+      details: { file: `${WORKDIR}/${table}`, what: 'file is missing' },
+    });
+    const withDamage = env.fs.killClone();
+    const log = withDamage.list(WORKDIR).find((name) => name.endsWith('.wal')) ?? '';
+    const file = withDamage.open(`${WORKDIR}/${log}`, 'update');
+    file.write(Uint8Array.of(0xff), 0, 1, 150);
+    file.close();
+    await expect(openReader(createSimEnv(2, withDamage))).rejects.toMatchObject({
+      code: 'NOKV_CORRUPTION',
+      details: { file: `${WORKDIR}/${log}` },
+    });
+  });
+});
+
+describe('refresh', () => {
+  it('says whether there was anything new', async () => {
+    const { db, env } = await openSim(TINY);
+    await db.put('a', '1');
+    const reader = await openReader(env);
+    expect(reader.refresh()).toBe(false);
+    await db.put('a', '2');
+    expect(text(reader.get('a'))).toBe('1');
+    expect(reader.refresh()).toBe(true);
+    expect(text(reader.get('a'))).toBe('2');
+    expect(() => db.refresh()).toThrow('open for writing');
+    await reader.close();
+    await db.close();
+  });
+
+  it('leaves snapshots and open scans where they are', async () => {
+    const { db, env } = await openSim({ ...TINY, valueThreshold: 500 });
+    const put = (round: number): Promise<void[]> =>
+      Promise.all(
+        Array.from({ length: 200 }, (_, i) => db.put(`k${i}`, `${round}`.repeat(i % 7 === 0 ? 900 : 50))),
+      );
+    await put(1);
+    await db.flush();
+    const reader = await openReader(env);
+    const snapshot = reader.snapshot();
+    const expected = rowsOf(reader.scan());
+    const scan = reader.scan();
+    const first = scan.take(10);
+    for (let round = 2; round < 6; round++) {
+      await put(round);
+      await db.compact();
+      await db.collectValueLog({ ratio: 0.1 });
+      expect(reader.refresh()).toBe(true);
+    }
+    expect(text(reader.get('k1'))).toBe('5'.repeat(50));
+    expect(rowsOf(reader.scan({ snapshot }))).toEqual(expected);
+    expect(text(reader.get('k0', { snapshot }))).toBe('1'.repeat(900));
+    expect(rowsOf([...first, ...scan])).toEqual(expected);
+    snapshot.close();
+    await reader.close();
+    await db.close();
+  });
+
+  it.each(SEEDS)('follows flushes, compactions and collections, seed %i', async (seed) => {
+    const prng = new Prng(seed);
+    const { db, env } = await openSim({ ...TINY, valueThreshold: 300, manifestRewriteBytes: 4096 });
+    const reader = await openReader(env);
+    const model = new Map<string, string>();
+    for (let step = 0; step < 150; step++) {
+      for (let i = 0; i < 20; i++) {
+        const key = `k${String(prng.u32() % 300).padStart(3, '0')}`;
+        if (prng.u32() % 5 === 0) {
+          await db.del(key);
+          model.delete(key);
+        } else {
+          const value = `${seed}-${step}-${i}`.repeat(1 + (prng.u32() % 80));
+          await db.put(key, value);
+          model.set(key, value);
+        }
+      }
+      if (step % 50 === 49) await db.compact();
+      if (step % 3 !== 0) continue;
+      expect(reader.refresh(), `seed ${seed} step ${step}`).toBe(true);
+      const expected = [...model].sort(([a], [b]) => (a < b ? -1 : 1)).map(([k, v]) => `${k}=${v}`);
+      expect(rowsOf(reader.scan()), `seed ${seed} step ${step}`).toEqual(expected);
+    }
+    await reader.close();
+    await db.close();
+  });
+});
