@@ -26,9 +26,9 @@ export { openDb as openWithEnv } from './engine/db.js';
 export type { Clock, DirectoryLock, Env, Executor, Fs, FsFile, Host, Log, Random, Timer } from './base/env.js';
 export type { DbIterator } from './engine/db-iterator.js';
 export type { StoredEntry } from './engine/entry-scan.js';
+export type { Db } from './engine/db.js';
 export type {
   BatchInput,
-  Db,
   DeleteOptions,
   Key,
   PutOptions,
@@ -36,7 +36,7 @@ export type {
   ScanOptions,
   Value,
   WriteOptions,
-} from './engine/db.js';
+} from './engine/requests.js';
 export type {
   CompactionPolicy,
   Compression,

@@ -140,13 +140,20 @@ export class Background {
     return this.#sealed.length;
   }
 
+  /** May one more memtable be sealed? */
+  get hasMemtableSlot(): boolean {
+    return this.#sealed.length < this.#options.memtableCount - 1;
+  }
+
   /** Whether and why writers are held back right now. */
   pressure(): { readonly mode: PressureMode; readonly reason: string } {
     const runs = this.#tree.current.runs.length;
-    const { l0StopTrigger, l0SlowdownTrigger, memtableCount } = this.#options;
-    if (this.#sealed.length >= memtableCount - 1) {
+    const { autoCompaction, l0StopTrigger, l0SlowdownTrigger, memtableCount } = this.#options;
+    if (!this.hasMemtableSlot) {
       return { mode: 'stop', reason: `memtables ${this.#sealed.length + 1}/${memtableCount}` };
     }
+    // Nobody would make room in L0: whoever turned compaction off decides how large it grows.
+    if (!autoCompaction) return { mode: 'none', reason: '' };
     if (runs >= l0StopTrigger)
       return { mode: 'stop', reason: `L0 tables ${runs}/${l0StopTrigger}` };
     if (runs >= l0SlowdownTrigger) {

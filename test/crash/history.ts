@@ -3,7 +3,8 @@
  * issued, so the content after a crash must be that after some operation of the history: at or behind
  * the last one that was promised, whole operations only, nothing else.
  */
-import type { BatchInput, Db } from '../../src/engine/db.js';
+import type { Db } from '../../src/engine/db.js';
+import type { BatchInput } from '../../src/engine/requests.js';
 import type { Durability } from '../../src/engine/options.js';
 import { hasCode, NokvError } from '../../src/base/errors.js';
 
