@@ -44,7 +44,8 @@ import {
 import { RetentionSource } from './retention.js';
 import { Scan } from './scan.js';
 import { openSources, tombstonesOf } from './sources.js';
-import { type Snapshot, SnapshotRegistry } from './snapshot.js';
+import type { Snapshot} from './snapshot.js';
+import { SnapshotRegistry } from './snapshot.js';
 import { collectStats, type Stats } from './stats.js';
 import { ValuePlacement } from './value-placement.js';
 import { ValueSlab } from './value-slab.js';
