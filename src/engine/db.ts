@@ -119,6 +119,7 @@ export class Db {
       onPressureChanged: () => this.#queue?.resume(),
       onJobFailed: (error) => this.#queue?.rejectWaiting(error),
       writesSoFar: () => this.#queue?.counters.groups ?? 0,
+      writeFailure: () => this.#queue?.refusal(),
     });
     this.#queue = new WriteQueue(
       env.clock,
@@ -334,6 +335,8 @@ export class Db {
 
   async #flushAll(queue: WriteQueue): Promise<void> {
     queue.commitNow();
+    const refusal = queue.refusal();
+    if (refusal !== undefined) throw refusal;
     while (!queue.active.isEmpty()) {
       if (queue.rotate()) break;
       await this.#mustBackground().flushed();
