@@ -74,6 +74,8 @@ export async function importLines(
     return await run.end();
   } catch (error) {
     await run.stop();
+    // A source that was torn down for the signal says so less clearly than its reason.
+    options.signal?.throwIfAborted();
     throw error;
   }
 }

@@ -86,6 +86,26 @@ describe('import and export', () => {
     expect(again.data).toMatchObject({ rows: 6000, continued_from: null });
   });
 
+  it('end in order at SIGINT, also when the pipe is silent', async () => {
+    const text = lineOf(1) + lineOf(2);
+    const args = ['import', '-', '--workdir', path('interrupted')];
+    const child = spawn(process.execPath, [...COMMAND, ...args], {
+      env: cleanEnv(),
+      stdio: ['pipe', 'pipe', 'pipe'],
+    });
+    const exit = exitOf(child);
+    let stderr = '';
+    child.stderr.on('data', (chunk) => (stderr += String(chunk)));
+    await new Promise((resolve) => child.stdin.write(text, resolve));
+    while (!existsSync(path('interrupted/CURRENT'))) await new Promise(setImmediate);
+    child.kill('SIGINT');
+    expect(await exit).toBe(130);
+    expect(stderr).toContain('[NOKV_INTERRUPTED]');
+    // Closed, not killed: nothing is locked, and the workdir opens.
+    expect(nokvWithInput([...args, '--quiet'], text).status).toBe(0);
+    expect(nokv(['export', '--workdir', path('interrupted')]).stdout).toBe(text);
+  });
+
   it('name a bad line, keep what is before it, and leave it out when told to', () => {
     writeFileSync(path('bad.jsonl'), `${lineOf(1)}oops\n${lineOf(2)}`);
     const args = ['import', path('bad.jsonl'), '--workdir', path('bad')];
