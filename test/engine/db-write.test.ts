@@ -28,7 +28,10 @@ describe('Db.put', () => {
 
 describe('Db.sync', () => {
   it('is right about a log that is written to and sealed while it is synced', async () => {
-    const { db, env } = await openSim({ ...TINY, valueThreshold: 100_000 }, { policy: RUN_MANUALLY });
+    const { db, env } = await openSim(
+      { ...TINY, valueThreshold: 100_000 },
+      { policy: RUN_MANUALLY },
+    );
     env.fs.syncMode = 'manual';
     await db.put('first', '1');
     const synced = db.sync();
