@@ -51,9 +51,9 @@ export type {
 } from './base/env.js';
 export type { DbIterator } from './engine/db-iterator.js';
 export type { StoredEntry } from './engine/entry-scan.js';
+export type { Db } from './engine/db.js';
 export type {
   BatchInput,
-  Db,
   DeleteOptions,
   Key,
   PutOptions,
@@ -61,7 +61,7 @@ export type {
   ScanOptions,
   Value,
   WriteOptions,
-} from './engine/db.js';
+} from './engine/requests.js';
 export type {
   CompactionPolicy,
   Compression,

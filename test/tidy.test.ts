@@ -38,9 +38,10 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   env: ['base'],
   cli: ['base'],
   server: ['base', 'env', 'engine'],
+  transfer: ['base', 'engine'],
   bench: ['base', 'env', 'engine', 'server', 'index.ts'],
   'index.ts': ['base', 'env', 'engine', 'server'],
-  commands: ['base', 'cli', 'engine', 'server', 'bench', 'index.ts'],
+  commands: ['base', 'cli', 'engine', 'server', 'transfer', 'bench', 'index.ts'],
 };
 
 /** What runs the jobs of the engine: in a worker, and inline in the tests. */

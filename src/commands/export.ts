@@ -19,10 +19,10 @@ interface ExportSummary {
 
 export default class Export extends BaseCommand<typeof Export> {
   static override summary = 'Print rows as JSON Lines, in key order.';
-  static override description = `One row a line, as of one moment: {"key":"...","value":"..."}, or key_base64 and value_base64 for bytes that
-are no UTF-8: what "nokv import" reads. Opens the workdir read-only, also beside a running process. With --json
-and without --out a last line {"end":true,...} says that nothing is missing. Times of expiry, versions and other
-column families are not part of it.`;
+  static override description = `One row a line, as of one moment: {"key":"...","value":"..."}, or key_base64 and
+value_base64 for bytes that are no UTF-8: what "nokv import" reads. Opens the workdir read-only, also beside
+a running process. With --json and without --out a last line {"end":true,...} says that nothing is missing.
+Times of expiry, versions and other column families are not part of it.`;
   static override examples = [
     '<%= config.bin %> export --workdir ./data --out rows.jsonl',
     '<%= config.bin %> export --workdir ./data --prefix user: | gzip > users.jsonl.gz',

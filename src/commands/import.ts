@@ -1,5 +1,6 @@
 import { open as openFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
+import { addAbortSignal } from 'node:stream';
 import { string } from '@oclif/core/args';
 import { boolean } from '@oclif/core/flags';
 import { NokvError } from '../base/errors.js';
@@ -70,7 +71,7 @@ before it. The workdir is created when it is not there.`;
   #badLines = 0;
 
   override async run(): Promise<ImportSummary> {
-    const source = await openSource(this.args.file);
+    const source = await openSource(this.args.file, this.signal);
     try {
       const db = await open(this.flags.workdir);
       try {
@@ -175,9 +176,11 @@ class ImportMeter {
   }
 }
 
-async function openSource(file: string): Promise<Source> {
+/** `signal` ends the wait for more bytes, too: a pipe may be silent for long. */
+async function openSource(file: string, signal: AbortSignal): Promise<Source> {
   if (file === STDIN) {
-    return { name: STDIN, chunks: process.stdin, bytes: undefined, close: () => Promise.resolve() };
+    const chunks = addAbortSignal(signal, process.stdin);
+    return { name: STDIN, chunks, bytes: undefined, close: () => Promise.resolve() };
   }
   const handle = await openFile(file);
   const stat = await handle.stat();
@@ -189,7 +192,10 @@ async function openSource(file: string): Promise<Source> {
   }
   return {
     name: resolve(file),
-    chunks: handle.createReadStream({ highWaterMark: CHUNK_BYTES, autoClose: false }),
+    chunks: addAbortSignal(
+      signal,
+      handle.createReadStream({ highWaterMark: CHUNK_BYTES, autoClose: false }),
+    ),
     bytes: stat.isFile() ? stat.size : undefined,
     close: () => handle.close(),
   };

@@ -27,6 +27,8 @@ export interface BackgroundHost {
   onFlushed(memtable: LoggedMemtable): void;
   /** Pressure may have fallen: waiting writers may try again. */
   onPressureChanged(): void;
+  /** A job failed: writers that wait for it should not wait for ever. */
+  onJobFailed(error: NokvError): void;
   /** Grows with every write. */
   writesSoFar(): number;
 }
@@ -70,8 +72,9 @@ export class Background {
   #isIdle: boolean;
   #isClosing: boolean;
   #isPaused: boolean;
-  /** The failure that stopped compaction, or that the last job met and will try again. */
-  #failure: unknown;
+  /** What the last flush and the last compaction failed with; tried again, unless compaction stopped. */
+  #flushFailure: NokvError | undefined;
+  #compactionFailure: NokvError | undefined;
   #isCompactionStopped: boolean;
 
   constructor(
@@ -96,7 +99,8 @@ export class Background {
     this.#isIdle = false;
     this.#isClosing = false;
     this.#isPaused = false;
-    this.#failure = undefined;
+    this.#flushFailure = undefined;
+    this.#compactionFailure = undefined;
     this.#isCompactionStopped = false;
     this.counters = {
       flushes: 0,
@@ -115,8 +119,8 @@ export class Background {
     };
   }
 
-  get failure(): unknown {
-    return this.#failure;
+  get failure(): NokvError | undefined {
+    return this.#flushFailure ?? this.#compactionFailure;
   }
 
   get isFlushing(): boolean {
@@ -136,19 +140,32 @@ export class Background {
     return this.#sealed.length;
   }
 
+  /** May one more memtable be sealed? */
+  get hasMemtableSlot(): boolean {
+    return this.#sealed.length < this.#options.memtableCount - 1;
+  }
+
   /** Whether and why writers are held back right now. */
   pressure(): { readonly mode: PressureMode; readonly reason: string } {
     const runs = this.#tree.current.runs.length;
-    const { l0StopTrigger, l0SlowdownTrigger, memtableCount } = this.#options;
-    if (this.#sealed.length >= memtableCount - 1) {
+    const { autoCompaction, l0StopTrigger, l0SlowdownTrigger, memtableCount } = this.#options;
+    if (!this.hasMemtableSlot) {
       return { mode: 'stop', reason: `memtables ${this.#sealed.length + 1}/${memtableCount}` };
     }
+    // Nobody would make room in L0: whoever turned compaction off decides how large it grows.
+    if (!autoCompaction) return { mode: 'none', reason: '' };
     if (runs >= l0StopTrigger)
       return { mode: 'stop', reason: `L0 tables ${runs}/${l0StopTrigger}` };
     if (runs >= l0SlowdownTrigger) {
       return { mode: 'slowdown', reason: `L0 tables ${runs}/${l0SlowdownTrigger}` };
     }
     return { mode: 'none', reason: '' };
+  }
+
+  /** Why waiting for the pressure to fall is in vain at the moment, or undefined. */
+  stuckBy(): NokvError | undefined {
+    const isMemory = this.#sealed.length >= this.#options.memtableCount - 1;
+    return isMemory ? this.#flushFailure : this.#compactionFailure;
   }
 
   /** Takes over a sealed memtable; it is flushed when its last write is visible. */
@@ -172,12 +189,12 @@ export class Background {
     while (this.#sealed.length > 0) {
       this.kick();
       if (this.#flushing === undefined) {
-        if (this.#failure !== undefined) throw this.#failure;
+        if (this.#flushFailure !== undefined) throw this.#flushFailure;
         await this.#env.clock.nextTurn();
         continue;
       }
       await this.#flushing;
-      if (this.#sealed.length > 0 && this.#retryTimer !== undefined) throw this.#failure;
+      if (this.#sealed.length > 0 && this.#flushFailure !== undefined) throw this.#flushFailure;
     }
   }
 
@@ -211,6 +228,12 @@ export class Background {
       if (running === undefined) return;
       await running;
     }
+  }
+
+  /** Resolves when a running job ended; at the next turn of the event loop when none runs. */
+  async progress(): Promise<void> {
+    this.kick();
+    await (this.#flushing ?? this.#compacting ?? this.#env.clock.nextTurn());
   }
 
   /** Stops: running jobs are cancelled or awaited, nothing new starts. Idempotent. */
@@ -259,7 +282,7 @@ export class Background {
     counters.flushWaitMs += waitMs;
     counters.lastFlushWaitMs = waitMs;
     counters.maxFlushWaitMs = Math.max(counters.maxFlushWaitMs, waitMs);
-    this.#failure = undefined;
+    this.#flushFailure = undefined;
     this.#host.onFlushed(sealed.memtable);
     this.#host.onPressureChanged();
     this.kick();
@@ -319,18 +342,19 @@ export class Background {
     counters.compactionMs += tookMs;
     counters.lastCompactionMs = tookMs;
     counters.maxCompactionMs = Math.max(counters.maxCompactionMs, tookMs);
-    this.#failure = undefined;
+    this.#compactionFailure = undefined;
     this.#host.onPressureChanged();
   }
 
   #onJobFailure(job: string, error: unknown): void {
     if (!(error instanceof NokvError)) throw error;
-    this.#failure = error;
+    if (job === 'flush') this.#flushFailure = error;
+    else this.#compactionFailure = error;
     this.#env.log.write('error', `${job} failed`, { code: error.code, message: error.message });
     if (job === 'compaction' && !hasCode(error, 'NOKV_NO_SPACE') && !hasCode(error, 'NOKV_IO')) {
       this.#isCompactionStopped = true;
-      return;
     }
+    this.#host.onJobFailed(error);
     if (this.#isClosing || this.#retryTimer !== undefined) return;
     this.#retryTimer = this.#env.clock.setTimer(RETRY_MS, () => {
       this.#retryTimer = undefined;

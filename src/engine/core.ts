@@ -74,9 +74,6 @@ export class Core {
   readonly #unsyncedLogs: WalWriter[];
   /** Segments whose directory entry is durable. */
   readonly #listedLogs: Set<number>;
-  /** Log and value-log segments noted in the manifest so far, and those of them that are durable there. */
-  #filesNoted: number;
-  #filesNotedDurably: number;
   #segmentsDeleted: number;
 
   private constructor(parts: CoreParts, replayed: readonly ReplayedSegment[]) {
@@ -92,8 +89,6 @@ export class Core {
     this.#lock = parts.lock;
     this.#unsyncedLogs = [];
     this.#listedLogs = new Set();
-    this.#filesNoted = 0;
-    this.#filesNotedDurably = 0;
     this.#segmentsDeleted = 0;
     this.valueLog = new ActiveValueLog(
       {
@@ -144,7 +139,6 @@ export class Core {
         this.#listLog(fileNumber);
       }
       tree.note(addWalEdit(env, fileNumber, previous?.wal, isSynced));
-      this.#filesNoted++;
     } catch (error) {
       wal.close();
       env.fs.remove(path);
@@ -164,13 +158,13 @@ export class Core {
   }
 
   /**
-   * Makes every log record written so far durable, oldest segment first, and then that the manifest names
-   * the segments, those of the value log too: one that it does not name is an orphan to the next open.
-   * @throws IoError
+   * Makes every log record written so far durable, oldest segment first, and the names of the segments of
+   * both logs. @throws IoError, ReadOnlyError
    */
   async syncLogs(): Promise<void> {
-    const filesNoted = this.#filesNoted;
     for (const wal of [...this.#unsyncedLogs]) {
+      // Flushed while an older one was synced: its entries are durable in a table, the file is closed.
+      if (!this.#unsyncedLogs.includes(wal)) continue;
       if (!this.#listedLogs.has(wal.fileNumber)) this.#listLog(wal.fileNumber);
       await wal.sync();
       const isActive = this.#unsyncedLogs[this.#unsyncedLogs.length - 1] === wal;
@@ -178,9 +172,7 @@ export class Core {
       this.#forgetUnsynced(wal);
       if (this.tree.manifest.version.wals.has(wal.fileNumber)) this.#noteSealedLog(wal);
     }
-    if (this.#filesNotedDurably >= filesNoted) return;
-    await this.tree.manifest.sync();
-    this.#filesNotedDurably = Math.max(this.#filesNotedDurably, filesNoted);
+    await this.tree.syncNames();
   }
 
   /** From now on the manifest knows where this segment must end. */

@@ -7,131 +7,50 @@
  *   background.ts         -> flush-runner.ts, compaction-runner.ts -> tree.ts (manifest)
  */
 import { ClosedError, NokvError, ReadOnlyError } from '../base/errors.js';
-import { SEQ_MAX, VALUE_BYTES_MAX } from '../base/limits.js';
+import { SEQ_MAX } from '../base/limits.js';
 import type { Env } from '../base/env.js';
 import { Background } from './background.js';
 import type { Core } from './core.js';
 import type { RecoveryReport } from './recovery-report.js';
 import { openCore } from './recovery.js';
 import { CompactionRunner } from './compaction-runner.js';
-import { KIND_DELETE, KIND_PUT, KIND_RANGE_DELETE, NO_EXPIRY } from './entry.js';
+import { KIND_DELETE, KIND_PUT, NO_EXPIRY } from './entry.js';
 import { DbIterator } from './db-iterator.js';
 import { type StoredEntry, storedEntries } from './entry-scan.js';
 import { FlushRunner } from './flush-runner.js';
 import { MergingCursor } from './iterators/merging.js';
 import { VisibleCursor } from './iterators/visible.js';
-import {
-  encodeKey,
-  FAMILY_DEFAULT,
-  FAMILY_LOCK,
-  FAMILY_SYSTEM,
-  FAMILY_WRITE,
-  KeyBuffer,
-  keySuccessor,
-  prefixSuccessor,
-} from './key.js';
+import { FAMILY_DEFAULT, KeyBuffer } from './key.js';
 import type { LoggedMemtable } from './logged-memtable.js';
-import {
-  type Durability,
-  type FamilyName,
-  type OpenOptions,
-  type Options,
-  resolveOptions,
-} from './options.js';
+import { type OpenOptions, type Options, resolveOptions } from './options.js';
 import { Hold, PointReader, ReadState } from './read-view.js';
+import {
+  type BatchInput,
+  checkOperation,
+  checkVersion,
+  type DeleteOptions,
+  EMPTY,
+  expiryOf,
+  familyOf,
+  type Key,
+  type PutOptions,
+  rangeOf,
+  type ReadOptions,
+  type ScanOptions,
+  type Value,
+  valueBytes,
+  type WriteOptions,
+} from './requests.js';
 import { RetentionSource } from './retention.js';
-import { Scan, type Row } from './scan.js';
+import { Scan } from './scan.js';
 import { openSources, tombstonesOf } from './sources.js';
-import { Snapshot, SnapshotRegistry } from './snapshot.js';
+import type { Snapshot} from './snapshot.js';
+import { SnapshotRegistry } from './snapshot.js';
 import { collectStats, type Stats } from './stats.js';
 import { ValuePlacement } from './value-placement.js';
 import { ValueSlab } from './value-slab.js';
 import type { SegmentReport } from './vlog/gc-picker.js';
-import { type BatchOperation, WriteQueue } from './write-queue.js';
-
-export interface ReadOptions {
-  /** Read as of this snapshot; default: now. */
-  readonly snapshot?: Snapshot;
-  /** Read the newest entry of at most this version (managed writes); default: any. */
-  readonly version?: number;
-  readonly columnFamily?: FamilyName;
-}
-
-export interface WriteOptions {
-  /** Default: the database's. */
-  readonly durability?: Durability;
-}
-
-export interface PutOptions extends WriteOptions {
-  /** Milliseconds from now after which the key is gone; a positive integer. */
-  readonly ttlMs?: number;
-  /** Wall time in milliseconds at which the key is gone. */
-  readonly expiresAt?: number;
-  /** Managed version of the entry, 1 ... 2^53 - 1; default: its sequence number. */
-  readonly version?: number;
-  readonly columnFamily?: FamilyName;
-}
-
-export interface DeleteOptions extends WriteOptions {
-  readonly version?: number;
-  readonly columnFamily?: FamilyName;
-}
-
-export type BatchInput =
-  | {
-      readonly type: 'put';
-      readonly key: Key;
-      readonly value: Value;
-      readonly ttlMs?: number;
-      readonly expiresAt?: number;
-      readonly version?: number;
-      readonly columnFamily?: FamilyName;
-    }
-  | {
-      readonly type: 'del';
-      readonly key: Key;
-      readonly version?: number;
-      readonly columnFamily?: FamilyName;
-    }
-  | {
-      readonly type: 'deleteRange';
-      readonly start: Key;
-      readonly end: Key;
-      readonly version?: number;
-      readonly columnFamily?: FamilyName;
-    };
-
-export interface ScanOptions extends ReadOptions {
-  readonly gte?: Key;
-  readonly gt?: Key;
-  readonly lte?: Key;
-  readonly lt?: Key;
-  readonly prefix?: Key;
-  /** Default false: ascending. */
-  readonly reverse?: boolean;
-  /** Rows at most; default: all. */
-  readonly limit?: number;
-  /** Values stay unread and empty. */
-  readonly keysOnly?: boolean;
-}
-
-/** A string stands for its UTF-8 bytes. */
-export type Key = Uint8Array | string;
-export type Value = Uint8Array | string;
-
-/**
- * Hidden bookkeeping of ours (positions of imports), beside the families of users: FamilyName does not
- * list it, so that only a file that imports this constant can write there.
- */
-export const SYSTEM_FAMILY = 'system' as FamilyName;
-
-const FAMILIES: Readonly<Record<FamilyName | 'system', number>> = {
-  default: FAMILY_DEFAULT,
-  lock: FAMILY_LOCK,
-  write: FAMILY_WRITE,
-  system: FAMILY_SYSTEM,
-};
-const EMPTY = new Uint8Array(0);
+import { WriteQueue } from './write-queue.js';
 
 export class Db {
   readonly workdir: string;
@@ -198,6 +117,7 @@ export class Db {
     this.#background = new Background(env, options, core.tree, flush, this.#compaction, {
       onFlushed: (memtable) => this.#onFlushed(memtable),
       onPressureChanged: () => this.#queue?.resume(),
+      onJobFailed: (error) => this.#queue?.rejectWaiting(error),
       writesSoFar: () => this.#queue?.counters.groups ?? 0,
     });
     this.#queue = new WriteQueue(
@@ -465,8 +385,7 @@ export class Db {
     if (queue === undefined) return;
     await queue.drain();
     while (this.#mustBackground().pressure().mode !== 'none') {
-      this.#mustBackground().kick();
-      await this.#env.clock.nextTurn();
+      await this.#mustBackground().progress();
     }
   }
 
@@ -563,8 +482,13 @@ export class Db {
   /** Seals the active memtable and puts a fresh one in its place; undefined while writers must wait. */
   #nextMemtable(bytes: number, entries: number): LoggedMemtable | undefined {
     const background = this.#background as Background;
-    if (background.pressure().mode === 'stop') {
+    // A full L0 holds writers back, but not a flush that was asked for (bytes 0).
+    const mustWait = bytes === 0 ? !background.hasMemtableSlot : background.pressure().mode === 'stop';
+    if (mustWait) {
       background.kick();
+      // Waiting helps only if the background makes progress; it keeps trying, and so may the caller.
+      const failure = background.stuckBy();
+      if (failure !== undefined) throw failure;
       return undefined;
     }
     const state = this.#state as ReadState;
@@ -637,126 +561,7 @@ function traceRecovery(env: Env, report: RecoveryReport): void {
   for (const { step, ms } of steps) env.trace(`RECOVERY_METRIC step_${step}_ms=${ms.toFixed(2)}`);
 }
 
-function familyOf(options: { readonly columnFamily?: FamilyName }): number {
-  const name = options.columnFamily;
-  if (name === undefined) return FAMILY_DEFAULT;
-  const family = FAMILIES[name] as number | undefined;
-  if (family === undefined)
-    throw new RangeError(`Cannot use column family "${String(name)}": there is no such family`);
-  return family;
-}
-
-function checkVersion(version: number | undefined): number | undefined {
-  if (version === undefined) return undefined;
-  if (!Number.isSafeInteger(version) || version < 1) {
-    throw new RangeError('Cannot use version: it must be an integer from 1 to 2^53 - 1');
-  }
-  return version;
-}
-
-function expiryOf(
-  options: { readonly ttlMs?: number; readonly expiresAt?: number },
-  nowMs: number,
-): number {
-  const { ttlMs, expiresAt } = options;
-  if (ttlMs !== undefined && expiresAt !== undefined) {
-    throw new RangeError('Cannot put: give either ttlMs or expiresAt');
-  }
-  const at = ttlMs === undefined ? expiresAt : nowMs + ttlMs;
-  if (at === undefined) return NO_EXPIRY;
-  if (!Number.isSafeInteger(at) || at < 1 || (ttlMs !== undefined && ttlMs < 1)) {
-    throw new RangeError(
-      'Cannot put: ttlMs and expiresAt must be positive integers in milliseconds',
-    );
-  }
-  return at;
-}
-
-function valueBytes(value: Value): Uint8Array {
-  const bytes = typeof value === 'string' ? Buffer.from(value, 'utf8') : value;
-  if (!(bytes instanceof Uint8Array)) {
-    throw new TypeError('Cannot use value: it is neither a string nor a Uint8Array');
-  }
-  if (bytes.length > VALUE_BYTES_MAX) {
-    throw new RangeError(`Cannot use value: ${bytes.length} bytes exceed ${VALUE_BYTES_MAX}`);
-  }
-  return bytes;
-}
-
-function checkOperation(operation: BatchInput, nowMs: number): BatchOperation {
-  const family = familyOf(operation);
-  const version = checkVersion(operation.version) ?? 0;
-  switch (operation.type) {
-    case 'put':
-      return {
-        kind: KIND_PUT,
-        family,
-        key: operation.key,
-        value: valueBytes(operation.value),
-        expiresAt: expiryOf(operation, nowMs),
-        version,
-      };
-    case 'del':
-      return {
-        kind: KIND_DELETE,
-        family,
-        key: operation.key,
-        value: EMPTY,
-        expiresAt: NO_EXPIRY,
-        version,
-      };
-    case 'deleteRange': {
-      const end = encodeKey(family, operation.end);
-      const start = encodeKey(family, operation.start);
-      if (Buffer.compare(start, end) >= 0) {
-        throw new RangeError('Cannot delete range: start must sort before end');
-      }
-      return {
-        kind: KIND_RANGE_DELETE,
-        family,
-        key: operation.start,
-        value: end,
-        expiresAt: NO_EXPIRY,
-        version,
-      };
-    }
-    default:
-      throw new TypeError(
-        `Cannot write batch: unknown operation type "${String((operation as { type: unknown }).type)}"`,
-      );
-  }
-}
-
-/** The half-open range of encoded keys that the bounds of a scan mean. */
-function rangeOf(family: number, options: ScanOptions): { lower: Uint8Array; upper: Uint8Array } {
-  let lower: Uint8Array = Uint8Array.of(family);
-  let upper: Uint8Array = Uint8Array.of(family + 1);
-  const raise = (bound: Uint8Array): void => {
-    if (Buffer.compare(bound, lower) > 0) lower = bound;
-  };
-  const cut = (bound: Uint8Array): void => {
-    if (Buffer.compare(bound, upper) < 0) upper = bound;
-  };
-  if (options.prefix !== undefined) {
-    const buffer = new KeyBuffer();
-    buffer.encodePrefix(family, options.prefix);
-    raise(buffer.copy());
-    cut(prefixSuccessor(buffer.copy()));
-  }
-  if (options.gte !== undefined) raise(boundOf(family, options.gte));
-  if (options.gt !== undefined) raise(keySuccessor(boundOf(family, options.gt)));
-  if (options.lt !== undefined) cut(boundOf(family, options.lt));
-  if (options.lte !== undefined) cut(keySuccessor(boundOf(family, options.lte)));
-  return { lower, upper };
-}
-
-/** An empty bound is no key, but sorts before all of them. */
-function boundOf(family: number, key: Key): Uint8Array {
-  return key.length === 0 ? Uint8Array.of(family) : encodeKey(family, key);
-}
-
 function rejectedWith(error: unknown): Promise<never> {
   return Promise.reject(error instanceof Error ? error : new Error(String(error)));
 }
 
-export type { Row };

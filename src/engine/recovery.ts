@@ -136,7 +136,8 @@ async function openLocked(
   const tree = new Tree({ env, workdir, manifest, blockCache, tableCache });
   watch.mark('tables');
   const report = reportOf(loaded, replayed, manifest.version);
-  await repair(env, tree, files, replayed, report);
+  const mayLackFiles = loaded?.isOtherBoot ?? false;
+  await repair(env, tree, files, replayed, mayLackFiles, report);
   watch.mark('repair');
   report.steps = watch.steps;
   return Core.create(
@@ -209,6 +210,11 @@ function replayLogs(
   });
 }
 
+/** A segment is needed until its memtable is flushed; one without entries has none. */
+function isKept({ isLost, memtable }: ReplayedSegment): boolean {
+  return !isLost && memtable !== undefined;
+}
+
 /**
  * Makes durable what was found, then removes what nothing refers to. The file numbers of orphans are
  * taken out of circulation first, so that none is used again.
@@ -218,17 +224,20 @@ async function repair(
   tree: Tree,
   files: readonly FoundFile[],
   replayed: readonly ReplayedSegment[],
+  mayLackFiles: boolean,
   report: RecoveryReport,
 ): Promise<void> {
   const version = tree.manifest.version;
+  const ends = endOpenSegments(env, tree, version, mayLackFiles);
   const highest = files.reduce((max, file) => Math.max(max, file.fileNumber), 0);
   syncUnsealed(env, tree, version, replayed);
   const edit: VersionEdit = {
     timeMs: env.clock.nowMs(),
     reason: 'open',
     nextFileNumber: Math.max(version.nextFileNumber, highest + 1),
-    sealValueLog: sealOpenSegments(env, tree, version),
-    removeWal: replayed.filter((segment) => segment.isLost).map((segment) => segment.fileNumber),
+    sealValueLog: ends.sealed,
+    removeValueLog: ends.lost,
+    removeWal: replayed.filter((segment) => !isKept(segment)).map((segment) => segment.fileNumber),
   };
   await tree.apply(edit);
   const kept = keptFiles(tree, version, replayed);
@@ -255,7 +264,7 @@ function syncUnsealed(
 ): void {
   const { fs } = env;
   const logs = replayed.filter(
-    ({ fileNumber, isLost }) => !isLost && !version.sealedWals.has(fileNumber),
+    (segment) => isKept(segment) && !version.sealedWals.has(segment.fileNumber),
   );
   for (const { path } of logs) syncFile(env, path);
   const directories = new Set(logs.length === 0 ? [] : [tree.workdir]);
@@ -281,19 +290,32 @@ function syncFile(env: Env, path: string): void {
   }
 }
 
-/** Segments that were being written to end where they end now; nothing is appended to them again. */
-function sealOpenSegments(
+interface SegmentEnds {
+  readonly sealed: { fileNumber: number; bytes: number }[];
+  readonly lost: number[];
+}
+
+/**
+ * Segments that were being written to end where they end now; nothing is appended to them again. One whose
+ * name alone survived a power loss (`mayLackFiles`) is given up: nothing durable points into it.
+ */
+function endOpenSegments(
   env: Env,
   tree: Tree,
   version: Version,
-): { fileNumber: number; bytes: number }[] {
-  const seals: { fileNumber: number; bytes: number }[] = [];
+  mayLackFiles: boolean,
+): SegmentEnds {
+  const ends: SegmentEnds = { sealed: [], lost: [] };
   for (const [fileNumber, { bucket, sealedBytes }] of version.valueLog) {
     const path = tree.segmentPath(fileNumber, bucket);
     const stat = env.fs.stat(path);
-    if (stat === undefined) throw new CorruptionError('file is missing', { file: path, offset: 0 });
-    if (sealedBytes === undefined) seals.push({ fileNumber, bytes: stat.bytes });
-    else if (stat.bytes !== sealedBytes) {
+    if (stat === undefined) {
+      const isLost = mayLackFiles && sealedBytes === undefined && !isPointedTo(version, fileNumber);
+      if (!isLost) throw new CorruptionError('file is missing', { file: path, offset: 0 });
+      ends.lost.push(fileNumber);
+    } else if (sealedBytes === undefined) {
+      ends.sealed.push({ fileNumber, bytes: stat.bytes });
+    } else if (stat.bytes !== sealedBytes) {
       throw new CorruptionError('value-log segment has another length than it was sealed with', {
         file: path,
         offset: Math.min(stat.bytes, sealedBytes),
@@ -302,7 +324,13 @@ function sealOpenSegments(
       });
     }
   }
-  return seals;
+  return ends;
+}
+
+function isPointedTo(version: Version, segment: number): boolean {
+  return version.levels
+    .flat()
+    .some((meta) => meta.valueLog.some(({ fileNumber }) => fileNumber === segment));
 }
 
 function keptFiles(
@@ -315,7 +343,7 @@ function keptFiles(
   for (const meta of version.levels.flat()) kept.add(`table ${meta.fileNumber}`);
   for (const fileNumber of version.valueLog.keys()) kept.add(`valueLog ${fileNumber}`);
   for (const segment of replayed) {
-    if (!segment.isLost) kept.add(`wal ${segment.fileNumber}`);
+    if (isKept(segment)) kept.add(`wal ${segment.fileNumber}`);
   }
   return kept;
 }

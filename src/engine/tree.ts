@@ -46,6 +46,9 @@ export class Tree {
   /** Edits appended, and how many of them the current version includes. */
   #appended: number;
   #installed: number;
+  /** The manifest that holds the last edit naming a segment, and where that edit ends in it. */
+  #namedIn: number;
+  #namedBytes: number;
   readonly remover: FileRemover;
 
   /** Opens every table of the manifest's version. @throws CorruptionError naming a missing or damaged file */
@@ -55,12 +58,17 @@ export class Tree {
     this.#nextFileNumber = 1;
     this.#appended = 0;
     this.#installed = 0;
+    this.#namedIn = 0;
+    this.#namedBytes = 0;
     this.manifest = parts.manifest;
     this.#tables = new Map();
     this.#segments = new Map();
     this.onChange = () => undefined;
     this.remover = new FileRemover(parts.env.fs, parts.env.log);
-    this.valueLog = new ValueLogReader((fileNumber) => this.#openSegment(fileNumber));
+    this.valueLog = new ValueLogReader(
+      (fileNumber) => this.#openSegment(fileNumber),
+      parts.blockCache,
+    );
     const version = parts.manifest.version;
     this.#openTables(version);
     this.#current = this.#makeVersion(version);
@@ -112,7 +120,8 @@ export class Tree {
       throw error;
     }
     this.#install(version, order);
-    this.#maybeRewrite();
+    // A new manifest would begin with what this edit says, but not with the word that the close was clean.
+    if (edit.cleanClose !== true) this.#maybeRewrite();
   }
 
   /**
@@ -123,6 +132,20 @@ export class Tree {
   note(edit: VersionEdit): void {
     this.manifest.append(edit);
     this.#appended++;
+    if (edit.addWal === undefined && edit.addValueLog === undefined) return;
+    this.#namedIn = this.manifest.fileNumber;
+    this.#namedBytes = this.manifest.bytes;
+  }
+
+  /**
+   * Makes durable what names segments: without it, recovery takes a durable segment for an orphan. Before
+   * the first acknowledgement that depends on one. @throws IoError, ReadOnlyError
+   */
+  async syncNames(): Promise<void> {
+    // A rewrite made durable everything that the old manifest said.
+    if (this.#namedIn !== this.manifest.fileNumber) return;
+    if (this.manifest.syncedPosition().bytes >= this.#namedBytes) return;
+    await this.manifest.sync();
   }
 
   /**
@@ -145,9 +168,9 @@ export class Tree {
    */
   addSegment(added: AddValueLog): void {
     const edit = { timeMs: this.#parts.env.clock.nowMs(), reason: 'value log', addValueLog: [added] };
-    const state = this.manifest.append(edit).valueLog.get(added.fileNumber);
+    this.note(edit);
+    const state = this.manifest.version.valueLog.get(added.fileNumber);
     assert(state !== undefined, 'tree: an added segment is in the version');
-    this.#appended++;
     const previous = this.#current;
     const valueLog = new Map(previous.version.valueLog).set(added.fileNumber, state);
     this.#current = this.#makeVersion({ ...previous.version, valueLog });

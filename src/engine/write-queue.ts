@@ -279,6 +279,13 @@ export class WriteQueue {
     }
   }
 
+  /** Fails the writes that wait for room: what they wait for has failed. Nothing of them was written. */
+  rejectWaiting(error: unknown): void {
+    for (const waiter of this.#waiting.splice(0)) waiter.reject(error);
+    this.#waitingBytes = 0;
+    this.resume();
+  }
+
   /** Fails every write that is not acknowledged, now and from now on. */
   fail(error: unknown): void {
     if (this.#failure !== undefined) return;

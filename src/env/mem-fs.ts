@@ -195,7 +195,7 @@ export class MemFs implements Fs, MemDisk {
       this.remove(path);
       return Promise.resolve();
     } catch (error) {
-      return Promise.reject(error as Error);
+      return Promise.reject(error);
     }
   }
 

@@ -17,7 +17,8 @@
  * through a pipe, is the same; one that was changed before the offset is not.
  */
 import { NokvError } from '../base/errors.js';
-import { type BatchInput, type Db, SYSTEM_FAMILY } from '../engine/db.js';
+import { type Db } from '../engine/db.js';
+import { type BatchInput, SYSTEM_FAMILY } from '../engine/requests.js';
 import type { FamilyName } from '../engine/options.js';
 
 /** Batches in flight at most. */

@@ -9,7 +9,8 @@ import { assert } from '../base/assert.js';
 import { crc32Of } from '../base/crc32.js';
 import { NokvError } from '../base/errors.js';
 import { MIB } from '../base/limits.js';
-import type { BatchInput, Db } from '../engine/db.js';
+import type { Db } from '../engine/db.js';
+import type { BatchInput } from '../engine/requests.js';
 import type { Durability, FamilyName } from '../engine/options.js';
 import { ImportPositionStore, POSITION_SLOTS, START, type ImportPosition } from './import-position.js';
 import { LineReader } from './line-reader.js';
@@ -73,6 +74,8 @@ export async function importLines(
     return await run.end();
   } catch (error) {
     await run.stop();
+    // A source that was torn down for the signal says so less clearly than its reason.
+    options.signal?.throwIfAborted();
     throw error;
   }
 }

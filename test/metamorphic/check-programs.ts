@@ -24,18 +24,22 @@ export interface MetaSettings {
 /** Steps shown of a failing program that is still long. */
 const LAST_STEPS = 40;
 
+/** Told before every step: the program's seed, the option set, the step. */
+export type OnStep = (seed: number, run: number, step: number) => void;
+
 /** undefined when every run repeats the model's history. `onProgram` is told after each program. */
 export async function checkPrograms(
   settings: MetaSettings,
+  onStep: OnStep = () => undefined,
   onProgram: (seed: number) => void = () => undefined,
 ): Promise<string | undefined> {
   for (let i = 0; i < settings.programs; i++) {
     const program = generateProgram(settings.seed + i, settings.operations);
     const expected = expectedAnswers(program);
     for (let run = settings.firstOption; run < settings.firstOption + settings.options; run++) {
-      const failure = await runProgram(program, expected, run);
+      const failure = await runProgram(program, expected, run, (step) => onStep(program.seed, run, step));
       if (failure === undefined) continue;
-      return describeFailure(settings, program.seed, program.steps, run, failure);
+      return describeFailure(settings, program.seed, program.steps, run, failure, onStep);
     }
     onProgram(program.seed);
   }
@@ -48,10 +52,11 @@ async function describeFailure(
   steps: readonly Step[],
   run: number,
   failure: Failure,
+  onStep: OnStep,
 ): Promise<string> {
   const fails = (candidate: readonly Step[]): Promise<Failure | undefined> => {
     const program = { seed, steps: candidate };
-    return runProgram(program, expectedAnswers(program), run);
+    return runProgram(program, expectedAnswers(program), run, (step) => onStep(seed, run, step));
   };
   const small = await shrink(steps, failure, fails, settings.shrinkAttempts);
   const first = Math.max(0, small.steps.length - LAST_STEPS);

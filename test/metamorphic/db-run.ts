@@ -7,7 +7,8 @@
  */
 import type { Prng } from '../../src/base/prng.js';
 import { Prng as Random } from '../../src/base/prng.js';
-import { type BatchInput, type Db, openDb, type ReadOptions } from '../../src/engine/db.js';
+import { type Db, openDb } from '../../src/engine/db.js';
+import { type BatchInput, type ReadOptions } from '../../src/engine/requests.js';
 import { startJob } from '../../src/engine/jobs.js';
 import type { Durability, OpenOptions } from '../../src/engine/options.js';
 import type { Row, Scan } from '../../src/engine/scan.js';
@@ -57,17 +58,19 @@ class ProgramClock extends SimClock {
   }
 }
 
-/** Runs the program with option set `run`; undefined: all answers were as expected. */
+/** Runs the program with option set `run`; undefined: all answers were as expected. `onStep` comes before each. */
 export async function runProgram(
   program: Program,
   expected: readonly Answer[],
   run: number,
+  onStep: (step: number) => void = () => undefined,
 ): Promise<Failure | undefined> {
   const dbRun = new DbRun(program.seed, run);
   let stepIndex = 0;
   try {
     await dbRun.start();
     for (; stepIndex < program.steps.length; stepIndex++) {
+      onStep(stepIndex);
       const answer = await dbRun.answer(program.steps[stepIndex] as Step);
       const difference = differenceOf(answer, expected[stepIndex]);
       if (difference !== undefined) return dbRun.failure(stepIndex, difference);

@@ -252,7 +252,8 @@ class Generator {
     if (type === 'del') return { type, family, key: this.#key(), version };
     if (type === 'deleteRange') {
       const [start, end] = [this.#bound(), this.#bound()].sort() as [string, string];
-      return { type, family, start, end: start === end ? `${end}\0` : end, version };
+      const after = end.length < 1000 ? `${end}\0` : '\xff\xff';
+      return { type, family, start, end: start === end ? after : end, version };
     }
     const hasExpiry = this.#hasExpiry && this.#random.chance(1, 4);
     const isAbsolute = this.#random.chance(1, 2);

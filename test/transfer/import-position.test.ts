@@ -1,6 +1,7 @@
 /** ImportPositionStore: where an import goes on, given what batches in flight left behind. */
 import { describe, expect, it } from 'vitest';
-import { openDb, SYSTEM_FAMILY } from '../../src/engine/db.js';
+import { openDb } from '../../src/engine/db.js';
+import { SYSTEM_FAMILY } from '../../src/engine/requests.js';
 import { startJob } from '../../src/engine/jobs.js';
 import { createSimEnv } from '../../src/env/sim-env.js';
 import {

@@ -2,7 +2,8 @@
 import { describe, expect, it } from 'vitest';
 import { NokvError } from '../../src/base/errors.js';
 import { Prng } from '../../src/base/prng.js';
-import { openDb, SYSTEM_FAMILY, type Db } from '../../src/engine/db.js';
+import { openDb, type Db } from '../../src/engine/db.js';
+import { SYSTEM_FAMILY } from '../../src/engine/requests.js';
 import { startJob } from '../../src/engine/jobs.js';
 import { LOSE_UNSYNCED } from '../../src/env/mem-crash.js';
 import { createSimEnv, type SimEnv } from '../../src/env/sim-env.js';

@@ -201,7 +201,7 @@ describe('ManifestLog.rewrite', () => {
     const log = ManifestLog.create(fs, WORKDIR, INIT, 1000, 4096);
     while (log.bytes <= 4096) {
       expect(log.isRewriteDue).toBe(false);
-      log.append(edit({ reason: 'x'.repeat(300) }));
+      log.append({ timeMs: 1, reason: 'x'.repeat(300) });
     }
     expect(log.isRewriteDue).toBe(true);
     log.close();

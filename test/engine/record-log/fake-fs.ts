@@ -98,7 +98,7 @@ export class FakeFs implements Fs {
       this.remove(path);
       return Promise.resolve();
     } catch (error) {
-      return Promise.reject(error as Error);
+      return Promise.reject(error);
     }
   }
 

@@ -1,0 +1,221 @@
+/**
+ * What callers ask for, and the checks of it: options of reads and writes, batch operations, ranges.
+ * Bad input is a TypeError or RangeError that names the argument; nothing was written then.
+ */
+import { VALUE_BYTES_MAX } from '../base/limits.js';
+import { KIND_DELETE, KIND_PUT, KIND_RANGE_DELETE, NO_EXPIRY } from './entry.js';
+import {
+  encodeKey,
+  FAMILY_DEFAULT,
+  FAMILY_LOCK,
+  FAMILY_SYSTEM,
+  FAMILY_WRITE,
+  KeyBuffer,
+  keySuccessor,
+  prefixSuccessor,
+} from './key.js';
+import type { Durability, FamilyName } from './options.js';
+import type { Snapshot } from './snapshot.js';
+import type { BatchOperation } from './write-queue.js';
+
+export interface ReadOptions {
+  /** Read as of this snapshot; default: now. */
+  readonly snapshot?: Snapshot;
+  /** Read the newest entry of at most this version (managed writes); default: any. */
+  readonly version?: number;
+  readonly columnFamily?: FamilyName;
+}
+
+export interface WriteOptions {
+  /** Default: the database's. */
+  readonly durability?: Durability;
+}
+
+export interface PutOptions extends WriteOptions {
+  /** Milliseconds from now after which the key is gone; a positive integer. */
+  readonly ttlMs?: number;
+  /** Wall time in milliseconds at which the key is gone. */
+  readonly expiresAt?: number;
+  /** Managed version of the entry, 1 ... 2^53 - 1; default: its sequence number. */
+  readonly version?: number;
+  readonly columnFamily?: FamilyName;
+}
+
+export interface DeleteOptions extends WriteOptions {
+  readonly version?: number;
+  readonly columnFamily?: FamilyName;
+}
+
+export type BatchInput =
+  | {
+      readonly type: 'put';
+      readonly key: Key;
+      readonly value: Value;
+      readonly ttlMs?: number;
+      readonly expiresAt?: number;
+      readonly version?: number;
+      readonly columnFamily?: FamilyName;
+    }
+  | {
+      readonly type: 'del';
+      readonly key: Key;
+      readonly version?: number;
+      readonly columnFamily?: FamilyName;
+    }
+  | {
+      readonly type: 'deleteRange';
+      readonly start: Key;
+      readonly end: Key;
+      readonly version?: number;
+      readonly columnFamily?: FamilyName;
+    };
+
+export interface ScanOptions extends ReadOptions {
+  readonly gte?: Key;
+  readonly gt?: Key;
+  readonly lte?: Key;
+  readonly lt?: Key;
+  readonly prefix?: Key;
+  /** Default false: ascending. */
+  readonly reverse?: boolean;
+  /** Rows at most; default: all. */
+  readonly limit?: number;
+  /** Values stay unread and empty. */
+  readonly keysOnly?: boolean;
+}
+
+/** A string stands for its UTF-8 bytes. */
+export type Key = Uint8Array | string;
+export type Value = Uint8Array | string;
+
+/**
+ * Hidden bookkeeping of ours (positions of imports), beside the families of users: FamilyName does not
+ * list it, so that only a file that imports this constant can write there.
+ */
+export const SYSTEM_FAMILY = 'system' as FamilyName;
+
+const FAMILIES: Readonly<Record<FamilyName | 'system', number>> = {
+  default: FAMILY_DEFAULT,
+  lock: FAMILY_LOCK,
+  write: FAMILY_WRITE,
+  system: FAMILY_SYSTEM,
+};
+export const EMPTY = new Uint8Array(0);
+
+export function familyOf(options: { readonly columnFamily?: FamilyName }): number {
+  const name = options.columnFamily;
+  if (name === undefined) return FAMILY_DEFAULT;
+  const family = FAMILIES[name] as number | undefined;
+  if (family === undefined)
+    throw new RangeError(`Cannot use column family "${String(name)}": there is no such family`);
+  return family;
+}
+
+export function checkVersion(version: number | undefined): number | undefined {
+  if (version === undefined) return undefined;
+  if (!Number.isSafeInteger(version) || version < 1) {
+    throw new RangeError('Cannot use version: it must be an integer from 1 to 2^53 - 1');
+  }
+  return version;
+}
+
+export function expiryOf(
+  options: { readonly ttlMs?: number; readonly expiresAt?: number },
+  nowMs: number,
+): number {
+  const { ttlMs, expiresAt } = options;
+  if (ttlMs !== undefined && expiresAt !== undefined) {
+    throw new RangeError('Cannot put: give either ttlMs or expiresAt');
+  }
+  const at = ttlMs === undefined ? expiresAt : nowMs + ttlMs;
+  if (at === undefined) return NO_EXPIRY;
+  if (!Number.isSafeInteger(at) || at < 1 || (ttlMs !== undefined && ttlMs < 1)) {
+    throw new RangeError(
+      'Cannot put: ttlMs and expiresAt must be positive integers in milliseconds',
+    );
+  }
+  return at;
+}
+
+export function valueBytes(value: Value): Uint8Array {
+  const bytes = typeof value === 'string' ? Buffer.from(value, 'utf8') : value;
+  if (!(bytes instanceof Uint8Array)) {
+    throw new TypeError('Cannot use value: it is neither a string nor a Uint8Array');
+  }
+  if (bytes.length > VALUE_BYTES_MAX) {
+    throw new RangeError(`Cannot use value: ${bytes.length} bytes exceed ${VALUE_BYTES_MAX}`);
+  }
+  return bytes;
+}
+
+export function checkOperation(operation: BatchInput, nowMs: number): BatchOperation {
+  const family = familyOf(operation);
+  const version = checkVersion(operation.version) ?? 0;
+  switch (operation.type) {
+    case 'put':
+      return {
+        kind: KIND_PUT,
+        family,
+        key: operation.key,
+        value: valueBytes(operation.value),
+        expiresAt: expiryOf(operation, nowMs),
+        version,
+      };
+    case 'del':
+      return {
+        kind: KIND_DELETE,
+        family,
+        key: operation.key,
+        value: EMPTY,
+        expiresAt: NO_EXPIRY,
+        version,
+      };
+    case 'deleteRange': {
+      const end = encodeKey(family, operation.end);
+      const start = encodeKey(family, operation.start);
+      if (Buffer.compare(start, end) >= 0) {
+        throw new RangeError('Cannot delete range: start must sort before end');
+      }
+      return {
+        kind: KIND_RANGE_DELETE,
+        family,
+        key: operation.start,
+        value: end,
+        expiresAt: NO_EXPIRY,
+        version,
+      };
+    }
+    default:
+      throw new TypeError(
+        `Cannot write batch: unknown operation type "${String((operation as { type: unknown }).type)}"`,
+      );
+  }
+}
+
+/** The half-open range of encoded keys that the bounds of a scan mean. */
+export function rangeOf(family: number, options: ScanOptions): { lower: Uint8Array; upper: Uint8Array } {
+  let lower: Uint8Array = Uint8Array.of(family);
+  let upper: Uint8Array = Uint8Array.of(family + 1);
+  const raise = (bound: Uint8Array): void => {
+    if (Buffer.compare(bound, lower) > 0) lower = bound;
+  };
+  const cut = (bound: Uint8Array): void => {
+    if (Buffer.compare(bound, upper) < 0) upper = bound;
+  };
+  if (options.prefix !== undefined) {
+    const buffer = new KeyBuffer();
+    buffer.encodePrefix(family, options.prefix);
+    raise(buffer.copy());
+    cut(prefixSuccessor(buffer.copy()));
+  }
+  if (options.gte !== undefined) raise(boundOf(family, options.gte));
+  if (options.gt !== undefined) raise(keySuccessor(boundOf(family, options.gt)));
+  if (options.lt !== undefined) cut(boundOf(family, options.lt));
+  if (options.lte !== undefined) cut(keySuccessor(boundOf(family, options.lte)));
+  return { lower, upper };
+}
+
+/** An empty bound is no key, but sorts before all of them. */
+export function boundOf(family: number, key: Key): Uint8Array {
+  return key.length === 0 ? Uint8Array.of(family) : encodeKey(family, key);
+}

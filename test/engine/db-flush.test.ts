@@ -1,0 +1,34 @@
+import { describe, expect, it } from 'vitest';
+import { openSim, TINY } from './db-fixture.js';
+
+const CROWDED = { ...TINY, l0CompactionTrigger: 1, l0SlowdownTrigger: 2, l0StopTrigger: 3 };
+
+describe('Db.flush', () => {
+  it('goes on while L0 is full', async () => {
+    // Compaction stands still: the lane moves only when the test says so.
+    const { db, env } = await openSim(CROWDED, {
+      policy: {
+        pause: (lane) => (lane === 'compaction' ? 'manual' : 'microtask'),
+        steps: () => Infinity,
+      },
+    });
+    for (let i = 0; i < 5; i++) {
+      await db.put('key', `value${i}`);
+      await db.flush();
+    }
+    expect(db.stats().lsm.levels[0]?.tables).toBeGreaterThanOrEqual(3);
+    while (env.executor.advance('compaction', Infinity)) await env.clock.nextTurn();
+    await db.close();
+  });
+
+  it('and writes go on without automatic compaction, however full L0 is', async () => {
+    const { db } = await openSim({ ...CROWDED, autoCompaction: false });
+    const value = Buffer.alloc(1000);
+    for (let i = 0; i < 300; i++) await db.put(`key${i}`, value);
+    await db.flush();
+    expect(db.stats().lsm.levels[0]?.tables).toBeGreaterThan(3);
+    await db.compact();
+    expect(db.stats().lsm.levels[0]?.tables).toBe(0);
+    await db.close();
+  });
+});
