@@ -11,6 +11,7 @@
 import { type Db, openDb } from './engine/db.js';
 import type { OpenOptions } from './engine/options.js';
 import { createNodeEnv } from './env/node-env.js';
+import type { MetricsServer, MetricsServerOptions } from './server/metrics-server.js';
 
 /**
  * Opens the database in `workdir`, creating it when it is not there.
@@ -21,9 +22,33 @@ export function open(workdir: string, options: OpenOptions = {}): Promise<Db> {
   return openDb(createNodeEnv(), workdir, options);
 }
 
+/**
+ * Serves the stats of a database over HTTP: /debug/vars, /metrics, /debug/pprof/profile, /debug/pprof/heap. Without
+ * access control, on 127.0.0.1 unless told otherwise. Node's HTTP code is loaded here, not with the library.
+ * @throws IoError when the address cannot be taken
+ */
+export async function startMetricsServer(
+  db: Db,
+  options: MetricsServerOptions = {},
+): Promise<MetricsServer> {
+  const server = await import('./server/metrics-server.js');
+  return server.startMetricsServer(db, options);
+}
+
 /** `open` with an environment of the caller's making: another file system, clock or executor. */
 export { openDb as openWithEnv } from './engine/db.js';
-export type { Clock, DirectoryLock, Env, Executor, Fs, FsFile, Host, Log, Random, Timer } from './base/env.js';
+export type {
+  Clock,
+  DirectoryLock,
+  Env,
+  Executor,
+  Fs,
+  FsFile,
+  Host,
+  Log,
+  Random,
+  Timer,
+} from './base/env.js';
 export type { DbIterator } from './engine/db-iterator.js';
 export type { StoredEntry } from './engine/entry-scan.js';
 export type { Db } from './engine/db.js';
@@ -47,6 +72,7 @@ export type {
   Options,
   ValuePolicy,
 } from './engine/options.js';
+export type { MetricsServer, MetricsServerOptions } from './server/metrics-server.js';
 export type { Row, Scan } from './engine/scan.js';
 export type { Snapshot } from './engine/snapshot.js';
 export type { Stats } from './engine/stats.js';

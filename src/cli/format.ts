@@ -52,6 +52,11 @@ export function formatCount(count: number): string {
   return fraction === undefined ? grouped : `${grouped}.${fraction}`;
 }
 
+/** "1 table", "1,204 entries". `many` defaults to `one` with an s. */
+export function formatCountOf(count: number, one: string, many = `${one}s`): string {
+  return `${formatCount(count)} ${count === 1 ? one : many}`;
+}
+
 /** Milliseconds as "0.21 ms", "38 ms", "1.4 s", "2 m 10 s", "3 h 5 m", "4 d 2 h". */
 export function formatDuration(ms: number): string {
   if (ms < 0.995) return `${ms.toFixed(2)} ms`;

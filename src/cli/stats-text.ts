@@ -3,7 +3,13 @@
  * work. A figure that only a running process has is `-`. The object may come from another version of
  * nokv, so that every field may be missing.
  */
-import { formatBytes, formatCount, formatDuration, formatPercent } from './format.js';
+import {
+  formatBytes,
+  formatCount,
+  formatCountOf,
+  formatDuration,
+  formatPercent,
+} from './format.js';
 import type { Column, Row } from './table.js';
 
 /** A stats object whose fields are looked up by name. */
@@ -78,7 +84,7 @@ export function statsLines(stats: ShownStats): string[] {
     line('entries', count(at('entries'))),
     line(
       'value log',
-      `${count(at('value_log.segments'))} segments`,
+      countOf(at('value_log.segments'), 'segment'),
       bytes(logBytes),
       `${garbage === null || logBytes === null ? NONE : formatPercent(garbage, logBytes)} garbage`,
       `${count(at('value_log.pending_collects'))} to collect`,
@@ -86,7 +92,7 @@ export function statsLines(stats: ShownStats): string[] {
     ),
     line(
       'WAL',
-      `${count(at('wal.segment_count'))} segments`,
+      countOf(at('wal.segment_count'), 'segment'),
       bytes(at('wal.bytes')),
       `replay estimate ${duration(at('wal.replay_estimate_ms'))}`,
     ),
@@ -124,8 +130,8 @@ export function statsLines(stats: ShownStats): string[] {
     ),
     line(
       'readers',
-      `${count(at('readers.snapshots'))} snapshots`,
-      `${count(at('readers.scans'))} scans`,
+      countOf(at('readers.snapshots'), 'snapshot'),
+      countOf(at('readers.scans'), 'scan'),
     ),
     ...errorLines(stats),
   ];
@@ -137,7 +143,7 @@ function pressureLine(stats: ShownStats): string {
   const reason = valueAt(stats, 'write.throttle_reason');
   const shown = typeof mode === 'string' ? (mode === 'none' ? mode : mode.toUpperCase()) : NONE;
   const why = typeof reason === 'string' && reason !== '' ? ` ${reason}` : '';
-  const stalls = `${count(numberAt(stats, 'write.stall_count'))} stalls`;
+  const stalls = countOf(numberAt(stats, 'write.stall_count'), 'stall');
   const time = duration(numberAt(stats, 'write.stall_ms'));
   return `${'pressure'.padEnd(11)} ${shown}${why}, ${stalls}, ${time} in all`;
 }
@@ -173,6 +179,10 @@ function listAt(from: unknown, path: string): ShownStats[] {
 
 function count(value: number | null): string {
   return value === null ? NONE : formatCount(value);
+}
+
+function countOf(value: number | null, one: string): string {
+  return value === null ? `${NONE} ${one}s` : formatCountOf(value, one);
 }
 
 function bytes(value: number | null): string {

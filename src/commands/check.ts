@@ -1,4 +1,4 @@
-import { formatBytes, formatCount } from '../cli/format.js';
+import { formatBytes, formatCountOf } from '../cli/format.js';
 import { keyFormatFlag, workdirFlag } from '../cli/flags.js';
 import { InspectingCommand } from '../cli/inspecting-command.js';
 import { startProgress } from '../cli/progress.js';
@@ -40,19 +40,17 @@ export default class Check extends InspectingCommand<typeof Check> {
   }
 
   async #show({ checked, is_sound: isSound }: Report): Promise<void> {
-    const count = (value: number, one: string): string =>
-      `${formatCount(value)} ${one}${value === 1 ? '' : 's'}`;
     await this.text(`${isSound ? 'sound' : 'DAMAGED'}     ${formatBytes(checked.bytes)} checked`);
-    await this.text(`manifest    ${count(checked.manifest_edits, 'edit')}`);
+    await this.text(`manifest    ${formatCountOf(checked.manifest_edits, 'edit')}`);
     await this.text(
-      `tables      ${count(checked.tables, 'table')}, ${count(checked.table_entries, 'entry').replace('entrys', 'entries')}`,
+      `tables      ${formatCountOf(checked.tables, 'table')}, ${formatCountOf(checked.table_entries, 'entry', 'entries')}`,
     );
     await this.text(
-      `WAL         ${count(checked.wal_segments, 'segment')}, ${count(checked.wal_records, 'record')}`,
+      `WAL         ${formatCountOf(checked.wal_segments, 'segment')}, ${formatCountOf(checked.wal_records, 'record')}`,
     );
     await this.text(
-      `value log   ${count(checked.value_log_segments, 'segment')}, ` +
-        `${count(checked.value_records, 'record')}, ${count(checked.value_pointers, 'pointer')}`,
+      `value log   ${formatCountOf(checked.value_log_segments, 'segment')}, ` +
+        `${formatCountOf(checked.value_records, 'record')}, ${formatCountOf(checked.value_pointers, 'pointer')}`,
     );
   }
 }

@@ -2,6 +2,7 @@ import { string } from '@oclif/core/args';
 import { boolean, integer } from '@oclif/core/flags';
 import { entryLine } from '../../cli/dumped-entry.js';
 import { keyFormatFlag, optionalWorkdirFlag, valueFormatFlag } from '../../cli/flags.js';
+import { formatCountOf } from '../../cli/format.js';
 import { InspectingCommand } from '../../cli/inspecting-command.js';
 import { mustGiveOne } from '../../cli/one-of.js';
 import { dumpLogFile, dumpLogs } from '../../server/workdir.js';
@@ -62,7 +63,7 @@ export default class WalDump extends InspectingCommand<typeof WalDump> {
     };
     let isRead = await output.line(
       `${record.file_number} @${record.offset} ${record.type} ${record.bytes} bytes, ` +
-        `${record.entries.length} entries, synced through ${record.synced_through}`,
+        `${formatCountOf(record.entries.length, 'entry', 'entries')}, synced through ${record.synced_through}`,
     );
     for (const entry of record.entries) isRead = await output.line(`  ${entryLine(entry, format)}`);
     return isRead;

@@ -24,6 +24,7 @@ import type { Version } from '../manifest/version.js';
 import type { TableReader } from '../sst/table-reader.js';
 import { type Finding, type KeyRange, keyRangeOf } from './findings.js';
 import { type Inspection, openInspection } from './open-inspection.js';
+import { ALL_ENTRIES, soundEntries } from './sound-entries.js';
 import { ValueLogCheck } from './value-log-check.js';
 import type { WalInspection } from './wal-inspection.js';
 import type { WorkdirFile } from './workdir-files.js';
@@ -193,15 +194,11 @@ class WorkdirCheck {
   }
 
   #checkPointers(table: TableReader): void {
-    const cursor = table.newCursor({ fillCache: false });
-    try {
-      for (cursor.first(); cursor.valid; cursor.next()) {
-        if (cursor.kind !== KIND_VALUE_POINTER) continue;
-        const { keyBytes, keyStart, keyLength, seq, valueBytes, valueStart } = cursor;
-        this.#valueLog.checkPointer(keyBytes, keyStart, keyLength, seq, valueBytes, valueStart);
-      }
-    } finally {
-      cursor.close();
+    const { findings } = this.#inspection;
+    for (const entry of soundEntries(table, ALL_ENTRIES, findings)) {
+      if (entry.kind !== KIND_VALUE_POINTER) continue;
+      const { keyBytes, keyStart, keyLength, seq, valueBytes, valueStart } = entry;
+      this.#valueLog.checkPointer(keyBytes, keyStart, keyLength, seq, valueBytes, valueStart);
     }
   }
 }

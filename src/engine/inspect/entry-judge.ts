@@ -76,10 +76,26 @@ function judge(inspection: Inspection, unreadable: Set<number>): JudgedEntries {
     merge = new MergingCursor(sources);
     const judge = new EntryJudge(sums, tombstones, firstLogged, inspection.env.clock.nowMs());
     for (merge.first(); merge.valid; merge.next()) judge.add(merge);
+    keepUnjudgedValues(inspection, tables, sums);
     return sums;
   } finally {
     if (merge !== undefined) merge.close();
     else for (const source of sources) source.close();
+  }
+}
+
+/** What a table points to that is missing or damaged may be all alive. */
+function keepUnjudgedValues(
+  { version }: Inspection,
+  judged: readonly TableReader[],
+  { liveValues }: JudgedEntries,
+): void {
+  const known = new Set(judged.map((table) => table.meta.fileNumber));
+  for (const meta of version.levels.flat()) {
+    if (known.has(meta.fileNumber)) continue;
+    for (const { fileNumber, bytes } of meta.valueLog) {
+      liveValues.set(fileNumber, (liveValues.get(fileNumber) ?? 0) + bytes);
+    }
   }
 }
 

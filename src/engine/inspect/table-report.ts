@@ -1,15 +1,13 @@
 /** Tables as plain data: what one says of itself for `sst inspect`, its entries for `sst dump`. */
 import type { Env } from '../../base/env.js';
-import { compareArrays, compareBytes } from '../../base/bytes.js';
-import { CorruptionError } from '../../base/errors.js';
 import { BlockCache } from '../cache/block-cache.js';
 import { KIND_RANGE_DELETE, NO_EXPIRY } from '../entry.js';
-import { keySuccessor } from '../key.js';
 import { TableReader } from '../sst/table-reader.js';
 import type { TableMeta } from '../table-meta.js';
 import { type Finding, FindingList, type KeyRange, keyRangeOf } from './findings.js';
 import type { Inspection } from './open-inspection.js';
 import { ReadOnlyFs } from './read-only-fs.js';
+import { type EntryRange, soundEntries } from './sound-entries.js';
 import { type DumpedEntry, dumpEntry } from './stored-entry.js';
 import { mustBeFile, splitPath } from './wal-report.js';
 
@@ -125,12 +123,6 @@ function reportOf(
   };
 }
 
-/** Encoded keys, half-open; undefined is no bound. */
-export interface DumpRange {
-  readonly lower: Uint8Array | undefined;
-  readonly upper: Uint8Array | undefined;
-}
-
 export interface TableDump {
   /** Range tombstones first, then the entries in internal order. */
   readonly entries: Iterable<DumpedEntry>;
@@ -143,7 +135,7 @@ export interface TableDump {
 export function dumpTableFile(
   env: Env,
   path: string,
-  range: DumpRange,
+  range: EntryRange,
   isKeyOnly: boolean,
 ): TableDump {
   const { table, findings } = openTableFile(env, path);
@@ -156,7 +148,7 @@ export function dumpTableFile(
 
 function* entriesOf(
   table: TableReader,
-  range: DumpRange,
+  range: EntryRange,
   isKeyOnly: boolean,
   findings: FindingList,
 ): Generator<DumpedEntry, void, void> {
@@ -181,41 +173,5 @@ function* entriesOf(
     );
   });
   yield* tombstones;
-  let from: Uint8Array | undefined = range.lower ?? new Uint8Array(0);
-  while (from !== undefined)
-    from = yield* entriesUpToDamage(table, from, range.upper, isKeyOnly, findings);
-}
-
-/** The entries from a key on; where the sound part behind damage begins, or undefined at the end. */
-function* entriesUpToDamage(
-  table: TableReader,
-  from: Uint8Array,
-  upper: Uint8Array | undefined,
-  isKeyOnly: boolean,
-  findings: FindingList,
-): Generator<DumpedEntry, Uint8Array | undefined, void> {
-  let cursor: ReturnType<TableReader['newCursor']> | undefined;
-  try {
-    cursor = table.newCursor({ fillCache: false, readaheadBytes: 0 });
-    for (cursor.seek(from, 0, from.length); cursor.valid; cursor.next()) {
-      if (upper !== undefined && isAtOrAbove(cursor, upper)) return undefined;
-      yield dumpEntry(cursor, isKeyOnly);
-    }
-    return undefined;
-  } catch (error) {
-    if (!(error instanceof CorruptionError)) throw error;
-    const damaged = table.rangeAt(error.offset);
-    findings.addError(error, keyRangeOf(damaged.lower, damaged.upper));
-    // Damage that is not in one block leaves nothing to go on with.
-    const isOneBlock = compareArrays(damaged.upper, table.meta.upper) < 0;
-    const next = keySuccessor(damaged.upper);
-    return isOneBlock && compareArrays(next, from) > 0 ? next : undefined;
-  } finally {
-    cursor?.close();
-  }
-}
-
-function isAtOrAbove(cursor: ReturnType<TableReader['newCursor']>, upper: Uint8Array): boolean {
-  const { keyBytes, keyStart, keyLength } = cursor;
-  return compareBytes(keyBytes, keyStart, keyLength, upper, 0, upper.length) >= 0;
+  for (const cursor of soundEntries(table, range, findings)) yield dumpEntry(cursor, isKeyOnly);
 }

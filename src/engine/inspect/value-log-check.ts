@@ -73,7 +73,11 @@ export class ValueLogCheck {
   readonly #findings: FindingList;
   readonly #walked: Map<number, WalkedSegment>;
   readonly #nameOf: (fileNumber: number) => string;
+  /** Bytes [#windowStart, #windowStart + #windowLength) of #windowFile. */
   #window = new Uint8Array(0);
+  #windowFile: ValueLogFile | undefined;
+  #windowStart = 0;
+  #windowLength = 0;
 
   /** `nameOf`: the file that a pointer to an unknown segment is reported for. */
   constructor(findings: FindingList, nameOf: (fileNumber: number) => string) {
@@ -96,7 +100,7 @@ export class ValueLogCheck {
     }
   }
 
-  /** Checks the pointer of an entry; `origin` is where the entry stands. */
+  /** Checks that the pointer of an entry leads to its value. Requires that all segments were walked. */
   checkPointer(
     key: Uint8Array,
     keyStart: number,
@@ -238,11 +242,7 @@ export class ValueLogCheck {
     });
   }
 
-  /** Bytes of the file through a window; borrowed until the next call. */
-  #windowFile: ValueLogFile | undefined;
-  #windowStart = 0;
-  #windowLength = 0;
-
+  /** Bytes of the file through the window, fewer at its end; borrowed until the next call. */
   #read(file: ValueLogFile, start: number, length: number): Uint8Array {
     const isInside =
       this.#windowFile === file &&

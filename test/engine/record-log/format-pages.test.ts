@@ -2,7 +2,9 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { encodeKey, FAMILY_DEFAULT, FAMILY_LOCK } from '../../../src/engine/key.js';
 import { ManifestLog } from '../../../src/engine/manifest/manifest-log.js';
+import { ValueLogWriter } from '../../../src/engine/vlog/writer.js';
 import { WalWriter } from '../../../src/engine/wal/writer.js';
+import { createSimEnv } from '../../../src/env/sim-env.js';
 import { appendBatch, WAL_PATH } from '../wal/wal-files.js';
 import { FakeFs } from './fake-fs.js';
 
@@ -60,6 +62,21 @@ describe('format pages', () => {
     expect(dumpOn(page('record-log'), '4e 6f 4b')).toBe(hex(fs.bytesOf(WAL_PATH)));
     expect(dumpOn(page('manifest'), '4e 6f 4b')).toBe(hex(fs.bytesOf('w/MANIFEST-000001')));
     expect(dumpOn(page('manifest'), '4d 41 4e')).toBe(hex(fs.bytesOf('w/CURRENT')));
+  });
+
+  it('show a value-log segment as it is written', () => {
+    const { fs } = createSimEnv(1);
+    fs.makeDirectory('/v');
+    const writer = ValueLogWriter.create(fs, '/v/00003.vlog', {
+      fileNumber: 3,
+      bucket: 0,
+      identity: '0123456789abcdef',
+      createdMs: 1_700_000_000_000,
+    });
+    const key = encodeKey(FAMILY_DEFAULT, 'k');
+    writer.append(key, 0, key.length, 9, 9, Buffer.from('value'), 0, 5);
+    writer.flush();
+    expect(dumpOn(page('vlog'), '4e 4f 4b')).toBe(hex(fs.readFile('/v/00003.vlog')));
   });
 
   it('show encoded keys as they are', () => {

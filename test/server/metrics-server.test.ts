@@ -1,0 +1,91 @@
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { fetchExpvar } from '../../src/cli/expvar.js';
+import type { Db } from '../../src/engine/db.js';
+import { type MetricsServer, startMetricsServer } from '../../src/server/metrics-server.js';
+import { prometheusText } from '../../src/server/prometheus.js';
+import { openSim, TINY } from '../engine/db-fixture.js';
+
+async function served(): Promise<{ db: Db; server: MetricsServer }> {
+  const { db } = await openSim(TINY);
+  await db.put('a', '1');
+  const server = await startMetricsServer(db);
+  onTestFinished(async () => {
+    await server.close();
+    await db.close();
+  });
+  return { db, server };
+}
+
+describe('startMetricsServer', () => {
+  it('answers /debug/vars with cmdline, memstats and the stats object', async () => {
+    const { db, server } = await served();
+    const vars = (await (await fetch(`${server.url}/debug/vars`)).json()) as Record<
+      string,
+      unknown
+    >;
+    expect(Object.keys(vars)).toEqual(['cmdline', 'memstats', 'NoKV.Stats']);
+    expect(vars['NoKV.Stats']).toMatchObject({ entries: db.stats().entries });
+    expect(vars['memstats']).toMatchObject({ Alloc: expect.any(Number) as number });
+  });
+
+  it('is what --expvar reads, however its address is written', async () => {
+    const { server } = await served();
+    for (const address of [
+      `127.0.0.1:${server.port}`,
+      `${server.url}/`,
+      `${server.url}/debug/vars/`,
+    ]) {
+      expect(await fetchExpvar(address)).toMatchObject({ entries: 1 });
+    }
+  });
+
+  it('answers /metrics with Prometheus text', async () => {
+    const { server } = await served();
+    const response = await fetch(`${server.url}/metrics`);
+    expect(response.headers.get('content-type')).toContain('version=0.0.4');
+    const text = await response.text();
+    expect(text).toContain('# TYPE nokv_flush_completed counter\nnokv_flush_completed 0\n');
+    expect(text).toContain('\nnokv_lsm_level_tables{level="0"} 0\n');
+    for (const line of text.trimEnd().split('\n')) {
+      expect(line).toMatch(
+        /^(# TYPE [a-z0-9_]+ (counter|gauge)|[a-z0-9_]+(\{level="\d"\})? -?[\d.e+-]+)$/,
+      );
+    }
+  });
+
+  it('takes a CPU profile and a heap snapshot', async () => {
+    const { server } = await served();
+    const profile = (await (
+      await fetch(`${server.url}/debug/pprof/profile?seconds=0.05`)
+    ).json()) as { nodes: unknown[] };
+    expect(profile.nodes.length).toBeGreaterThan(0);
+    const heap = await (await fetch(`${server.url}/debug/pprof/heap`)).text();
+    expect(heap.slice(0, 20)).toContain('{"snapshot"');
+  });
+
+  it('refuses what it does not serve', async () => {
+    const { server } = await served();
+    expect((await fetch(`${server.url}/nothing`)).status).toBe(404);
+    expect((await fetch(`${server.url}/metrics`, { method: 'POST' })).status).toBe(405);
+    expect((await fetch(`${server.url}/debug/pprof/profile?seconds=x`)).status).toBe(400);
+  });
+
+  it('names an address that cannot be taken, and answers 503 for a closed database', async () => {
+    const { db, server } = await served();
+    await expect(startMetricsServer(db, { port: server.port })).rejects.toMatchObject({
+      code: 'NOKV_IO',
+      errno: 'EADDRINUSE',
+    });
+    await db.close();
+    expect((await fetch(`${server.url}/metrics`)).status).toBe(503);
+  });
+});
+
+describe('prometheusText', () => {
+  it('leaves out texts and unknown figures, and spells camel case out', () => {
+    const text = prometheusText({ a: null, b: 'x', isOn: true, cache: { hitsL0: 3 } });
+    expect(text).toBe(
+      '# TYPE nokv_is_on gauge\nnokv_is_on 1\n# TYPE nokv_cache_hits_l0 gauge\nnokv_cache_hits_l0 3\n',
+    );
+  });
+});
