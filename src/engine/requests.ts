@@ -107,7 +107,7 @@ export function familyOf(options: { readonly columnFamily?: FamilyName }): numbe
   if (name === undefined) return FAMILY_DEFAULT;
   const family = FAMILIES[name] as number | undefined;
   if (family === undefined)
-    throw new RangeError(`Cannot use column family "${String(name)}": there is no such family`);
+    throw new RangeError(`Cannot use column family "${name}": there is no such family`);
   return family;
 }
 
