@@ -30,10 +30,17 @@ const { env, watch } = watchEnv(createNodeEnv({ log: silent }), {
   holdAt: given.holdAt ?? undefined,
 });
 
-process.on('unhandledRejection', (error) => {
-  announce(`X unhandled rejection: ${String(error?.stack ?? error).replaceAll('\n', ' ')}`);
+/** One line with all causes; the first complaint is the last thing this process does. */
+function complain(what, error) {
+  const causes = [];
+  for (let one = error; one !== undefined && causes.length < 5; one = one.cause) {
+    causes.push(String(one?.stack ?? one).replaceAll('\n', ' '));
+  }
+  announce(`X ${what}: ${causes.join(' caused by ')}`);
   process.exit(3);
-});
+}
+
+process.on('unhandledRejection', (error) => complain('unhandled rejection', error));
 
 /** Issues operations, WINDOW in flight, until `limit`; reports every acknowledgement. */
 async function write(db, limit) {
@@ -61,8 +68,7 @@ async function write(db, limit) {
       inFlight++;
       issue(db, given.seed, given.generation, n).then(
         () => onDone(n),
-        (error) =>
-          announce(`X operation ${n}: ${String(error?.stack ?? error).replaceAll('\n', ' ')}`),
+        (error) => complain(`operation ${n}`, error),
       );
     }
     await new Promise((resolve) => (wake = resolve));

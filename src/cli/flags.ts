@@ -3,6 +3,7 @@
  * unit and default in its description (a test reads the manifest).
  */
 import { custom, option, string } from '@oclif/core/flags';
+import { NokvError } from '../base/errors.js';
 import { formatBytes, formatDuration, parseBytes, parseDuration } from './format.js';
 import { KEY_FORMATS } from './key-format.js';
 
@@ -13,6 +14,23 @@ export const workdirFlag = string({
   env: 'NOKV_WORKDIR',
   helpValue: 'DIR',
   required: true,
+});
+
+/** `--workdir DIR` of commands that also take a file, or an address. */
+export const optionalWorkdirFlag = string({
+  char: 'w',
+  description: 'directory of the database',
+  env: 'NOKV_WORKDIR',
+  helpValue: 'DIR',
+});
+
+/** `--ratio`: the share of garbage at which a value-log segment is collected. */
+export const ratioFlag = custom<number>({
+  description: 'share of garbage at which a segment is collected, between 0 and 1',
+  env: 'NOKV_RATIO',
+  helpValue: 'SHARE',
+  default: 0.5,
+  parse: (text) => Promise.resolve(parseShare(text)),
 });
 
 /** `--key-format`: how keys are read from the arguments and printed. */
@@ -63,4 +81,12 @@ export const durationFlag = custom<number>({
 
 function defaultText(value: unknown, format: (value: number) => string): string {
   return typeof value === 'number' ? format(value) : '';
+}
+
+function parseShare(text: string): number {
+  const share = Number(text);
+  if (text.trim() !== '' && share > 0 && share < 1) return share;
+  throw new NokvError('NOKV_INVALID', `Cannot read share "${text}": write it like 0.5`, {
+    hint: 'It is between 0 and 1, both excluded',
+  });
 }

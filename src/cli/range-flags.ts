@@ -4,7 +4,10 @@ import { columnFamilyFlag, keyFormatFlag } from './flags.js';
 import { parseKey, parseText, type KeyFormat } from './key-format.js';
 
 export const rangeFlags = {
-  prefix: string({ description: 'only keys that begin with it (default: all)', env: 'NOKV_PREFIX' }),
+  prefix: string({
+    description: 'only keys that begin with it (default: all)',
+    env: 'NOKV_PREFIX',
+  }),
   from: string({ description: 'first key, included (default: all)', env: 'NOKV_FROM' }),
   to: string({ description: 'last key, not included (default: all)', env: 'NOKV_TO' }),
   limit: integer({ description: 'rows at most (default: all)', env: 'NOKV_LIMIT', min: 0 }),

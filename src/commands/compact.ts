@@ -35,7 +35,8 @@ interface CompactSummary {
 }
 
 export default class Compact extends BaseCommand<typeof Compact> {
-  static override summary = 'Rewrite the tables until nothing shadowed, deleted or expired is left.';
+  static override summary =
+    'Rewrite the tables until nothing shadowed, deleted or expired is left.';
   static override description = `Flushes what is in memory, then compacts every level into the last one, and shows what the tree took
 before and after. Value-log segments that nothing points into any more are removed. Interrupted, it stops between
 two steps: a compaction is installed whole or not at all.`;

@@ -1,6 +1,7 @@
 import { boolean, string } from '@oclif/core/flags';
 import { NokvError } from '../base/errors.js';
 import { fetchExpvar } from '../cli/expvar.js';
+import { optionalWorkdirFlag } from '../cli/flags.js';
 import { InspectingCommand } from '../cli/inspecting-command.js';
 import { LEVEL_COLUMNS, levelRows, type ShownStats, statsLines } from '../cli/stats-text.js';
 import { readStats } from '../server/workdir.js';
@@ -15,12 +16,7 @@ export default class Stats extends InspectingCommand<typeof Stats> {
     '<%= config.bin %> stats --expvar 127.0.0.1:6060 --json',
   ];
   static override flags = {
-    workdir: string({
-      char: 'w',
-      description: 'directory of the database',
-      env: 'NOKV_WORKDIR',
-      helpValue: 'DIR',
-    }),
+    workdir: optionalWorkdirFlag,
     expvar: string({
       description: 'address of the metrics server of a running process; wins over --workdir',
       env: 'NOKV_EXPVAR',

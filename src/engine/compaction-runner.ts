@@ -129,11 +129,9 @@ export class CompactionRunner {
   /** Every value-log segment with its garbage, and what collection at this ratio would do. */
   report(ratio: number): SegmentReport[] {
     return valueLogGarbage({
-      // Segments as they are now, tables as reads see them.
-      version: {
-        levels: this.#version().levels,
-        valueLog: this.#core.tree.manifest.version.valueLog,
-      },
+      // Segments and tables of one version, the one that the next edit follows: an edit that waits for its
+      // sync may have added a segment together with the tables that point into it.
+      version: this.#core.tree.manifest.version,
       activeNumber: this.#core.valueLog.activeNumber,
       activeBytes: this.#core.valueLog.activeBytes,
       minInMemory: this.#host.minValueLogInMemory(),

@@ -163,6 +163,8 @@ export class Core {
    */
   async syncLogs(): Promise<void> {
     for (const wal of [...this.#unsyncedLogs]) {
+      // Flushed while an older one was synced: its entries are durable in a table, the file is closed.
+      if (!this.#unsyncedLogs.includes(wal)) continue;
       if (!this.#listedLogs.has(wal.fileNumber)) this.#listLog(wal.fileNumber);
       await wal.sync();
       const isActive = this.#unsyncedLogs[this.#unsyncedLogs.length - 1] === wal;

@@ -210,6 +210,11 @@ function replayLogs(
   });
 }
 
+/** A segment is needed until its memtable is flushed; one without entries has none. */
+function isKept({ isLost, memtable }: ReplayedSegment): boolean {
+  return !isLost && memtable !== undefined;
+}
+
 /**
  * Makes durable what was found, then removes what nothing refers to. The file numbers of orphans are
  * taken out of circulation first, so that none is used again.
@@ -232,7 +237,7 @@ async function repair(
     nextFileNumber: Math.max(version.nextFileNumber, highest + 1),
     sealValueLog: ends.sealed,
     removeValueLog: ends.lost,
-    removeWal: replayed.filter((segment) => segment.isLost).map((segment) => segment.fileNumber),
+    removeWal: replayed.filter((segment) => !isKept(segment)).map((segment) => segment.fileNumber),
   };
   await tree.apply(edit);
   const kept = keptFiles(tree, version, replayed);
@@ -259,7 +264,7 @@ function syncUnsealed(
 ): void {
   const { fs } = env;
   const logs = replayed.filter(
-    ({ fileNumber, isLost }) => !isLost && !version.sealedWals.has(fileNumber),
+    (segment) => isKept(segment) && !version.sealedWals.has(segment.fileNumber),
   );
   for (const { path } of logs) syncFile(env, path);
   const directories = new Set(logs.length === 0 ? [] : [tree.workdir]);
@@ -338,7 +343,7 @@ function keptFiles(
   for (const meta of version.levels.flat()) kept.add(`table ${meta.fileNumber}`);
   for (const fileNumber of version.valueLog.keys()) kept.add(`valueLog ${fileNumber}`);
   for (const segment of replayed) {
-    if (!segment.isLost) kept.add(`wal ${segment.fileNumber}`);
+    if (isKept(segment)) kept.add(`wal ${segment.fileNumber}`);
   }
   return kept;
 }

@@ -49,10 +49,14 @@ async function stopWriter(): Promise<number> {
 
 /** The round that all keys are of. */
 function roundOf(db: Db): number {
-  const rounds = new Set(db.getMany(KEYS).map((value) => Number.parseInt(String(Buffer.from(value ?? [])), 10)));
+  const rounds = new Set(
+    db.getMany(KEYS).map((value) => Number.parseInt(String(Buffer.from(value ?? [])), 10)),
+  );
   expect([...rounds], 'a batch is seen whole').toHaveLength(1);
   const [round = 0] = rounds;
-  const scanned = Array.from(db.scan(), ({ value }) => Number.parseInt(String(Buffer.from(value)), 10));
+  const scanned = Array.from(db.scan(), ({ value }) =>
+    Number.parseInt(String(Buffer.from(value)), 10),
+  );
   expect(new Set(scanned)).toEqual(new Set([round]));
   expect(scanned).toHaveLength(KEYS.length);
   return round;

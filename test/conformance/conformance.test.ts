@@ -1,6 +1,7 @@
 /** What the public API promises, in plain words; every promise on every machine. */
 import { beforeEach, describe, expect, it } from 'vitest';
-import { type Db, type Key, type Value } from '../../src/engine/db.js';
+import type { Db } from '../../src/engine/db.js';
+import type { Key, Value } from '../../src/engine/requests.js';
 import type { OpenOptions } from '../../src/engine/options.js';
 import { rowsOf, text } from '../engine/db-fixture.js';
 import { type Machine, MACHINES } from './machines.js';

@@ -16,6 +16,7 @@ import { type Host, referenceSteps, runSteps } from './workload.js';
 
 const FULL = process.env['FULL'] === '1';
 const SEED = Number(process.env['SEED'] ?? '1');
+const TIMEOUT_MS = FULL ? 3_600_000 : 60_000;
 
 interface Run {
   readonly history: History;
@@ -73,36 +74,44 @@ describe('the reference workload', () => {
 describe.each(['os', 'disk'] as const)(
   'a crash before every operation, durability %s',
   (durability) => {
-    it('leaves after a kill what was acknowledged', async () => {
-      const run = await runReference(durability, (fs, history, checker, what) => {
-        checker.add(fs.killClone(), history.promisedAfterKill(), `kill ${what}`);
-      });
-      expect(run.checker.checked).toBeGreaterThan(200);
-    });
+    it(
+      'leaves after a kill what was acknowledged',
+      async () => {
+        const run = await runReference(durability, (fs, history, checker, what) => {
+          checker.add(fs.killClone(), history.promisedAfterKill(), `kill ${what}`);
+        });
+        expect(run.checker.checked).toBeGreaterThan(200);
+      },
+      TIMEOUT_MS,
+    );
 
-    it('leaves after a power cut what was durable', async () => {
-      const random = new Prng(SEED);
-      let checks = 0;
-      const run = await runReference(durability, (fs, history, checker, what) => {
-        const promised = history.promisedAfterPowerLoss();
-        const cut = (policy: Parameters<MemFs['crashClone']>[0], how: string): void => {
-          checks++;
-          checker.add(fs.crashClone(policy), promised, `power cut ${how} ${what}`);
-        };
-        cut(LOSE_UNSYNCED, 'loses all');
-        cut(KEEP_UNSYNCED, 'keeps all');
-        for (let i = 0; i < (FULL ? 6 : 1); i++) {
-          const seed = random.u32();
-          cut({ seed, tearPercent: random.below(2) * 30 }, `seed ${seed}`);
-        }
-        if (FULL || random.chance(1, 8)) {
-          fewDeviations(fs, random, FULL ? 40 : 3, (policy, how) => {
-            cut(policy, how);
-          });
-        }
-      });
-      expect(checks).toBeGreaterThan(900);
-      expect(run.checker.checked).toBeGreaterThan(300);
-    });
+    it(
+      'leaves after a power cut what was durable',
+      async () => {
+        const random = new Prng(SEED);
+        let checks = 0;
+        const run = await runReference(durability, (fs, history, checker, what) => {
+          const promised = history.promisedAfterPowerLoss();
+          const cut = (policy: Parameters<MemFs['crashClone']>[0], how: string): void => {
+            checks++;
+            checker.add(fs.crashClone(policy), promised, `power cut ${how} ${what}`);
+          };
+          cut(LOSE_UNSYNCED, 'loses all');
+          cut(KEEP_UNSYNCED, 'keeps all');
+          for (let i = 0; i < (FULL ? 6 : 1); i++) {
+            const seed = random.u32();
+            cut({ seed, tearPercent: random.below(2) * 30 }, `seed ${seed}`);
+          }
+          if (FULL || random.chance(1, 8)) {
+            fewDeviations(fs, random, FULL ? 40 : 3, (policy, how) => {
+              cut(policy, how);
+            });
+          }
+        });
+        expect(checks).toBeGreaterThan(900);
+        expect(run.checker.checked).toBeGreaterThan(300);
+      },
+      TIMEOUT_MS,
+    );
   },
 );

@@ -5,7 +5,7 @@ import { startJob } from '../../src/engine/jobs.js';
 import { KEEP_UNSYNCED, LOSE_UNSYNCED } from '../../src/env/mem-crash.js';
 import { MemFs } from '../../src/env/mem-fs.js';
 import { createSimEnv } from '../../src/env/sim-env.js';
-import { openOn } from './simulation.js';
+import { openOn, SMALL, WORKDIR } from './simulation.js';
 
 describe('recovery', () => {
   it('opens when its own first edit rewrites the manifest, as after a power loss', async () => {
@@ -59,5 +59,70 @@ describe('a power loss', () => {
     expect(after.get('b')).toBeUndefined();
     expect(after.recovery.walTornBytes).toBeGreaterThan(0);
     await after.close();
+  });
+});
+
+describe('a sync of several log segments', () => {
+  it('passes over one that was flushed while an older one was synced', async () => {
+    const fs = new MemFs();
+    const { db } = await openOn(fs, { ...SMALL, memtableCount: 6, autoCompaction: false });
+    const sync = (part: string): void => {
+      for (const one of [...fs.pendingSyncs]) if (one.path.includes(part)) one.complete();
+    };
+    fs.syncMode = 'manual';
+    // Two sealed segments, whose flushes wait for the manifest, and the active one.
+    for (const key of ['b1', 'b2', 'b3']) await db.put(key, Buffer.alloc(40_000, key));
+    const [first] = fs.list(WORKDIR).filter((name) => name.endsWith('.wal'));
+    const durable = db.put('b4', 'x', { durability: 'disk' });
+    for (let turn = 0; turn < 40; turn++) {
+      sync('MANIFEST');
+      await new Promise(setImmediate);
+    }
+    expect(fs.pendingSyncs.map((one) => one.path)).toEqual([fs.join(WORKDIR, first ?? '')]);
+    fs.syncMode = 'microtask';
+    fs.completeSyncs();
+    await durable;
+    expect(fs.list(WORKDIR).filter((name) => name.endsWith('.wal'))).toHaveLength(1);
+    await db.close();
+  });
+});
+
+describe('value-log collection', () => {
+  it('takes no segment for empty whose table is on its way to the disk', async () => {
+    const fs = new MemFs();
+    const { db } = await openOn(fs, { ...SMALL, autoCompaction: false });
+    for (const key of ['v0', 'v1', 'v2', 'v3', 'v4', 'v0', 'v1']) {
+      await db.put(key, Buffer.alloc(20_000, key));
+    }
+    await db.compact();
+    fs.syncMode = 'manual';
+    let isDone = false;
+    const collected = db.collectValueLog({ ratio: 0.1 }).finally(() => (isDone = true));
+    const verdicts = new Set<string>();
+    while (!isDone) {
+      const report = await db.collectValueLog({ ratio: 0.1, dryRun: true });
+      for (const { bucket, verdict } of report) if (bucket > 0) verdicts.add(verdict);
+      fs.completeSyncs();
+      await new Promise(setImmediate);
+    }
+    await collected;
+    expect([...verdicts]).toEqual(['keep']);
+    fs.syncMode = 'microtask';
+    await db.close();
+  });
+});
+
+describe('a log segment without entries', () => {
+  it('is removed by the open that finds it', async () => {
+    const fs = new MemFs();
+    const { db } = await openOn(fs, {});
+    await db.put('a', '1');
+    // Each life is killed right after its open: its own log holds nothing.
+    let disk = fs;
+    for (let life = 0; life < 4; life++) {
+      disk = disk.killClone();
+      await openOn(disk, { autoCompaction: false });
+    }
+    expect(disk.list(WORKDIR).filter((name) => name.endsWith('.wal')).length).toBeLessThan(4);
   });
 });

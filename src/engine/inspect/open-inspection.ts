@@ -284,7 +284,7 @@ class Opening {
   #learnSegments(isWanted: boolean): boolean {
     const unknown = new Set<number>();
     for (const wal of this.#wals) {
-      for (const fileNumber of wal.valueLogs) {
+      for (const fileNumber of wal.valueLogs.keys()) {
         if (!this.#version.valueLog.has(fileNumber)) unknown.add(fileNumber);
       }
     }

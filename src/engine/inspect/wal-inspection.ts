@@ -17,6 +17,7 @@ import {
 import { expectedEnd } from '../wal-recovery.js';
 import { BatchScanner, RecordCounts, WAL_BATCH, WAL_TYPE_MAX } from '../wal/format.js';
 import { type LoadedWal, loadWal } from '../wal/reader.js';
+import { pointerFileNumber, pointerLength } from '../vlog/value-pointer.js';
 import type { FindingList } from './findings.js';
 
 /** A segment, its bytes included: offsets are those of the file. */
@@ -35,8 +36,8 @@ export interface WalInspection {
   readonly entries: readonly number[];
   readonly view: DataView;
   readonly maxSeq: number;
-  /** Value-log files that pointers in here name. */
-  readonly valueLogs: ReadonlySet<number>;
+  /** Value-log files that pointers in here name, and the bytes of the records they lead to. */
+  readonly valueLogs: ReadonlyMap<number, number>;
   readonly isSealed: boolean;
 }
 
@@ -107,7 +108,7 @@ class Contents {
   readonly view: DataView;
   readonly counts = new RecordCounts();
   readonly entries: number[] = [];
-  readonly valueLogs = new Set<number>();
+  readonly valueLogs = new Map<number, number>();
   maxSeq = 0;
   validBytes = 0;
 
@@ -123,7 +124,10 @@ class Contents {
       this.entries.push(at);
       this.maxSeq = Math.max(this.maxSeq, entrySeq(view, at));
       if (entryKind(view, at) !== KIND_VALUE_POINTER) continue;
-      this.valueLogs.add(view.getUint32(entryValueStart(view, at), true));
+      const pointerAt = entryValueStart(view, at);
+      const valueLog = pointerFileNumber(this.bytes, pointerAt);
+      const bytes = (this.valueLogs.get(valueLog) ?? 0) + pointerLength(this.bytes, pointerAt);
+      this.valueLogs.set(valueLog, bytes);
     }
   }
 }

@@ -9,7 +9,6 @@ import { treeShape } from '../compaction/score.js';
 import { entryKind, KIND_RANGE_DELETE } from '../entry.js';
 import { resolveOptions } from '../options.js';
 import { levelStats, lsmStats, replayEstimateMs, type WorkdirStats } from '../stats.js';
-import { valueLogGarbage } from '../vlog/gc-picker.js';
 import {
   WAL_BATCH,
   WAL_RAFT_ENTRIES,
@@ -17,6 +16,7 @@ import {
   WAL_RAFT_SNAPSHOT,
 } from '../wal/format.js';
 import type { Inspection } from './open-inspection.js';
+import { segmentReports } from './value-log-report.js';
 
 /** `inspection` has the logs open. Entries of tables that a log replaces are counted twice, as by a live one. */
 export function workdirStats(inspection: Inspection): WorkdirStats {
@@ -49,33 +49,6 @@ export function workdirStats(inspection: Inspection): WorkdirStats {
 
 function countIndexed({ view, entries }: Inspection['wals'][number]): number {
   return entries.filter((at) => entryKind(view, at) !== KIND_RANGE_DELETE).length;
-}
-
-/** Every segment with its garbage, judged as a collection at this ratio would. */
-export function segmentReports(
-  inspection: Inspection,
-  ratio: number,
-): ReturnType<typeof valueLogGarbage> {
-  const { version, segments, wals } = inspection;
-  const valueLog = new Map(
-    [...version.valueLog].map(([fileNumber, state]) => {
-      const bytes = segments.get(fileNumber)?.bytes;
-      return [fileNumber, { ...state, sealedBytes: bytes ?? state.sealedBytes }];
-    }),
-  );
-  const inMemory = wals.flatMap((wal) => [...wal.valueLogs]);
-  const reports = valueLogGarbage({
-    version: { levels: version.levels, valueLog },
-    activeNumber: undefined,
-    activeBytes: 0,
-    minInMemory: Math.min(Number.POSITIVE_INFINITY, ...inMemory),
-    ratio,
-  });
-  return reports.map((report) =>
-    version.valueLog.get(report.fileNumber)?.sealedBytes === undefined
-      ? { ...report, verdict: 'active', reason: 'it is being written, or the process died' }
-      : report,
-  );
 }
 
 function valueLogFigures(inspection: Inspection, ratio: number): WorkdirStats['value_log'] {

@@ -62,6 +62,15 @@ export interface BlockInfo {
   readonly continues: boolean;
 }
 
+/** Stored bytes, block trailers included; for inspection. */
+export interface TablePartBytes {
+  readonly data: number;
+  readonly filter: number;
+  readonly index: number;
+  readonly tombstones: number;
+  readonly properties: number;
+}
+
 /** Index and filter in memory. */
 class LoadedIndex {
   readonly blocks: BlockIndex;
@@ -197,6 +206,18 @@ export class TableReader {
 
   get blockCount(): number {
     return this.#footer.blockCount;
+  }
+
+  /** Bytes of each part of the file; what is missing to its length is the footer. */
+  get partBytes(): TablePartBytes {
+    const { filter, index, tombstones, properties } = this.#footer;
+    return {
+      data: filter.offset,
+      filter: filter.size,
+      index: index.size,
+      tombstones: tombstones.size,
+      properties: properties.size,
+    };
   }
 
   /** Tells the metrics which level the table is in. */

@@ -30,6 +30,8 @@ export interface GarbageInput {
   readonly activeBytes: number;
   /** Segments from this number on may be pointed to from memtables. */
   readonly minInMemory: number;
+  /** Bytes of records that logs point to, by segment; known where a directory is inspected. */
+  readonly loggedBytes?: ReadonlyMap<number, number>;
   /** Share of garbage from which a segment is collected. */
   readonly ratio: number;
 }
@@ -46,7 +48,7 @@ export function valueLogGarbage(input: GarbageInput): SegmentReport[] {
   return segments.map(([fileNumber, { bucket, sealedBytes }]) => {
     const isActive = fileNumber === input.activeNumber || sealedBytes === undefined;
     const bytes = sealedBytes ?? (fileNumber === input.activeNumber ? input.activeBytes : 0);
-    const liveBytes = live.get(fileNumber) ?? 0;
+    const liveBytes = (live.get(fileNumber) ?? 0) + (input.loggedBytes?.get(fileNumber) ?? 0);
     const recordBytes = Math.max(0, bytes - VALUE_LOG_HEADER_BYTES);
     const garbageBytes = Math.max(0, recordBytes - liveBytes);
     const garbageRatio = recordBytes === 0 ? 0 : garbageBytes / recordBytes;

@@ -84,7 +84,9 @@ describe('refresh', () => {
     const { db, env } = await openSim({ ...TINY, valueThreshold: 500 });
     const put = (round: number): Promise<void[]> =>
       Promise.all(
-        Array.from({ length: 200 }, (_, i) => db.put(`k${i}`, `${round}`.repeat(i % 7 === 0 ? 900 : 50))),
+        Array.from({ length: 200 }, (_, i) =>
+          db.put(`k${i}`, `${round}`.repeat(i % 7 === 0 ? 900 : 50)),
+        ),
       );
     await put(1);
     await db.flush();

@@ -1,0 +1,93 @@
+import { string } from '@oclif/core/args';
+import { keyFormatFlag, optionalWorkdirFlag } from '../../cli/flags.js';
+import { formatBytes, formatCount } from '../../cli/format.js';
+import { InspectingCommand } from '../../cli/inspecting-command.js';
+import { formatText } from '../../cli/key-format.js';
+import { mustGiveOne } from '../../cli/one-of.js';
+import { readTableFile, readTables } from '../../server/workdir.js';
+
+type Report = ReturnType<typeof readTables>;
+type Table = Report['tables'][number];
+
+export default class SstInspect extends InspectingCommand<typeof SstInspect> {
+  static override summary = 'Print what tables say of themselves.';
+  static override description =
+    'Of one FILE all properties; of a --workdir a line per table. Every data block is read and its checksum checked.';
+  static override examples = [
+    '<%= config.bin %> sst inspect ./data/00012.sst',
+    '<%= config.bin %> sst inspect --workdir ./data --json',
+  ];
+  static override args = { file: string({ description: 'a table file' }) };
+  static override flags = { workdir: optionalWorkdirFlag, 'key-format': keyFormatFlag() };
+
+  override async run(): Promise<Report> {
+    const { file } = this.args;
+    const { workdir } = this.flags;
+    const report = file === undefined ? readTables(mustGiveOne(workdir)) : readTableFile(file);
+    if (file === undefined) await this.#list(report.tables);
+    else for (const table of report.tables) await this.#describe(table);
+    await this.showFindings(report.findings, this.flags['key-format']);
+    return report;
+  }
+
+  #key(bytes: Uint8Array): string {
+    return formatText(bytes, this.flags['key-format'], process.stdout.isTTY);
+  }
+
+  async #list(tables: readonly Table[]): Promise<void> {
+    const right = (name: string) => ({ name, align: 'right' as const });
+    await this.table(
+      [
+        { name: 'LEVEL' },
+        right('FILE'),
+        right('SIZE'),
+        right('ENTRIES'),
+        right('DELETES'),
+        right('BLOCKS'),
+        right('SEQ'),
+        { name: 'KEYS' },
+      ],
+      tables.map((table) => [
+        `L${table.level ?? '-'}`,
+        table.file_number,
+        formatBytes(table.bytes),
+        formatCount(table.entries),
+        formatCount(table.tombstones),
+        table.blocks?.count ?? '-',
+        `${table.min_seq}..${table.max_seq}`,
+        `${this.#key(table.key_range.lower)} .. ${this.#key(table.key_range.upper)}`,
+      ]),
+    );
+  }
+
+  async #describe(table: Table): Promise<void> {
+    const { blocks, key_range: keys } = table;
+    const line = (label: string, text: string): Promise<void> =>
+      this.text(`${label.padEnd(18)} ${text}`);
+    await line('file number', String(table.file_number));
+    await line('identity', table.identity);
+    await line('created', new Date(table.created_ms).toISOString());
+    await line('size', `${formatBytes(table.bytes)} (${table.bytes} bytes)`);
+    await line('keys', `${this.#key(keys.lower)} .. ${this.#key(keys.upper)}`);
+    await line('entries', `${table.entries}, of them ${table.tombstones} deletes`);
+    await line('range tombstones', String(table.range_tombstones));
+    await line('sequence numbers', `${table.min_seq} .. ${table.max_seq}`);
+    await line('highest version', String(table.max_version));
+    await line('keys and values', formatBytes(table.raw_bytes));
+    await line('stale', formatBytes(table.stale_bytes));
+    const expiry = table.earliest_expiry_ms;
+    await line('earliest expiry', expiry === null ? '-' : new Date(expiry).toISOString());
+    await line(
+      'blocks',
+      blocks === null
+        ? '-'
+        : `${blocks.count}, ${formatBytes(blocks.bytes)}, restored ${formatBytes(blocks.payload_bytes)}`,
+    );
+    for (const { fid, bytes, count } of table.value_log) {
+      await line('value log', `${fid}: ${count} records, ${formatBytes(bytes)}`);
+    }
+    for (const [name, value] of Object.entries(table.options ?? {})) {
+      await line(`option`, `${name} = ${String(value)}`);
+    }
+  }
+}
