@@ -23,7 +23,18 @@ export function open(workdir: string, options: OpenOptions = {}): Promise<Db> {
 
 /** `open` with an environment of the caller's making: another file system, clock or executor. */
 export { openDb as openWithEnv } from './engine/db.js';
-export type { Clock, DirectoryLock, Env, Executor, Fs, FsFile, Host, Log, Random, Timer } from './base/env.js';
+export type {
+  Clock,
+  DirectoryLock,
+  Env,
+  Executor,
+  Fs,
+  FsFile,
+  Host,
+  Log,
+  Random,
+  Timer,
+} from './base/env.js';
 export type { DbIterator } from './engine/db-iterator.js';
 export type { StoredEntry } from './engine/entry-scan.js';
 export type { Db } from './engine/db.js';

@@ -12,7 +12,12 @@ import { MIB } from '../base/limits.js';
 import type { Db } from '../engine/db.js';
 import type { BatchInput } from '../engine/requests.js';
 import type { Durability, FamilyName } from '../engine/options.js';
-import { ImportPositionStore, POSITION_SLOTS, START, type ImportPosition } from './import-position.js';
+import {
+  ImportPositionStore,
+  POSITION_SLOTS,
+  START,
+  type ImportPosition,
+} from './import-position.js';
 import { LineReader } from './line-reader.js';
 import { parseRow, TRAILER } from './row-line.js';
 

@@ -314,12 +314,15 @@ describe.each(MACHINES)('on %s', (_name, makeMachine) => {
       }
     });
 
-    it.each([{ ttlMs: 0 }, { ttlMs: -1 }, { ttlMs: 1.5 }, { expiresAt: 0 }, { ttlMs: 1, expiresAt: 1 }])(
-      '%j is refused',
-      async (options) => {
-        await expect(db.put('key', 'value', options)).rejects.toThrow(RangeError);
-      },
-    );
+    it.each([
+      { ttlMs: 0 },
+      { ttlMs: -1 },
+      { ttlMs: 1.5 },
+      { expiresAt: 0 },
+      { ttlMs: 1, expiresAt: 1 },
+    ])('%j is refused', async (options) => {
+      await expect(db.put('key', 'value', options)).rejects.toThrow(RangeError);
+    });
   });
 
   describe('versions', () => {
@@ -430,14 +433,16 @@ describe.each(MACHINES)('on %s', (_name, makeMachine) => {
       });
     });
 
-    it.each([{ memtableBytes: 1 }, { memtable: 'tree' }, { cacheBytes: '1' }, { valueLogGcRatio: 1 }])(
-      'the option %j is refused',
-      async (options) => {
-        await expect(machine.open(options as OpenOptions, 'other')).rejects.toMatchObject({
-          code: 'NOKV_INVALID',
-        });
-      },
-    );
+    it.each([
+      { memtableBytes: 1 },
+      { memtable: 'tree' },
+      { cacheBytes: '1' },
+      { valueLogGcRatio: 1 },
+    ])('the option %j is refused', async (options) => {
+      await expect(machine.open(options as OpenOptions, 'other')).rejects.toMatchObject({
+        code: 'NOKV_INVALID',
+      });
+    });
 
     it('says whether the database was to be there', async () => {
       await expect(machine.open({ createIfMissing: false }, 'other')).rejects.toMatchObject({
