@@ -44,7 +44,7 @@ import {
 import { RetentionSource } from './retention.js';
 import { Scan } from './scan.js';
 import { openSources, tombstonesOf } from './sources.js';
-import type { Snapshot} from './snapshot.js';
+import type { Snapshot } from './snapshot.js';
 import { SnapshotRegistry } from './snapshot.js';
 import { collectStats, type Stats } from './stats.js';
 import { ValuePlacement } from './value-placement.js';
@@ -486,7 +486,8 @@ export class Db {
   #nextMemtable(bytes: number, entries: number): LoggedMemtable | undefined {
     const background = this.#background as Background;
     // A full L0 holds writers back, but not a flush that was asked for (bytes 0).
-    const mustWait = bytes === 0 ? !background.hasMemtableSlot : background.pressure().mode === 'stop';
+    const mustWait =
+      bytes === 0 ? !background.hasMemtableSlot : background.pressure().mode === 'stop';
     if (mustWait) {
       background.kick();
       // Waiting helps only if the background makes progress; it keeps trying, and so may the caller.
@@ -567,4 +568,3 @@ function traceRecovery(env: Env, report: RecoveryReport): void {
 function rejectedWith(error: unknown): Promise<never> {
   return Promise.reject(error instanceof Error ? error : new Error(String(error)));
 }
-
