@@ -40,7 +40,10 @@ export default class Compact extends BaseCommand<typeof Compact> {
   static override description = `Flushes what is in memory, then compacts every level into the last one, and shows what the tree took
 before and after. Value-log segments that nothing points into any more are removed. Interrupted, it stops between
 two steps: a compaction is installed whole or not at all.`;
-  static override examples = ['<%= config.bin %> compact --workdir ./data'];
+  static override examples = [
+    '<%= config.bin %> compact --workdir ./data',
+    '<%= config.bin %> compact --workdir ./data --json --quiet',
+  ];
   static override flags = { workdir: workdirFlag };
 
   override async run(): Promise<CompactSummary> {

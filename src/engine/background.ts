@@ -31,6 +31,8 @@ export interface BackgroundHost {
   onJobFailed(error: NokvError): void;
   /** Grows with every write. */
   writesSoFar(): number;
+  /** Set when writes were given up: a memtable that waits for them is never flushed. */
+  writeFailure(): NokvError | undefined;
 }
 
 export interface BackgroundCounters {
@@ -189,7 +191,8 @@ export class Background {
     while (this.#sealed.length > 0) {
       this.kick();
       if (this.#flushing === undefined) {
-        if (this.#flushFailure !== undefined) throw this.#flushFailure;
+        const failure = this.#flushFailure ?? this.#host.writeFailure();
+        if (failure !== undefined) throw failure;
         await this.#env.clock.nextTurn();
         continue;
       }

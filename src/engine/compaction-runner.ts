@@ -96,8 +96,13 @@ export class CompactionRunner {
 
   /** The most useful compaction now, or undefined. `isIdle`: nobody writes, so space alone is worth one. */
   pick(isIdle: boolean): CompactionPlan | undefined {
+    const options = this.#pickOptions();
     const context = this.#pickContext(this.#garbageToCollect(isIdle), isIdle);
-    return pickCompaction(this.#version(), this.#pickOptions(), context);
+    const plan = pickCompaction(this.#version(), options, context);
+    const isCrowded = this.#core.tree.current.runs.length >= this.#options.l0SlowdownTrigger;
+    if (plan !== undefined || !isCrowded) return plan;
+    // A policy may wait for more runs than there will ever be, because writers wait for fewer.
+    return pickCompaction(this.#version(), { ...options, compactionPolicy: 'leveled' }, context);
   }
 
   /** Next step of a full compaction by hand; undefined when it is done. */

@@ -168,7 +168,8 @@ export class Core {
       if (!this.#listedLogs.has(wal.fileNumber)) this.#listLog(wal.fileNumber);
       await wal.sync();
       const isActive = this.#unsyncedLogs[this.#unsyncedLogs.length - 1] === wal;
-      if (isActive) continue;
+      // One that was active when its sync began may have taken records, and been sealed, meanwhile.
+      if (isActive || wal.syncedBytes < wal.bytes) continue;
       this.#forgetUnsynced(wal);
       if (this.tree.manifest.version.wals.has(wal.fileNumber)) this.#noteSealedLog(wal);
     }

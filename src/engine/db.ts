@@ -44,7 +44,7 @@ import {
 import { RetentionSource } from './retention.js';
 import { Scan } from './scan.js';
 import { openSources, tombstonesOf } from './sources.js';
-import type { Snapshot} from './snapshot.js';
+import type { Snapshot } from './snapshot.js';
 import { SnapshotRegistry } from './snapshot.js';
 import { collectStats, type Stats } from './stats.js';
 import { ValuePlacement } from './value-placement.js';
@@ -119,6 +119,7 @@ export class Db {
       onPressureChanged: () => this.#queue?.resume(),
       onJobFailed: (error) => this.#queue?.rejectWaiting(error),
       writesSoFar: () => this.#queue?.counters.groups ?? 0,
+      writeFailure: () => this.#queue?.refusal(),
     });
     this.#queue = new WriteQueue(
       env.clock,
@@ -334,6 +335,8 @@ export class Db {
 
   async #flushAll(queue: WriteQueue): Promise<void> {
     queue.commitNow();
+    const refusal = queue.refusal();
+    if (refusal !== undefined) throw refusal;
     while (!queue.active.isEmpty()) {
       if (queue.rotate()) break;
       await this.#mustBackground().flushed();
@@ -483,7 +486,8 @@ export class Db {
   #nextMemtable(bytes: number, entries: number): LoggedMemtable | undefined {
     const background = this.#background as Background;
     // A full L0 holds writers back, but not a flush that was asked for (bytes 0).
-    const mustWait = bytes === 0 ? !background.hasMemtableSlot : background.pressure().mode === 'stop';
+    const mustWait =
+      bytes === 0 ? !background.hasMemtableSlot : background.pressure().mode === 'stop';
     if (mustWait) {
       background.kick();
       // Waiting helps only if the background makes progress; it keeps trying, and so may the caller.
@@ -564,4 +568,3 @@ function traceRecovery(env: Env, report: RecoveryReport): void {
 function rejectedWith(error: unknown): Promise<never> {
   return Promise.reject(error instanceof Error ? error : new Error(String(error)));
 }
-

@@ -116,7 +116,8 @@ export class PointReader {
       return undefined;
     }
     if (isCovered(state, key, entry, seqMax, versionMax)) return undefined;
-    if (entry.kind === KIND_VALUE_POINTER) return this.#valueLog.read(entry.bytes, entry.start, true);
+    if (entry.kind === KIND_VALUE_POINTER)
+      return this.#valueLog.read(entry.bytes, entry.start, true);
     return this.#slab.copyOf(entry.bytes, entry.start, entry.length);
   }
 

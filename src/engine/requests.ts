@@ -107,7 +107,7 @@ export function familyOf(options: { readonly columnFamily?: FamilyName }): numbe
   if (name === undefined) return FAMILY_DEFAULT;
   const family = FAMILIES[name] as number | undefined;
   if (family === undefined)
-    throw new RangeError(`Cannot use column family "${String(name)}": there is no such family`);
+    throw new RangeError(`Cannot use column family "${name}": there is no such family`);
   return family;
 }
 
@@ -193,7 +193,10 @@ export function checkOperation(operation: BatchInput, nowMs: number): BatchOpera
 }
 
 /** The half-open range of encoded keys that the bounds of a scan mean. */
-export function rangeOf(family: number, options: ScanOptions): { lower: Uint8Array; upper: Uint8Array } {
+export function rangeOf(
+  family: number,
+  options: ScanOptions,
+): { lower: Uint8Array; upper: Uint8Array } {
   let lower: Uint8Array = Uint8Array.of(family);
   let upper: Uint8Array = Uint8Array.of(family + 1);
   const raise = (bound: Uint8Array): void => {

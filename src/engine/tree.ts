@@ -167,7 +167,11 @@ export class Tree {
    * @throws IoError
    */
   addSegment(added: AddValueLog): void {
-    const edit = { timeMs: this.#parts.env.clock.nowMs(), reason: 'value log', addValueLog: [added] };
+    const edit = {
+      timeMs: this.#parts.env.clock.nowMs(),
+      reason: 'value log',
+      addValueLog: [added],
+    };
     this.note(edit);
     const state = this.manifest.version.valueLog.get(added.fileNumber);
     assert(state !== undefined, 'tree: an added segment is in the version');

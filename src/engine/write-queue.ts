@@ -235,6 +235,14 @@ export class WriteQueue {
     return this.#failure !== undefined;
   }
 
+  /** What every further write is refused with; undefined while all is well. */
+  refusal(): ReadOnlyError | undefined {
+    if (this.#failure === undefined) return undefined;
+    return new ReadOnlyError('Cannot write: the database is read-only after a failure', {
+      cause: this.#failure,
+    });
+  }
+
   /** Writes the open group now. */
   commitNow(): void {
     this.#commitOpenGroup();
@@ -297,17 +305,15 @@ export class WriteQueue {
       outcome: 'unknown',
     });
     for (const group of this.#written.splice(0)) group.reject(unknown);
-    open?.reject(unknown);
+    if (open !== undefined && open.entries > 0) open.reject(unknown);
     for (const waiter of this.#waiting.splice(0)) waiter.reject(unknown);
     this.#waitingBytes = 0;
     this.#host.onFailure(error);
   }
 
   #checkFailure(): void {
-    if (this.#failure === undefined) return;
-    throw new ReadOnlyError('Cannot write: the database is read-only after a failure', {
-      cause: this.#failure,
-    });
+    const refusal = this.refusal();
+    if (refusal !== undefined) throw refusal;
   }
 
   #placeOne(
@@ -457,6 +463,12 @@ export class WriteQueue {
     this.#group = undefined;
     const memtable = group.memtable;
     const start = group.recordStart;
+    if (group.entries === 0) {
+      // Its only writes were refused while they were encoded, and nobody holds its promise.
+      memtable.cursor = start;
+      this.#valueLog.rewind(group.valueLogMark);
+      return;
+    }
     const payload = memtable.cursor - start - RECORD_HEADER_BYTES;
     try {
       this.#valueLog.flush();

@@ -12,7 +12,12 @@ import { MIB } from '../base/limits.js';
 import type { Db } from '../engine/db.js';
 import type { BatchInput } from '../engine/requests.js';
 import type { Durability, FamilyName } from '../engine/options.js';
-import { ImportPositionStore, POSITION_SLOTS, START, type ImportPosition } from './import-position.js';
+import {
+  ImportPositionStore,
+  POSITION_SLOTS,
+  START,
+  type ImportPosition,
+} from './import-position.js';
 import { LineReader } from './line-reader.js';
 import { parseRow, TRAILER } from './row-line.js';
 
@@ -21,6 +26,8 @@ const BATCH_BYTES_DEFAULT = MIB;
 const BATCH_ROWS = 16 * 1024;
 /** Batches in flight together, unless one alone has more. */
 const IN_FLIGHT_BYTES_MAX = 16 * MIB;
+/** An import of less leaves its rows in the log. */
+const FLUSH_BYTES_MIN = MIB;
 const BYTE_ORDER_MARK = '\uFEFF';
 const REPLACEMENT = '\uFFFD';
 
@@ -156,6 +163,8 @@ class ImportRun {
     await this.#handOver();
     await this.#settle();
     this.#throwIfFailed();
+    // Closing would do it anyway. Done now, a kill during it still finds the position.
+    if (this.#position.offset - this.#from.offset >= FLUSH_BYTES_MIN) await this.#db.flush();
     await this.#db.batch(this.#store.clear(), { durability: this.#options.durability });
     const { ordinal } = this.#position;
     return { from: this.#from, to: this.#position, batches: ordinal - this.#from.ordinal };

@@ -228,6 +228,17 @@ describe('BaseCommand', () => {
     expect(JSON.parse(answer.stdout)).toMatchObject({ ok: true });
   });
 
+  it('keeps the lines before an error, and says it on stderr once a listing began', async () => {
+    behavior = async (command) => {
+      await command.emit({ key: Uint8Array.of(97) });
+      throw new NokvError('NOKV_UNHEALTHY', 'Cannot go on: it is late');
+    };
+    const { status, stdout, stderr } = await run(['--json']);
+    expect(status).toBe(4);
+    expect(stdout).toBe('{"key":"YQ==","key_utf8":"a"}\n');
+    expect(stderr).toMatch(/^Error: Cannot go on: it is late \[NOKV_UNHEALTHY\]\n/);
+  });
+
   it('prints JSON Lines without envelope', async () => {
     behavior = async (command) => {
       await command.emit({ key: Uint8Array.of(97) });

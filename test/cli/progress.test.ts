@@ -9,7 +9,11 @@ interface Watched {
   advance: (ms: number) => void;
 }
 
-async function watch(options: { total?: number; isQuiet?: boolean }): Promise<Watched> {
+async function watch(options: {
+  total?: number;
+  isQuiet?: boolean;
+  detail?: (done: number, elapsedMs: number) => string;
+}): Promise<Watched> {
   let nowMs = 0;
   const stream = new PassThrough();
   const progress = await startProgress({
@@ -19,6 +23,7 @@ async function watch(options: { total?: number; isQuiet?: boolean }): Promise<Wa
     stream: stream as unknown as NodeJS.WriteStream,
     nowMs: () => nowMs,
     ...(options.total === undefined ? {} : { total: options.total }),
+    ...(options.detail === undefined ? {} : { detail: options.detail }),
   });
   return {
     progress,
@@ -44,6 +49,14 @@ describe('Progress without a terminal', () => {
     expect(printed).toHaveLength(10);
     expect(printed[0]).toBe('Checking: 10 of 100, 10%, 9.0 s left');
     expect(printed[9]).toBe('Checking: 100 of 100, 100%, 0.00 ms left');
+  });
+
+  it('says more when it is given more to say, and nothing is left of a source that grew', async () => {
+    const detail = (done: number, elapsedMs: number): string => `${done}/${elapsedMs} ms`;
+    const { progress, lines, advance } = await watch({ total: 10, detail });
+    advance(100);
+    progress.update(12);
+    expect(lines()).toEqual(['Checking: 12 of 10, 120%, 12/100 ms, 0.00 ms left']);
   });
 
   it('prints one line for each 30 seconds when the end is unknown', async () => {

@@ -32,11 +32,12 @@ const exitOf = (child: ChildProcess): Promise<string | number | null> =>
   new Promise((resolve) => child.on('exit', (status, signal) => resolve(signal ?? status)));
 
 function nokvWithInput(args: readonly string[], input: string): Run {
-  const { status, stdout, stderr } = spawnSync(
-    process.execPath,
-    [...COMMAND, ...args],
-    { encoding: 'utf8', env: cleanEnv(), input, maxBuffer: 64 * 1024 * 1024 },
-  );
+  const { status, stdout, stderr } = spawnSync(process.execPath, [...COMMAND, ...args], {
+    encoding: 'utf8',
+    env: cleanEnv(),
+    input,
+    maxBuffer: 64 * 1024 * 1024,
+  });
   return { status, stdout, stderr };
 }
 
@@ -175,11 +176,10 @@ describe('export', () => {
   it('writes at the pace of the reader, and stops with status 0 when it goes away', async () => {
     const { file } = writeLines('piped.jsonl', 20_000);
     expect(nokv(['import', file, '--workdir', path('piped')]).status).toBe(0);
-    const child = spawn(
-      process.execPath,
-      [...COMMAND, 'export', '--workdir', path('piped')],
-      { env: cleanEnv(), stdio: ['ignore', 'pipe', 'pipe'] },
-    );
+    const child = spawn(process.execPath, [...COMMAND, 'export', '--workdir', path('piped')], {
+      env: cleanEnv(),
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
     let stderr = '';
     child.stderr.on('data', (text) => (stderr += String(text)));
     child.stdout.once('data', () => child.stdout.destroy());

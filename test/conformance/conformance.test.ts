@@ -56,11 +56,12 @@ describe.each(MACHINES)('on %s', (_name, makeMachine) => {
       expect(db.get('key')).toEqual(new Uint8Array(0));
     });
 
-    it.each([null, undefined, 7, {}, ['a']])('%j is neither a key nor a value', async (wrong) => {
-      await expect(db.put(wrong as unknown as Key, 'value')).rejects.toThrow(TypeError);
-      await expect(db.put('key', wrong as unknown as Value)).rejects.toThrow(TypeError);
-      await expect(db.del(wrong as unknown as Key)).rejects.toThrow(TypeError);
-      expect(() => db.get(wrong as unknown as Key)).toThrow(TypeError);
+    const WRONG: readonly unknown[] = [null, undefined, 7, {}, ['a']];
+    it.each(WRONG)('%j is neither a key nor a value', async (wrong) => {
+      await expect(db.put(wrong as Key, 'value')).rejects.toThrow(TypeError);
+      await expect(db.put('key', wrong as Value)).rejects.toThrow(TypeError);
+      await expect(db.del(wrong as Key)).rejects.toThrow(TypeError);
+      expect(() => db.get(wrong as Key)).toThrow(TypeError);
       expect(rowsOf(db.scan())).toEqual([]);
     });
 
@@ -314,12 +315,15 @@ describe.each(MACHINES)('on %s', (_name, makeMachine) => {
       }
     });
 
-    it.each([{ ttlMs: 0 }, { ttlMs: -1 }, { ttlMs: 1.5 }, { expiresAt: 0 }, { ttlMs: 1, expiresAt: 1 }])(
-      '%j is refused',
-      async (options) => {
-        await expect(db.put('key', 'value', options)).rejects.toThrow(RangeError);
-      },
-    );
+    it.each([
+      { ttlMs: 0 },
+      { ttlMs: -1 },
+      { ttlMs: 1.5 },
+      { expiresAt: 0 },
+      { ttlMs: 1, expiresAt: 1 },
+    ])('%j is refused', async (options) => {
+      await expect(db.put('key', 'value', options)).rejects.toThrow(RangeError);
+    });
   });
 
   describe('versions', () => {
@@ -430,14 +434,16 @@ describe.each(MACHINES)('on %s', (_name, makeMachine) => {
       });
     });
 
-    it.each([{ memtableBytes: 1 }, { memtable: 'tree' }, { cacheBytes: '1' }, { valueLogGcRatio: 1 }])(
-      'the option %j is refused',
-      async (options) => {
-        await expect(machine.open(options as OpenOptions, 'other')).rejects.toMatchObject({
-          code: 'NOKV_INVALID',
-        });
-      },
-    );
+    it.each([
+      { memtableBytes: 1 },
+      { memtable: 'tree' },
+      { cacheBytes: '1' },
+      { valueLogGcRatio: 1 },
+    ])('the option %j is refused', async (options) => {
+      await expect(machine.open(options as OpenOptions, 'other')).rejects.toMatchObject({
+        code: 'NOKV_INVALID',
+      });
+    });
 
     it('says whether the database was to be there', async () => {
       await expect(machine.open({ createIfMissing: false }, 'other')).rejects.toMatchObject({

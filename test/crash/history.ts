@@ -117,15 +117,18 @@ export class History {
     );
   }
 
-  /** After recovery: operations behind `position` never happened, those up to it did. */
-  rewind(position: number): void {
+  /**
+   * After a crash that left the content of `position`: operations behind it never happened, those up to it did.
+   * Those up to `durable` are durable, the others when the next open has ended.
+   */
+  rewind(position: number, durable: number): void {
     this.#operations.length = position;
     for (const operation of this.#operations) {
       if (operation.status === 'pending' || operation.status === 'unknown')
         operation.status = 'acknowledged';
     }
     this.#acknowledged = position;
-    this.#durable = position;
+    this.#durable = durable;
     this.#forgetContents(position);
   }
 

@@ -5,6 +5,7 @@ import { startJob } from '../../src/engine/jobs.js';
 import { KEEP_UNSYNCED, LOSE_UNSYNCED } from '../../src/env/mem-crash.js';
 import { MemFs } from '../../src/env/mem-fs.js';
 import { createSimEnv } from '../../src/env/sim-env.js';
+import { readContent } from './history.js';
 import { openOn, SMALL, WORKDIR } from './simulation.js';
 
 describe('recovery', () => {
@@ -84,6 +85,31 @@ describe('a sync of several log segments', () => {
     await durable;
     expect(fs.list(WORKDIR).filter((name) => name.endsWith('.wal'))).toHaveLength(1);
     await db.close();
+  });
+});
+
+describe('a log segment that is filled and sealed while it is synced', () => {
+  it('is synced again', async () => {
+    const fs = new MemFs();
+    const { db } = await openOn(fs, { ...SMALL, memtableCount: 6, autoCompaction: false });
+    fs.syncMode = 'manual';
+    const first = db.put('a', '1', { durability: 'disk' });
+    await new Promise(setImmediate);
+    expect(fs.pendingSyncs).toHaveLength(1);
+    const behind = ['b1', 'b2', 'b3'].map((key) => db.put(key, Buffer.alloc(40_000, key)));
+    await new Promise(setImmediate);
+    const last = db.put('c', '2', { durability: 'disk' });
+    let isDone = false;
+    const all = Promise.all([first, last, ...behind]).finally(() => (isDone = true));
+    while (!isDone) {
+      fs.completeSyncs();
+      await new Promise(setImmediate);
+    }
+    await all;
+    const crashed = fs.crashClone(LOSE_UNSYNCED);
+    crashed.syncMode = 'microtask';
+    const { db: after } = await openOn(crashed, SMALL);
+    expect(readContent(after).size).toBe(5);
   });
 });
 

@@ -36,7 +36,10 @@ export async function reopen(before: OpenedDb, options: OpenOptions = {}): Promi
 }
 
 /** The process dies without a word; the disk stays. */
-export async function killAndReopen(before: OpenedDb, options: OpenOptions = {}): Promise<OpenedDb> {
+export async function killAndReopen(
+  before: OpenedDb,
+  options: OpenOptions = {},
+): Promise<OpenedDb> {
   const disk = before.env.fs.killClone();
   before.env.fs.halt();
   before.env.executor.abandon();

@@ -32,3 +32,23 @@ describe('Db.flush', () => {
     await db.close();
   });
 });
+
+describe('Db.put', () => {
+  it.each(['leveled', 'tiered', 'hybrid'] as const)(
+    'is never stopped for good by L0, policy %s',
+    async (compactionPolicy) => {
+      const { db, env } = await openSim({ ...CROWDED, l0CompactionTrigger: 2, compactionPolicy });
+      const value = Buffer.alloc(1000);
+      // A base level that outweighs L0 by far.
+      for (let i = 0; i < 1000; i++) await db.put(`key${i}`, value);
+      await db.compact();
+      for (let i = 0; i < 200; i++) {
+        let isDone = false;
+        void db.put(`key${i}`, value).then(() => (isDone = true));
+        for (let turn = 0; turn < 1000 && !isDone; turn++) await env.clock.run(100);
+        expect(isDone).toBe(true);
+      }
+      await db.close();
+    },
+  );
+});

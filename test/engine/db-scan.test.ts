@@ -28,7 +28,12 @@ describe('Db.scan held open', () => {
     await db.compact();
     await db.collectValueLog({ ratio: 0.01 });
     expect(db.stats().value_log.segments).toBeLessThan(3);
-    expect(rowsOf(scan).map((row) => row.slice(0, 6))).toEqual(['key3=3', 'key2=2', 'key1=1', 'key0=0']);
+    expect(rowsOf(scan).map((row) => row.slice(0, 6))).toEqual([
+      'key3=3',
+      'key2=2',
+      'key1=1',
+      'key0=0',
+    ]);
     await db.close();
   });
 });

@@ -1,5 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import { openSim, text, TINY } from './db-fixture.js';
+import { openDb } from '../../src/engine/db.js';
+import { startJob } from '../../src/engine/jobs.js';
+import { RUN_MANUALLY } from '../../src/env/inline-executor.js';
+import { LOSE_UNSYNCED } from '../../src/env/mem-crash.js';
+import { createSimEnv } from '../../src/env/sim-env.js';
+import { openSim, text, TINY, WORKDIR } from './db-fixture.js';
 
 describe('Db.put', () => {
   it('keeps a copy of key and value while it waits for room', async () => {
@@ -18,5 +23,34 @@ describe('Db.put', () => {
     }
     expect(db.stats().write.stall_count).toBeGreaterThan(0);
     await db.close();
+  });
+});
+
+describe('Db.sync', () => {
+  it('is right about a log that is written to and sealed while it is synced', async () => {
+    const { db, env } = await openSim(
+      { ...TINY, valueThreshold: 100_000 },
+      { policy: RUN_MANUALLY },
+    );
+    env.fs.syncMode = 'manual';
+    await db.put('first', '1');
+    const synced = db.sync();
+    while (env.fs.pendingSyncs.length === 0) await env.clock.nextTurn();
+    const written = [1, 2, 3].map((i) => db.put(`key${i}`, Buffer.alloc(30_000, `${i}`)));
+    env.fs.syncMode = 'microtask';
+    env.fs.completeSyncs();
+    await Promise.all([synced, ...written]);
+    await db.put('last', '1', { durability: 'disk' });
+    const after = createSimEnv(2, env.fs.crashClone(LOSE_UNSYNCED), { startJob });
+    const reopened = await openDb(after, WORKDIR, TINY);
+    expect([...reopened.scan()].map(({ key }) => text(key))).toEqual([
+      'first',
+      'key1',
+      'key2',
+      'key3',
+      'last',
+    ]);
+    await reopened.close();
+    env.executor.abandon();
   });
 });

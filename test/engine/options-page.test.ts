@@ -35,7 +35,9 @@ describe('docs/options.md', () => {
   });
 
   it('has no option that is not there', () => {
-    const names = [...page.matchAll(/^\| `(\w+)` \| .+ \| .+ \| .+ \|$/gm)].map((match) => match[1]);
+    const names = [...page.matchAll(/^\| `(\w+)` \| .+ \| .+ \| .+ \|$/gm)].map(
+      (match) => match[1],
+    );
     expect(names.filter((name) => name === undefined || !(name in OPTION_RULES))).toEqual([]);
   });
 });

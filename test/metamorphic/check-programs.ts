@@ -37,7 +37,9 @@ export async function checkPrograms(
     const program = generateProgram(settings.seed + i, settings.operations);
     const expected = expectedAnswers(program);
     for (let run = settings.firstOption; run < settings.firstOption + settings.options; run++) {
-      const failure = await runProgram(program, expected, run, (step) => onStep(program.seed, run, step));
+      const failure = await runProgram(program, expected, run, (step) =>
+        onStep(program.seed, run, step),
+      );
       if (failure === undefined) continue;
       return describeFailure(settings, program.seed, program.steps, run, failure, onStep);
     }

@@ -273,7 +273,9 @@ class DbRun {
   #scan(spec: ScanSpec): Scan | undefined {
     const read = this.#read(spec);
     if (read === undefined) return undefined;
-    const bounds = Object.entries(spec.range).map(([name, key]) => [name, keyOf(key as string)]);
+    const bounds = Object.entries(spec.range).map(
+      ([name, key]) => [name, keyOf(key as string)] as const,
+    );
     return this.#db.scan({
       ...read,
       ...Object.fromEntries(bounds),
@@ -359,7 +361,7 @@ class DbRun {
       isSettled = true;
     };
     work.then(note, note);
-    for (let i = 0; i < 4 && !isSettled; i++) await undefined;
+    for (let i = 0; i < 4 && !isSettled; i++) await Promise.resolve();
     const { clock } = this.#env;
     for (let turn = 1; !isSettled; turn++) {
       if (turn > TURNS_MAX) throw new Error(`${what} hangs`);

@@ -9,7 +9,9 @@ export function drawOptions(seed: number, run: number, opening: number): OpenOpt
   const oneOf = <T>(...choices: T[]): T => choices[random.below(choices.length)] as T;
   const l0CompactionTrigger = oneOf(1, 2, 4);
   const autoCompaction = random.chance(7, 8);
-  const l0SlowdownTrigger = autoCompaction ? Math.max(2, l0CompactionTrigger + oneOf(0, 1, 8)) : 999;
+  const l0SlowdownTrigger = autoCompaction
+    ? Math.max(2, l0CompactionTrigger + oneOf(0, 1, 8))
+    : 999;
   return {
     durability: oneOf('os', 'os', 'disk'),
     memtable: oneOf('art', 'skiplist'),

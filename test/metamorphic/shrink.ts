@@ -24,7 +24,7 @@ export async function shrink<F extends { readonly stepIndex: number }>(
     best = { steps: candidate.slice(0, found.stepIndex + 1), failure: found };
     return true;
   };
-  for (let hasShrunk = true; hasShrunk && attempts < attemptsMax; ) {
+  for (let hasShrunk = true; hasShrunk && attempts < attemptsMax;) {
     const before = best.steps;
     await dropSteps(() => best.steps, attempt);
     await dropParts(() => best.steps, attempt);
@@ -51,7 +51,11 @@ async function dropParts(
   attempt: (candidate: readonly Step[]) => Promise<boolean>,
 ): Promise<void> {
   for (let i = current().length - 1; i >= 0; i--) {
-    for (let size = Math.ceil(partCount(current()[i]) / 2); size >= 1; size = Math.floor(size / 2)) {
+    for (
+      let size = Math.ceil(partCount(current()[i]) / 2);
+      size >= 1;
+      size = Math.floor(size / 2)
+    ) {
       for (let at = partCount(current()[i]) - size; at >= 0; at -= size) {
         const step = current()[i];
         if (step === undefined) break;

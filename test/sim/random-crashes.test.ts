@@ -39,6 +39,9 @@ function randomOptions(random: Prng): OpenOptions {
 interface Taken {
   readonly disk: MemFs;
   readonly promised: { readonly low: number; readonly operations: number };
+  readonly isKill: boolean;
+  /** Operations that a power loss could not have taken. */
+  readonly durable: number;
   readonly how: string;
 }
 
@@ -60,6 +63,8 @@ async function live(
   const take = (): Taken => ({
     disk: isKill ? fs.killClone() : fs.crashClone(policy),
     promised: isKill ? history.promisedAfterKill() : history.promisedAfterPowerLoss(),
+    isKill,
+    durable: history.promisedAfterPowerLoss().low,
     how: isKill ? 'kill' : `power cut ${JSON.stringify(policy)}`,
   });
   fs.onOperation = ({ index }, when) => {
@@ -67,7 +72,9 @@ async function live(
   };
   const open = (): Promise<Opened> =>
     openOn(fs, { ...options, durability }, random.u32(), randomSlices(random.u32()));
+  const endOpen = history.beginSync();
   let opened = await open();
+  endOpen();
   const host: Host = {
     db: opened.db,
     async reopen() {
@@ -97,11 +104,16 @@ async function runSeed(seed: number): Promise<void> {
   const history = new History();
   let fs = new MemFs({ seed });
   for (let life = 0; life < LIVES; life++) {
-    const { disk, promised, how } = await live(random, fs, history, randomOptions(random));
+    const { disk, promised, isKill, durable, how } = await live(
+      random,
+      fs,
+      history,
+      randomOptions(random),
+    );
     try {
       // What was written after the crash never happened: the history ends at what is found.
       const found = await checkCrashed({ fs: disk.clone(), promised, what: how }, history, SMALL);
-      history.rewind(found);
+      history.rewind(found, isKill ? durable : found);
     } catch (error) {
       const what = `life ${life}, ${how}: ${error instanceof Error ? error.message : String(error)}`;
       throw new Error(`SEED=${seed}: ${what}`, { cause: error });

@@ -254,7 +254,10 @@ describe('importLines', () => {
     await expect(importLines(db, chunksOf(bad), OPTIONS)).rejects.toThrow();
     expect(positionsIn(db)).toBeGreaterThan(0);
     for (const columnFamily of ['default', 'lock', 'write'] as const) {
-      const keys = db.scan({ columnFamily }).take(1000).map(({ key }) => String(key));
+      const keys = db
+        .scan({ columnFamily })
+        .take(1000)
+        .map(({ key }) => String(key));
       expect(keys.filter((key) => key.startsWith('import'))).toEqual([]);
     }
     await db.close();

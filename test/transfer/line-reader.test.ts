@@ -60,8 +60,7 @@ describe('LineReader', () => {
   });
 
   it('counts a last line without line end, and none behind the last line end', () => {
-    const texts = (text: string): string[] =>
-      readAll([Buffer.from(text)]).map((line) => line.text);
+    const texts = (text: string): string[] => readAll([Buffer.from(text)]).map((line) => line.text);
     expect(texts('a\nb')).toEqual(['a', 'b']);
     expect(texts('a\n\nb\n')).toEqual(['a', '', 'b']);
     expect(texts('')).toEqual([]);
