@@ -31,7 +31,7 @@ import { indexBytesFor } from './memtable/memtable.js';
 import type { Options } from './options.js';
 import { openReadOnlyCore } from './inspect/read-only-core.js';
 import { type RecoveryReport, reportOf } from './recovery-report.js';
-import { isReadable } from './value-probe.js';
+import { isReadable, mayBeLost } from './value-probe.js';
 import { manifestInit, Tree } from './tree.js';
 import { replaySegments, type ReplayedSegment } from './wal-recovery.js';
 
@@ -310,7 +310,7 @@ function endOpenSegments(
     const path = tree.segmentPath(fileNumber, bucket);
     const stat = env.fs.stat(path);
     if (stat === undefined) {
-      const isLost = mayLackFiles && sealedBytes === undefined && !isPointedTo(version, fileNumber);
+      const isLost = mayLackFiles && mayBeLost(version, fileNumber);
       if (!isLost) throw new CorruptionError('file is missing', { file: path, offset: 0 });
       ends.lost.push(fileNumber);
     } else if (sealedBytes === undefined) {
@@ -325,12 +325,6 @@ function endOpenSegments(
     }
   }
   return ends;
-}
-
-function isPointedTo(version: Version, segment: number): boolean {
-  return version.levels
-    .flat()
-    .some((meta) => meta.valueLog.some(({ fileNumber }) => fileNumber === segment));
 }
 
 function keptFiles(

@@ -1,8 +1,9 @@
-/** Is the value behind a pointer readable? For recovery, where a power loss may have taken it. */
+/** What a power loss may have taken of the value log: for recovery and inspection. */
 import type { Env } from '../base/env.js';
 import { hasCode } from '../base/errors.js';
 import { segmentPath } from './file-names.js';
 import type { Version } from './manifest/version.js';
+import type { TableMeta } from './table-meta.js';
 import { ValueLogFile, ValueLogReader } from './vlog/reader.js';
 import { pointerFileNumber } from './vlog/value-pointer.js';
 
@@ -30,4 +31,12 @@ export function isReadable(
   } finally {
     reader.close();
   }
+}
+
+/** A segment that is not sealed, and that no table points into, may be gone with the power. */
+export function mayBeLost(version: Version, fileNumber: number): boolean {
+  if (version.valueLog.get(fileNumber)?.sealedBytes !== undefined) return false;
+  const isNamedBy = (meta: TableMeta): boolean =>
+    meta.valueLog.some((reference) => reference.fileNumber === fileNumber);
+  return !version.levels.some((tables) => tables.some(isNamedBy));
 }

@@ -232,7 +232,7 @@ function collectEntries(
  * Start of the record whose value a power loss took: the log ends there, unless a later record tells
  * that it had been synced. @throws CorruptionError
  */
-function recordToCut(loaded: LoadedWal, header: LogHeader, entryAt: number): number {
+export function recordToCut(loaded: LoadedWal, header: LogHeader, entryAt: number): number {
   const scanner = scanRecords(loaded.bytes, loaded.length, header);
   let cut = 0;
   let syncedThrough = 0;

@@ -21,7 +21,10 @@ import {
   loadManifest,
 } from '../manifest/manifest-reader.js';
 import type { Version } from '../manifest/version.js';
+import { crashOf } from '../record-log-tail.js';
+import type { LogHeader } from '../record-log.js';
 import type { TableReader } from '../sst/table-reader.js';
+import { recordToCut } from '../wal-recovery.js';
 import { type Finding, type KeyRange, keyRangeOf } from './findings.js';
 import { type Inspection, openInspection } from './open-inspection.js';
 import { ALL_ENTRIES, soundEntries } from './sound-entries.js';
@@ -100,7 +103,7 @@ class WorkdirCheck {
       findings.attempt(() => this.#valueLog.walk(segment));
       this.#done(segment.bytes);
     }
-    for (const wal of wals) this.#checkWalPointers(wal);
+    this.#checkLogPointers();
     for (const table of tables.values()) {
       await this.#turn();
       this.#checkTable(table);
@@ -168,15 +171,57 @@ class WorkdirCheck {
     }
   }
 
-  #checkWalPointers({ view, bytes, entries }: WalInspection): void {
+  /**
+   * After a power loss recovery cuts a log at the first value that did not survive, and drops the logs behind
+   * it: that is no damage, unless a later record says that it had been synced.
+   */
+  #checkLogPointers(): void {
+    const { wals, version } = this.#inspection;
+    let hasLoss = false;
+    for (const wal of wals) {
+      if (hasLoss) {
+        this.#inspection.findings.add('tail', wal.path, 0, 'follows a log that lost records');
+        continue;
+      }
+      const end = this.#checkWalPointers(wal);
+      const successor = [...version.wals.values()].find((next) => next.previous === wal.fileNumber);
+      hasLoss = successor !== undefined && end < successor.previousBytes;
+    }
+  }
+
+  /** Answers where recovery will end the log. */
+  #checkWalPointers(wal: WalInspection): number {
+    const { view, bytes, entries, header } = wal;
+    const mayBeCut = header !== undefined && this.#mayBeCut(header, wal.isSealed);
     for (const at of entries) {
       if (entryKind(view, at) !== KIND_VALUE_POINTER) continue;
       const keyStart = entryKeyStart(view, at);
       const keyLength = entryKeyLength(view, at);
       if (!isEncodedKey(bytes, keyStart, keyLength)) continue;
-      const pointerAt = entryValueStart(view, at);
-      this.#valueLog.checkPointer(bytes, keyStart, keyLength, entrySeq(view, at), bytes, pointerAt);
+      const pointer = {
+        ekey: bytes.slice(keyStart, keyStart + keyLength),
+        seq: entrySeq(view, at),
+        bytes,
+        at: entryValueStart(view, at),
+      };
+      if (mayBeCut && !this.#valueLog.isReadable(pointer)) return this.#cutAt(wal, header, at);
+      this.#valueLog.checkPointer(pointer);
     }
+    return wal.validBytes;
+  }
+
+  #mayBeCut(header: LogHeader, isSealed: boolean): boolean {
+    return !isSealed && crashOf(header.bootId, this.#inspection.env.host.bootId) !== 'process';
+  }
+
+  #cutAt(wal: WalInspection, header: LogHeader, entryAt: number): number {
+    const { findings } = this.#inspection;
+    let end = wal.validBytes;
+    findings.attempt(() => {
+      end = recordToCut({ ...wal, length: wal.validBytes }, header, entryAt);
+      findings.add('tail', wal.path, end, 'a value was lost with the power');
+    });
+    return end;
   }
 
   #checkTable(table: TableReader): void {
@@ -198,7 +243,8 @@ class WorkdirCheck {
     for (const entry of soundEntries(table, ALL_ENTRIES, findings)) {
       if (entry.kind !== KIND_VALUE_POINTER) continue;
       const { keyBytes, keyStart, keyLength, seq, valueBytes, valueStart } = entry;
-      this.#valueLog.checkPointer(keyBytes, keyStart, keyLength, seq, valueBytes, valueStart);
+      const ekey = keyBytes.slice(keyStart, keyStart + keyLength);
+      this.#valueLog.checkPointer({ ekey, seq, bytes: valueBytes, at: valueStart });
     }
   }
 }

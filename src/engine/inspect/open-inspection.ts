@@ -22,6 +22,8 @@ import { type ManifestInspection, readManifest } from '../manifest/manifest-read
 import type { ValueLogState, Version } from '../manifest/version.js';
 import { TableReader } from '../sst/table-reader.js';
 import type { TableMeta } from '../table-meta.js';
+import { crashOf } from '../record-log-tail.js';
+import { mayBeLost } from '../value-probe.js';
 import { ValueLogFile } from '../vlog/reader.js';
 import { FindingList, FILE_MISSING, keyRangeOf } from './findings.js';
 import { ReadOnlyFs } from './read-only-fs.js';
@@ -247,20 +249,31 @@ class Opening {
     return !this.#missing.some((missing) => missing.path === path);
   }
 
-  /** A segment of another boot that was never synced may be gone without harm (wal-recovery.ts). */
   #listMissing(path: string, meta: TableMeta | undefined): void {
     const range = meta === undefined ? undefined : keyRangeOf(meta.lower, meta.upper);
-    const { bootId } = this.#env.host;
-    const wal = [...this.#version.wals.values()].find(
-      ({ fileNumber }) => this.#walPath(fileNumber) === path,
-    );
-    const isLost =
-      wal !== undefined &&
-      !wal.isSynced &&
-      !this.#version.sealedWals.has(wal.fileNumber) &&
-      wal.bootId !== bootId;
-    if (isLost) this.#findings.add('tail', path, 0, 'segment was lost with the power');
-    else this.#findings.add('missing', path, 0, FILE_MISSING, range);
+    if (this.#isLostWithPower(path)) {
+      this.#findings.add('tail', path, 0, 'segment was lost with the power');
+    } else this.#findings.add('missing', path, 0, FILE_MISSING, range);
+  }
+
+  /** A segment of another boot that was never synced may be gone without harm (recovery.ts, wal-recovery.ts). */
+  #isLostWithPower(path: string): boolean {
+    const { wals, sealedWals, valueLog } = this.#version;
+    for (const wal of wals.values()) {
+      if (this.#walPath(wal.fileNumber) !== path) continue;
+      const isOtherBoot = wal.bootId !== this.#env.host.bootId;
+      return isOtherBoot && !wal.isSynced && !sealedWals.has(wal.fileNumber);
+    }
+    for (const [fileNumber, state] of valueLog) {
+      if (this.#segmentPath(fileNumber, state) !== path) continue;
+      return this.#isOtherBoot() && mayBeLost(this.#version, fileNumber);
+    }
+    return false;
+  }
+
+  #isOtherBoot(): boolean {
+    const { header } = this.#manifest;
+    return header !== undefined && crashOf(header.bootId, this.#env.host.bootId) !== 'process';
   }
 
   #openWal(fileNumber: number): void {
@@ -318,10 +331,15 @@ class Opening {
     if (!this.#isThere(path)) return;
     const bytes = this.#fs.stat(path)?.bytes ?? 0;
     let file: ValueLogFile | undefined;
-    this.#findings.attempt(() => {
+    try {
       file = ValueLogFile.open(this.#fs, path, { fileNumber, identity: state.identity });
       checkLength(path, state, bytes);
-    });
+    } catch (error) {
+      // Whether a log that points into it may be cut there is judged with its pointers.
+      if (this.#isOtherBoot() && mayBeLost(this.#version, fileNumber)) {
+        this.#findings.add('tail', path, 0, 'segment was not finished being created');
+      } else this.#findings.addError(error);
+    }
     this.#segments.set(fileNumber, { fileNumber, state, bytes, file });
   }
 }

@@ -30,9 +30,10 @@ import { indexBytesFor, type Memtable } from '../memtable/memtable.js';
 import type { Options } from '../options.js';
 import { reportOf } from '../recovery-report.js';
 import { Tree } from '../tree.js';
-import { isReadable } from '../value-probe.js';
+import { isReadable, mayBeLost } from '../value-probe.js';
 import { ValueLogFile } from '../vlog/reader.js';
 import { replaySegments, type ReplayedSegment } from '../wal-recovery.js';
+import { FILE_MISSING } from './findings.js';
 import { ReadOnlyFs } from './read-only-fs.js';
 
 /** Times a load is started over while the writer moves on. */
@@ -215,7 +216,7 @@ class WorkdirFollower implements Follower {
     const newSegments: ValueLogFile[] = [];
     try {
       const version = this.#withSegmentsOf(manifest, replayed);
-      this.#openSegments(version, newSegments);
+      this.#openSegments(manifest, version, newSegments);
       const walBytes = new Map<number, number>();
       for (const fileNumber of version.wals.keys()) {
         const segment = replayed.find((other) => other.fileNumber === fileNumber);
@@ -294,16 +295,27 @@ class WorkdirFollower implements Follower {
     return { ...version, valueLog };
   }
 
-  #openSegments(version: Version, opened: ValueLogFile[]): void {
+  /** As an ordinary open: a segment has to be there, and a sealed one whole; its header waits for a read. */
+  #openSegments(manifest: LoadedManifest, version: Version, opened: ValueLogFile[]): void {
     const open = this.#tree?.current.version.valueLog;
-    for (const [fileNumber, { bucket, identity }] of version.valueLog) {
+    for (const [fileNumber, { bucket, identity, sealedBytes }] of version.valueLog) {
       if (open?.has(fileNumber) === true) continue;
-      const path = segmentPath(this.#fs, this.#workdir, fileNumber, bucket);
+      const file = segmentPath(this.#fs, this.#workdir, fileNumber, bucket);
+      const bytes = this.#fs.stat(file)?.bytes;
+      if (bytes === undefined && manifest.isOtherBoot && mayBeLost(version, fileNumber)) continue;
+      if (bytes === undefined) throw new CorruptionError(FILE_MISSING, { file, offset: 0 });
+      if (sealedBytes !== undefined && sealedBytes !== bytes) {
+        const what = 'value-log segment has another length than it was sealed with';
+        const offset = Math.min(bytes, sealedBytes);
+        throw new CorruptionError(what, { file, offset, expected: sealedBytes, actual: bytes });
+      }
       try {
-        opened.push(ValueLogFile.open(this.#fs, path, { fileNumber, identity }));
+        opened.push(ValueLogFile.open(this.#fs, file, { fileNumber, identity }));
       } catch (error) {
-        if (!(error instanceof IoError) || error.errno !== 'ENOENT') throw error;
-        throw new CorruptionError('file is missing', { file: path, offset: 0 }, { cause: error });
+        if (error instanceof IoError && error.errno === 'ENOENT') {
+          throw new CorruptionError(FILE_MISSING, { file, offset: 0 }, { cause: error });
+        }
+        if (!(error instanceof CorruptionError)) throw error;
       }
     }
   }

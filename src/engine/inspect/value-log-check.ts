@@ -12,7 +12,7 @@ import { hashEncodedKey, userKeyOf } from '../key.js';
 import { VALUE_LOG_HEADER_BYTES, VALUE_RECORD_HEADER_BYTES } from '../vlog/format.js';
 import { checkRecord, type ValueLogFile } from '../vlog/reader.js';
 import { pointerFileNumber, pointerLength, pointerStart } from '../vlog/value-pointer.js';
-import type { FindingList, KeyRange } from './findings.js';
+import type { FindingList } from './findings.js';
 import type { SegmentInspection } from './open-inspection.js';
 
 /** Bytes read at a time. */
@@ -56,7 +56,7 @@ class WalkedSegment {
   readonly keyHashes = new U32List();
   /** Low 32 bits: enough to tell one write of a key from another. */
   readonly seqs = new U32List();
-  readonly bad: { readonly offset: number; readonly what: string; readonly isTail: boolean }[] = [];
+  readonly bad: { readonly offset: number; readonly what: string }[] = [];
   readonly segment: SegmentInspection;
   /** Furthest byte that a pointer leads to. */
   pointedEnd = 0;
@@ -64,6 +64,14 @@ class WalkedSegment {
   constructor(segment: SegmentInspection) {
     this.segment = segment;
   }
+}
+
+/** The pointer of an entry: 12 bytes at `at`. */
+export interface EntryPointer {
+  readonly ekey: Uint8Array;
+  readonly seq: number;
+  readonly bytes: Uint8Array;
+  readonly at: number;
 }
 
 export class ValueLogCheck {
@@ -100,47 +108,56 @@ export class ValueLogCheck {
     }
   }
 
-  /** Checks that the pointer of an entry leads to its value. Requires that all segments were walked. */
-  checkPointer(
-    key: Uint8Array,
-    keyStart: number,
-    keyLength: number,
-    seq: number,
-    pointer: Uint8Array,
-    at: number,
-  ): void {
-    this.pointers++;
-    const fileNumber = pointerFileNumber(pointer, at);
-    const start = pointerStart(pointer, at);
-    const length = pointerLength(pointer, at);
-    const walked = this.#walked.get(fileNumber);
-    if (walked !== undefined) {
-      walked.pointedEnd = Math.max(walked.pointedEnd, start + length);
-      const found = walked.starts.find(start);
-      const isRight =
-        found >= 0 &&
-        walked.lengths.at(found) === length &&
-        walked.seqs.at(found) === seq >>> 0 &&
-        walked.keyHashes.at(found) === hashEncodedKey(key, keyStart, keyLength);
-      if (isRight) return;
+  /** Does it lead to the value of its entry? Requires that all segments were walked. */
+  isReadable(pointer: EntryPointer): boolean {
+    if (this.#isWalked(pointer)) return true;
+    try {
+      this.#follow(pointer);
+      return (
+        this.#walked.get(pointerFileNumber(pointer.bytes, pointer.at))?.segment.file !== undefined
+      );
+    } catch (error) {
+      if (error instanceof CorruptionError) return false;
+      throw error;
     }
-    const ekey = key.slice(keyStart, keyStart + keyLength);
-    this.#findings.attempt(() => {
-      this.#follow(walked, fileNumber, start, length, ekey, seq);
-    }, rangeOf(ekey));
   }
 
-  /** Lists what no pointer has led to: torn ends, and damage in garbage. */
+  /** The same; what is wrong becomes a finding. */
+  checkPointer(pointer: EntryPointer): void {
+    this.pointers++;
+    const start = pointerStart(pointer.bytes, pointer.at);
+    const walked = this.#walked.get(pointerFileNumber(pointer.bytes, pointer.at));
+    if (walked !== undefined) {
+      const end = start + pointerLength(pointer.bytes, pointer.at);
+      walked.pointedEnd = Math.max(walked.pointedEnd, end);
+    }
+    if (this.#isWalked(pointer)) return;
+    const key = userKeyOf(pointer.ekey);
+    this.#findings.attempt(() => this.#follow(pointer), { lower: key, upper: key });
+  }
+
+  /** The walk met the very record. */
+  #isWalked({ ekey, seq, bytes, at }: EntryPointer): boolean {
+    const walked = this.#walked.get(pointerFileNumber(bytes, at));
+    const found = walked?.starts.find(pointerStart(bytes, at)) ?? -1;
+    if (walked === undefined || found < 0) return false;
+    return (
+      walked.lengths.at(found) === pointerLength(bytes, at) &&
+      walked.seqs.at(found) === seq >>> 0 &&
+      walked.keyHashes.at(found) === hashEncodedKey(ekey, 0, ekey.length)
+    );
+  }
+
+  /**
+   * Lists what no pointer has led to. With nothing behind it in use, a bad place may be what a crash tore: the
+   * log was cut before it then, and the next open sealed the segment as it was. Else it is damage in garbage.
+   */
   finish(): void {
     for (const { bad, segment, pointedEnd } of this.#walked.values()) {
-      for (const { offset, what, isTail } of bad) {
-        const isTorn = isTail && pointedEnd <= offset;
-        this.#findings.add(
-          isTorn ? 'tail' : 'damage',
-          this.#nameOf(segment.fileNumber),
-          offset,
-          what,
-        );
+      const name = this.#nameOf(segment.fileNumber);
+      for (const { offset, what } of bad) {
+        if (pointedEnd > offset) this.#findings.add('damage', name, offset, what);
+        else this.#findings.add('tail', name, offset, `${what}; nothing points there or behind`);
       }
     }
   }
@@ -151,7 +168,7 @@ export class ValueLogCheck {
     const header = this.#read(file, start, Math.min(VALUE_RECORD_HEADER_BYTES, end - start));
     const headerView = viewOf(header);
     if (header.length < VALUE_RECORD_HEADER_BYTES) {
-      walked.bad.push({ offset: start, what: 'value record is incomplete', isTail: true });
+      walked.bad.push({ offset: start, what: 'value record is incomplete' });
       return 0;
     }
     const length =
@@ -159,7 +176,7 @@ export class ValueLogCheck {
       (headerView.getUint32(8, true) & 0xff_ffff) +
       headerView.getUint32(4, true);
     if (start + length > end) {
-      walked.bad.push({ offset: start, what: 'value record is incomplete', isTail: true });
+      walked.bad.push({ offset: start, what: 'value record is incomplete' });
       return 0;
     }
     const record = this.#read(file, start, length);
@@ -168,11 +185,10 @@ export class ValueLogCheck {
       this.#note(walked, record, start, length);
       return length;
     }
-    const isTail = this.#isZeroToEnd(file, start, end);
-    walked.bad.push({ offset: start, what: fault, isTail });
+    walked.bad.push({ offset: start, what: fault });
     // A damaged value leaves the way to the next record intact.
     const next = start + length;
-    const isWayLost = isTail || (next < end && !this.#isRecordAt(file, next, end));
+    const isWayLost = next < end && !this.#isRecordAt(file, next, end);
     return isWayLost ? 0 : length;
   }
 
@@ -195,23 +211,12 @@ export class ValueLogCheck {
     return faultOf(file, this.#read(file, start, length), start, length) === undefined;
   }
 
-  #isZeroToEnd(file: ValueLogFile, start: number, end: number): boolean {
-    for (let at = start; at < end; at += WINDOW_BYTES) {
-      const bytes = this.#read(file, at, Math.min(WINDOW_BYTES, end - at));
-      if (bytes.some((byte) => byte !== 0)) return false;
-    }
-    return true;
-  }
-
   /** Reads the record itself. @throws CorruptionError when the pointer does not lead to the entry's value */
-  #follow(
-    walked: WalkedSegment | undefined,
-    fileNumber: number,
-    start: number,
-    length: number,
-    ekey: Uint8Array,
-    seq: number,
-  ): void {
+  #follow({ ekey, seq, bytes, at }: EntryPointer): void {
+    const fileNumber = pointerFileNumber(bytes, at);
+    const start = pointerStart(bytes, at);
+    const length = pointerLength(bytes, at);
+    const walked = this.#walked.get(fileNumber);
     const file = walked?.segment.file;
     if (walked === undefined) {
       const name = this.#nameOf(fileNumber);
@@ -220,8 +225,11 @@ export class ValueLogCheck {
         offset: start,
       });
     }
-    // A segment that could not be opened was reported as such.
-    if (file === undefined) return;
+    if (file === undefined) {
+      // One finding for all: at the header.
+      const name = this.#nameOf(fileNumber);
+      throw new CorruptionError('value-log segment is unreadable', { file: name, offset: 0 });
+    }
     const path = file.file.path;
     if (start + length > walked.segment.bytes) {
       const what = 'value pointer leads past the end of its segment';
@@ -274,9 +282,4 @@ function faultOf(
     if (!(error instanceof CorruptionError)) throw error;
     return String(error.details['what']);
   }
-}
-
-function rangeOf(ekey: Uint8Array): KeyRange {
-  const key = userKeyOf(ekey);
-  return { lower: key, upper: key };
 }
