@@ -29,6 +29,11 @@ interface Outcome {
   /** Operations of the disk before the workload, and after. */
   readonly first: number;
   readonly last: number;
+  /**
+   * A sync failed and the workdir was opened again on the same machine. What the system dropped then is still
+   * read, looks synced to everybody, and is gone after a power cut: no program can tell.
+   */
+  readonly isSyncLost: boolean;
 }
 
 /** Runs the workload with one fault; every wait is patient. */
@@ -43,7 +48,7 @@ async function runWithFault(
   const options = { ...SMALL, durability };
   const errors: Error[] = [];
   const first = fs.operationCount;
-  if (fault !== undefined) fs.injectFault(fault);
+  const injected = fault === undefined ? undefined : fs.injectFault(fault);
   const open = async (): Promise<Opened> => {
     // The fault strikes once: whoever meets it at the open tries again.
     for (;;) {
@@ -56,6 +61,7 @@ async function runWithFault(
     }
   };
   let opened = await open();
+  let isSyncLost = false;
   const host: Host = {
     db: opened.db,
     async reopen() {
@@ -66,6 +72,7 @@ async function runWithFault(
       } catch (error) {
         errors.push(...(error instanceof AggregateError ? error.errors : [error]));
       }
+      isSyncLost = errors.some((error) => isFailedSync(error));
       opened = await open();
       host.db = opened.db;
     },
@@ -73,7 +80,13 @@ async function runWithFault(
     wait: (what, promise) => patiently(opened.env.clock, what, promise),
   };
   await runSteps(host, history, faultSteps(durability), (error) => errors.push(error));
-  return { fs, history, opened, errors, first, last: fs.operationCount };
+  injected?.cancel();
+  return { fs, history, opened, errors, first, last: fs.operationCount, isSyncLost };
+}
+
+function isFailedSync(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  return (error instanceof IoError && error.op === 'sync') || isFailedSync(error.cause);
 }
 
 /** What was written is read, before and after the end of the process. */
@@ -90,8 +103,10 @@ async function checkOutcome(outcome: Outcome, durability: Durability): Promise<v
   const killed = fs.killClone();
   const cut = fs.crashClone(LOSE_UNSYNCED);
   await checkCrashed({ fs: killed, promised, what: 'kill' }, history, options);
-  const afterCut = { fs: cut, promised: history.promisedAfterPowerLoss(), what: 'power cut' };
-  await checkCrashed(afterCut, history, options);
+  const afterCut = outcome.isSyncLost
+    ? undefined
+    : { fs: cut, promised: history.promisedAfterPowerLoss(), what: 'power cut' };
+  if (afterCut !== undefined) await checkCrashed(afterCut, history, options);
   try {
     await patiently(opened.env.clock, 'close', opened.db.close());
   } catch (error) {
