@@ -3,6 +3,7 @@
  * created, synced and closed; knows nothing of requests.
  */
 import type { DirectoryLock, Env } from '../base/env.js';
+import { IoError } from '../base/errors.js';
 import type { BlockCache } from './cache/block-cache.js';
 import type { TableCache } from './cache/table-cache.js';
 import { bucketName, VALUE_LOG_DIRECTORY, walName } from './file-names.js';
@@ -12,6 +13,7 @@ import type { ArenaPool } from './memtable/arena-pool.js';
 import { indexBytesFor, Memtable } from './memtable/memtable.js';
 import type { Options } from './options.js';
 import type { RecoveryReport } from './recovery-report.js';
+import type { LogPosition } from './record-log.js';
 import { manifestInit, type Tree } from './tree.js';
 import { newIdentity } from './unique-identity.js';
 import { ActiveValueLog } from './vlog/active-value-log.js';
@@ -74,6 +76,8 @@ export class Core {
   readonly #unsyncedLogs: WalWriter[];
   /** Segments whose directory entry is durable. */
   readonly #listedLogs: Set<number>;
+  /** Of durable segments, not yet in the manifest. */
+  readonly #seals: SealEdit[];
   #segmentsDeleted: number;
 
   private constructor(parts: CoreParts, replayed: readonly ReplayedSegment[]) {
@@ -89,6 +93,7 @@ export class Core {
     this.#lock = parts.lock;
     this.#unsyncedLogs = [];
     this.#listedLogs = new Set();
+    this.#seals = [];
     this.#segmentsDeleted = 0;
     this.valueLog = new ActiveValueLog(
       {
@@ -171,14 +176,38 @@ export class Core {
       // One that was active when its sync began may have taken records, and been sealed, meanwhile.
       if (isActive || wal.syncedBytes < wal.bytes) continue;
       this.#forgetUnsynced(wal);
-      if (this.tree.manifest.version.wals.has(wal.fileNumber)) this.#noteSealedLog(wal);
+      if (this.tree.manifest.version.wals.has(wal.fileNumber)) {
+        this.#noteSeal({ sealWal: wal.seal(), sealValueLog: undefined });
+      }
     }
     await this.tree.syncNames();
   }
 
-  /** From now on the manifest knows where this segment must end. */
-  #noteSealedLog(wal: WalWriter): void {
-    this.tree.note({ timeMs: this.env.clock.nowMs(), reason: 'log', sealWal: [wal.seal()] });
+  /**
+   * Says in the manifest where a durable segment ends. Recovery does without, so that a full disk stops
+   * nobody: what can not be written now is tried again with the next one. @throws ReadOnlyError when latched
+   */
+  #noteSeal(seal: SealEdit): void {
+    this.#seals.push(seal);
+    const { version } = this.tree.manifest;
+    const timeMs = this.env.clock.nowMs();
+    try {
+      for (let next = this.#seals[0]; next !== undefined; next = this.#seals[0]) {
+        const { sealWal, sealValueLog } = next;
+        const isThere =
+          sealWal === undefined
+            ? version.valueLog.has(sealValueLog.fileNumber)
+            : version.wals.has(sealWal.fileNumber);
+        if (sealWal !== undefined && isThere)
+          this.tree.note({ timeMs, reason: 'log', sealWal: [sealWal] });
+        if (sealValueLog !== undefined && isThere)
+          this.tree.note({ timeMs, reason: 'value log', sealValueLog: [sealValueLog] });
+        this.#seals.shift();
+      }
+    } catch (error) {
+      if (!(error instanceof IoError)) throw error;
+      this.env.log.write('warn', 'segment not sealed yet', { message: error.message });
+    }
   }
 
   /** Removes the segments of a memtable that is in a durable table now. */
@@ -302,16 +331,24 @@ export class Core {
     fs.syncDirectory(this.workdir);
   }
 
-  /** A sealed segment is durable: its length is on record from now on. */
+  /** A sealed segment is durable: its length is on record from now on, if it has that length. */
   #noteSealed(writer: ValueLogWriter): void {
+    const { fileNumber } = writer.header;
+    const bytes = writer.flushedBytes;
+    // Behind an undone group that could not be cut off there may be more; the next open takes it as it is.
+    const hasLength = writer.file.size() === bytes;
     writer.close();
-    this.tree.note({
-      timeMs: this.env.clock.nowMs(),
-      reason: 'value log',
-      sealValueLog: [{ fileNumber: writer.header.fileNumber, bytes: writer.flushedBytes }],
-    });
+    if (hasLength) this.#noteSeal({ sealWal: undefined, sealValueLog: { fileNumber, bytes } });
   }
 }
+
+/** One of the two. */
+type SealEdit =
+  | { readonly sealWal: LogPosition; readonly sealValueLog: undefined }
+  | {
+      readonly sealWal: undefined;
+      readonly sealValueLog: { readonly fileNumber: number; readonly bytes: number };
+    };
 
 function addWalEdit(
   env: Env,

@@ -23,6 +23,8 @@ export interface Host {
   reopen: () => Promise<void>;
   /** Called after each step. */
   between: () => Promise<void>;
+  /** How a step is waited for; by default as long as it takes. */
+  wait?: <T>(what: string, promise: Promise<T>) => Promise<T>;
 }
 
 /** Runs steps; errors of the database are handed to `onError`, everything else is thrown. */
@@ -36,7 +38,8 @@ export async function runSteps(
 ): Promise<void> {
   for (const step of steps) {
     try {
-      await runStep(host, history, step, onError);
+      const run = runStep(host, history, step, onError);
+      await (host.wait === undefined ? run : host.wait(step.step, run));
     } catch (error) {
       if (!(error instanceof NokvError)) throw error;
       onError(error, step);
@@ -133,6 +136,31 @@ export function referenceSteps(durability: Durability): Step[] {
     write(durability, [del('a1')]),
   );
   return steps;
+}
+
+/** A shorter one for runs by the hundred; it rotates, flushes, compacts, collects and reopens once. */
+export function faultSteps(durability: Durability): Step[] {
+  const put = newPut();
+  return [
+    write(durability, [put('a1', 20)], [put('v1', 700)]),
+    write(durability, [put('v2', 20_000), put('a2', 30)]),
+    write('disk', [put('v3', 25_000)]),
+    { step: 'flush' },
+    write(durability, [put('v4', 24_000)], [del('a2')]),
+    write(durability, [put('b1', 30_000)]),
+    write(durability, [put('b2', 30_000)]),
+    write(durability, [range('v1', 'v2'), put('a3', 3)]),
+    write(durability, [put('b3', 20_000)], [put('v3', 400)]),
+    { step: 'settle' },
+    write(durability, [put('v2', 350)], [put('a1', 21)]),
+    { step: 'collect' },
+    write('disk', [put('a4', 4)]),
+    { step: 'reopen' },
+    write(durability, [put('v5', 900), put('a5', 5)]),
+    { step: 'sync' },
+    { step: 'compact' },
+    write(durability, [del('v4')], [put('a6', 6)]),
+  ];
 }
 
 /** Steps drawn from a seed. */
