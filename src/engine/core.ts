@@ -122,8 +122,9 @@ export class Core {
   }
 
   /**
-   * A memtable with a log segment of its own that follows that of `previous`. With durability `disk` the
-   * segment is durable when it returns. @throws IoError
+   * A memtable with a log segment of its own that follows that of `previous`. The empty segment is durable
+   * when it returns: one that the manifest names and that is missing was not lost with the power, it was
+   * flushed under a manifest that has lost its end. @throws IoError
    */
   createMemtable(
     bytes: number,
@@ -137,13 +138,10 @@ export class Core {
       ...manifestInit(env, fileNumber),
       continues: tree.manifest.syncedPosition(),
     });
-    const isSynced = options.durability === 'disk';
     try {
-      if (isSynced) {
-        wal.syncBlocking();
-        this.#listLog(fileNumber);
-      }
-      tree.note(addWalEdit(env, fileNumber, previous?.wal, isSynced));
+      wal.syncBlocking();
+      this.#listLog(fileNumber);
+      tree.note(addWalEdit(env, fileNumber, previous?.wal));
     } catch (error) {
       wal.close();
       env.fs.remove(path);
@@ -221,10 +219,10 @@ export class Core {
   }
 
   /** Makes everything durable, marks the close as clean and lets go of all files and the lock. */
-  async close(lastSeq: number, active: LoggedMemtable): Promise<void> {
+  async close(lastSeq: number): Promise<void> {
     try {
       if (this.#lock !== undefined && this.tree.manifest.failure === undefined) {
-        await this.#closeClean(lastSeq, active);
+        await this.#closeClean(lastSeq);
       }
     } finally {
       for (const wal of this.#unsyncedLogs) wal.close();
@@ -238,7 +236,8 @@ export class Core {
     }
   }
 
-  async #closeClean(lastSeq: number, active: LoggedMemtable): Promise<void> {
+  /** The last segment stays, also without entries: its header tells a manifest that lost its end. */
+  async #closeClean(lastSeq: number): Promise<void> {
     this.valueLog.flush();
     this.valueLog.seal();
     await this.valueLog.sync();
@@ -250,11 +249,7 @@ export class Core {
       lastSeq,
       sealWal: seals,
       cleanClose: true,
-      ...(active.isEmpty() && this.tree.manifest.version.wals.size === 1
-        ? { minWalNumber: active.logNumber + 1 }
-        : {}),
     });
-    if (active.isEmpty() && this.tree.manifest.version.wals.size === 0) this.removeLog(active);
   }
 
   #sealedFrom(segment: ReplayedSegment): LoggedMemtable[] {
@@ -350,12 +345,7 @@ type SealEdit =
       readonly sealValueLog: { readonly fileNumber: number; readonly bytes: number };
     };
 
-function addWalEdit(
-  env: Env,
-  fileNumber: number,
-  previous: WalWriter | undefined,
-  isSynced: boolean,
-): VersionEdit {
+function addWalEdit(env: Env, fileNumber: number, previous: WalWriter | undefined): VersionEdit {
   return {
     timeMs: env.clock.nowMs(),
     reason: 'log',
@@ -365,7 +355,7 @@ function addWalEdit(
         previous: previous?.fileNumber ?? 0,
         previousBytes: previous?.bytes ?? 0,
         previousChain: previous?.chain ?? 0,
-        isSynced,
+        isSynced: true,
         bootId: env.host.bootId,
       },
     ],

@@ -436,8 +436,7 @@ export class Db {
     for (const hold of [...this.#holds]) hold.release();
     this.#snapshots.closeAll();
     this.#state = undefined;
-    const active = this.#queue?.active ?? this.#core.active;
-    await attempt(() => this.#core.close(this.#queue?.lastSeq ?? this.#core.lastSeq, active));
+    await attempt(() => this.#core.close(this.#queue?.lastSeq ?? this.#core.lastSeq));
     if (errors.length === 1) throw errors[0];
     if (errors.length > 1) throw new AggregateError(errors, 'Cannot close cleanly: see errors');
   }

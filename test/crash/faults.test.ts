@@ -75,6 +75,9 @@ async function runWithFault(
       isSyncLost = errors.some((error) => isFailedSync(error));
       opened = await open();
       host.db = opened.db;
+      const found = history.match(readContent(opened.db), history.promisedAfterKill());
+      if (typeof found === 'string') throw new Error(`after a reopen: ${found}`);
+      history.settle(found);
     },
     between: async () => undefined,
     wait: (what, promise) => patiently(opened.env.clock, what, promise),
@@ -133,7 +136,8 @@ describe.each(['os', 'disk'] as const)('durability %s', (durability) => {
         try {
           const outcome = await runWithFault(durability, { nth, errno, applied });
           await checkOutcome(outcome, durability);
-          const operation = outcome.fs.operations()[nth];
+          const index = outcome.first + nth;
+          const operation = outcome.fs.operations().find((one) => one.index === index);
           if (operation !== undefined) struck.add(operation.op);
         } catch (error) {
           throw new Error(`${what}: ${error instanceof Error ? error.message : String(error)}`, {

@@ -132,6 +132,15 @@ export class History {
     this.#forgetContents(position);
   }
 
+  /** A reopened database was found after `position` operations: what became of the unknown ones is known now. */
+  settle(position: number): void {
+    this.#operations.forEach((operation, i) => {
+      if (operation.status === 'unknown')
+        operation.status = i < position ? 'acknowledged' : 'failed';
+    });
+    this.#forgetContents(0);
+  }
+
   #contentAfter(position: number): Content {
     while (this.#applied < position) {
       const operation = this.#operations[this.#applied++] as Operation;

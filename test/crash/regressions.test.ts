@@ -152,3 +152,24 @@ describe('a log segment without entries', () => {
     expect(disk.list(WORKDIR).filter((name) => name.endsWith('.wal')).length).toBeLessThan(4);
   });
 });
+
+describe('a manifest that has lost its end', () => {
+  it.each(['closed', 'killed'] as const)('is refused, the workdir was %s', async (ending) => {
+    const fs = new MemFs();
+    // Its first life leaves a version without tables: the files of the second look like orphans of it.
+    const { db } = await openOn(fs, {});
+    await db.close();
+    const path = fs.join(WORKDIR, 'MANIFEST-000001');
+    const before = fs.stat(path)?.bytes ?? 0;
+    const { db: second } = await openOn(fs, {});
+    await second.put('a', '1');
+    await second.flush();
+    if (ending === 'closed') await second.close();
+    const disk = fs.killClone();
+    const file = disk.open(path, 'update');
+    file.truncate(before);
+    file.close();
+    await expect(openOn(disk, {})).rejects.toThrow('MANIFEST-000001');
+    expect(disk.list(WORKDIR).filter((name) => name.endsWith('.sst'))).toHaveLength(1);
+  });
+});
