@@ -4,7 +4,6 @@
  * what it opened.
  */
 import type { Env } from '../base/env.js';
-import { openDb } from '../engine/db.js';
 import {
   checkWorkdir as checkWith,
   type CheckOptions,
@@ -161,6 +160,8 @@ export function dumpLogFile(path: string, isKeyOnly: boolean): WalDump {
  * @throws NokvError NOKV_NOT_FOUND, LockedError
  */
 export async function collectValueLog(workdir: string, ratio: number): Promise<Collection> {
+  // The inspectors start without the code that writes.
+  const { openDb } = await import('../engine/db.js');
   const db = await openDb(createNodeEnv(), workdir, { createIfMissing: false });
   try {
     const before = await db.collectValueLog({ ratio, dryRun: true });

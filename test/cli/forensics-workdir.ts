@@ -1,6 +1,6 @@
 /**
- * A workdir with a bit of everything, the same bytes every time: made on the simulated disk, from one seed and
- * one clock, and copied to a real directory.
+ * Makes testdata/workdir, a workdir with a bit of everything, on the simulated disk from one seed and one clock.
+ * It is kept: REWRITE=1 makes it anew.
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
