@@ -90,7 +90,7 @@ function rollOptions(random) {
     compactionPolicy: pick('leveled', 'leveled', 'tiered', 'hybrid'),
     compression: pick('none', 'lz4'),
     blockBytes: pick(256, 1024, 4096),
-    valueThreshold: pick(64, 1024, 1024, 4096),
+    valueThreshold: walBytes > 0 ? 1_048_576 : pick(64, 1024, 1024, 4096),
     valueLogFileBytes: pick(65_536, 131_072, 524_288),
     valueLogGc: random.below(3) > 0,
     valueLogGcRatio: pick(0.1, 0.3, 0.5),
@@ -101,6 +101,7 @@ function rollOptions(random) {
 
 /** Where this life is to end: at any moment, or in the phase that was hit least. */
 function aim(random, hits) {
+  if (walBytes > 0) return { phase: 'any', afterMs: 1 };
   if (random.below(2) === 0)
     return { phase: 'any', afterMs: random.below(random.below(2) === 0 ? 20 : 120) };
   const least = [...PHASES].sort((a, b) => hits[a] - hits[b] || a.localeCompare(b));

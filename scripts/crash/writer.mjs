@@ -48,6 +48,7 @@ async function write(db, limit) {
   let acknowledged = 0;
   let reported = 0;
   let inFlight = 0;
+  let wakes = 0;
   let wake = () => undefined;
   const report = () => {
     if (acknowledged === reported) return;
@@ -72,7 +73,7 @@ async function write(db, limit) {
       );
     }
     await new Promise((resolve) => (wake = resolve));
-    if (given.walBytes > 0 && next % 8 === 0 && db.stats().wal.active_size >= given.walBytes) {
+    if (given.walBytes > 0 && ++wakes % 16 === 0 && db.stats().wal.active_size >= given.walBytes) {
       announce('W');
       hold();
     }
