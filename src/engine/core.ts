@@ -145,7 +145,7 @@ export class Core {
     } catch (error) {
       wal.close();
       env.fs.remove(path);
-      throw error;
+      throw nothingWritten(error);
     }
     this.#unsyncedLogs.push(wal);
     const arena = pool.acquire(FIRST_RECORD_AT + bytes, indexBytesFor(options.memtable, entries));
@@ -344,6 +344,12 @@ type SealEdit =
       readonly sealWal: undefined;
       readonly sealValueLog: { readonly fileNumber: number; readonly bytes: number };
     };
+
+/** Whatever became of the new file: the write that asked for it was not begun. */
+function nothingWritten(error: unknown): unknown {
+  if (!(error instanceof IoError) || error.outcome === 'none') return error;
+  return new IoError({ op: error.op, path: error.path, errno: error.errno }, { cause: error });
+}
 
 function addWalEdit(env: Env, fileNumber: number, previous: WalWriter | undefined): VersionEdit {
   return {

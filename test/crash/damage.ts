@@ -65,6 +65,8 @@ export async function smallWorkdir(ending: Ending): Promise<Workdir> {
 export interface Damage {
   readonly path: string;
   readonly what: string;
+  /** A log segment is shorter than it was. */
+  readonly isLogCut: boolean;
   readonly apply: (fs: MemFs) => void;
 }
 
@@ -78,21 +80,23 @@ export function* damages(fs: MemFs): Generator<Damage, void, void> {
       masks.delete(0);
       for (const mask of masks) {
         const what = `${path} at ${offset}: ${byte} becomes ${byte ^ mask}`;
-        yield { path, what, apply: (disk) => disk.rot(path, offset, mask) };
+        yield { path, what, isLogCut: false, apply: (disk) => disk.rot(path, offset, mask) };
       }
     }
     for (let length = 0; length < content.length; length++) {
       yield {
         path,
         what: `${path} of ${content.length} bytes cut to ${length}`,
+        isLogCut: path.endsWith('.wal'),
         apply: (disk) => resize(disk, path, length),
       };
     }
     for (const more of [1, 20, 600]) {
       const what = `${path} with ${more} bytes behind its end`;
-      yield { path, what, apply: (disk) => append(disk, path, content.length, more) };
+      const apply = (disk: MemFs): void => append(disk, path, content.length, more);
+      yield { path, what, isLogCut: false, apply };
     }
-    yield { path, what: `${path} is gone`, apply: (disk) => disk.remove(path) };
+    yield { path, what: `${path} is gone`, isLogCut: false, apply: (disk) => disk.remove(path) };
   }
 }
 

@@ -228,6 +228,19 @@ describe('a full disk', () => {
 });
 
 describe('a failed sync', () => {
+  it('of a new log segment refuses only the write that asked for it, and nothing of that is written', async () => {
+    const fs = new MemFs();
+    const { db } = await openOn(fs, SMALL);
+    await db.put('b1', Buffer.alloc(40_000, '1'));
+    fs.injectFault({ op: 'sync', path: '.wal', errno: 'EIO' });
+    const refused = db.put('b2', Buffer.alloc(40_000, '2'));
+    await expect(refused).rejects.toMatchObject({ code: 'NOKV_IO', outcome: 'none' });
+    await db.put('b3', Buffer.alloc(40_000, '3'), { durability: 'disk' });
+    const { db: after } = await openOn(fs.crashClone(LOSE_UNSYNCED), SMALL);
+    expect([...readContent(after).keys()]).toEqual(['b1', 'b3']);
+    await db.close();
+  });
+
   it.each(['.wal', '.vlog'])(
     'of a %s file stops all writes until the database is reopened',
     async (ending) => {

@@ -48,6 +48,25 @@ interface Taken {
 /** Thrown out of the workload when its process is dead. */
 class Dead extends Error {}
 
+/** Ends syncs after random numbers of turns, so that groups, rotations and jobs fall into them. */
+function startPump(fs: MemFs, seed: number): () => void {
+  const random = new Prng(seed);
+  let isRunning = true;
+  fs.syncMode = 'manual';
+  const pump = async (): Promise<void> => {
+    while (isRunning) {
+      await new Promise(setImmediate);
+      for (const pending of [...fs.pendingSyncs]) if (random.chance(1, 3)) pending.complete();
+    }
+  };
+  void pump();
+  return () => {
+    isRunning = false;
+    fs.syncMode = 'microtask';
+    fs.completeSyncs();
+  };
+}
+
 /** Lives until the crash; gives the disk as it was found then. */
 async function live(
   random: Prng,
@@ -60,8 +79,13 @@ async function live(
   const policy: CrashPolicy = { seed: random.u32(), tearPercent: random.below(2) * 30 };
   const crashAt = fs.operationCount + 1 + random.below(250);
   let taken: Taken | undefined;
+  const copy = (): MemFs => {
+    const disk = isKill ? fs.killClone() : fs.crashClone(policy);
+    disk.syncMode = 'microtask';
+    return disk;
+  };
   const take = (): Taken => ({
-    disk: isKill ? fs.killClone() : fs.crashClone(policy),
+    disk: copy(),
     promised: isKill ? history.promisedAfterKill() : history.promisedAfterPowerLoss(),
     isKill,
     durable: history.promisedAfterPowerLoss().low,
@@ -70,6 +94,7 @@ async function live(
   fs.onOperation = ({ index }, when) => {
     if (when === 'before' && index === crashAt) taken = take();
   };
+  const stopPump = random.chance(1, 2) ? startPump(fs, random.u32()) : () => undefined;
   const open = (): Promise<Opened> =>
     openOn(fs, { ...options, durability }, random.u32(), randomSlices(random.u32()));
   const endOpen = history.beginSync();
@@ -95,6 +120,7 @@ async function live(
   }
   fs.onOperation = undefined;
   const result = taken ?? take();
+  stopPump();
   abandon(opened);
   return result;
 }
