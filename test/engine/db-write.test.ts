@@ -58,7 +58,13 @@ describe('Db.sync', () => {
 describe('slowdown', () => {
   it('holds the acknowledgement back by a sleep, which keeps the process alive', async () => {
     const { db, env } = await openSim(
-      { ...TINY, l0CompactionTrigger: 1, l0SlowdownTrigger: 2, l0StopTrigger: 1000 },
+      {
+        ...TINY,
+        l0CompactionTrigger: 1,
+        l0SlowdownTrigger: 2,
+        l0StopTrigger: 1000,
+        valueThreshold: 100_000,
+      },
       {
         policy: {
           pause: (lane) => (lane === 'compaction' ? 'manual' : 'microtask'),
@@ -66,7 +72,8 @@ describe('slowdown', () => {
         },
       },
     );
-    for (const value of ['one', 'two']) {
+    // The first table moves down at once; the second waits for its compaction, the third behind it.
+    for (const value of ['one', 'two', 'three']) {
       await db.put('first', value);
       await db.flush();
     }
