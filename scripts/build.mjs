@@ -140,7 +140,10 @@ async function writeManifest() {
     respectNoCacheDefault: true,
   });
   await plugin.load();
-  const text = `${JSON.stringify(plugin.manifest, null, 2)}\n`;
+  // Commands come in the order in which the disk lists them; the tracked file must not depend on that.
+  const { commands, ...rest } = plugin.manifest;
+  const sorted = Object.fromEntries(Object.entries(commands).sort(([a], [b]) => (a < b ? -1 : 1)));
+  const text = `${JSON.stringify({ commands: sorted, ...rest }, null, 2)}\n`;
   if (!existsSync(manifestFile) || readFileSync(manifestFile, 'utf8') !== text) {
     writeFileSync(manifestFile, text);
   }

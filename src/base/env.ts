@@ -12,6 +12,8 @@ export interface Clock {
   monotonicMs(): number;
   /** Calls `callback` once after `delayMs`. A pending timer does not keep the process alive. */
   setTimer(delayMs: number, callback: () => void): Timer;
+  /** Resolves after `delayMs`. Somebody waits for it, so it keeps the process alive. */
+  sleep(delayMs: number): Promise<void>;
   /** Resolves in a later turn of the event loop, after pending I/O and messages were delivered. */
   nextTurn(): Promise<void>;
 }

@@ -1,4 +1,4 @@
-/** Real time. Timers do not keep the process alive. */
+/** Real time. Timers do not keep the process alive, sleeps do. */
 import { performance } from 'node:perf_hooks';
 import type { Clock, Timer } from '../base/env.js';
 
@@ -16,6 +16,10 @@ export class NodeClock implements Clock {
 
   setTimer(delayMs: number, callback: () => void): Timer {
     return new NodeTimer(delayMs, callback);
+  }
+
+  sleep(delayMs: number): Promise<void> {
+    return new Promise((resolve) => setTimeout(resolve, Math.min(delayMs, DELAY_MS_MAX)));
   }
 
   /** The check phase comes after the poll phase, in which I/O and messages are delivered. */

@@ -41,6 +41,12 @@ export class SimClock implements Clock {
     return timer;
   }
 
+  sleep(delayMs: number): Promise<void> {
+    return new Promise((resolve) => {
+      this.setTimer(delayMs, resolve);
+    });
+  }
+
   /** A turn of the real event loop, which takes no simulated time; turns come in the order asked for. */
   nextTurn(): Promise<void> {
     return new Promise((resolve) => setImmediate(resolve));

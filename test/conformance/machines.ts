@@ -44,6 +44,7 @@ function realMachine(): Machine {
       nowMs: () => real.nowMs() + offsetMs,
       monotonicMs: () => real.monotonicMs(),
       setTimer: (delayMs, callback) => real.setTimer(delayMs, callback),
+      sleep: (delayMs) => real.sleep(delayMs),
       nextTurn: () => real.nextTurn(),
     };
     const { fs, log } = env;

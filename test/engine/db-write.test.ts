@@ -54,3 +54,40 @@ describe('Db.sync', () => {
     env.executor.abandon();
   });
 });
+
+describe('slowdown', () => {
+  it('holds the acknowledgement back by a sleep, which keeps the process alive', async () => {
+    const { db, env } = await openSim(
+      {
+        ...TINY,
+        l0CompactionTrigger: 1,
+        l0SlowdownTrigger: 2,
+        l0StopTrigger: 1000,
+        valueThreshold: 100_000,
+      },
+      {
+        policy: {
+          pause: (lane) => (lane === 'compaction' ? 'manual' : 'microtask'),
+          steps: () => Infinity,
+        },
+      },
+    );
+    // The first table moves down at once; the second waits for its compaction, the third behind it.
+    for (const value of ['one', 'two', 'three']) {
+      await db.put('first', value);
+      await db.flush();
+    }
+    let isDone = false;
+    const slow = db.put('big', Buffer.alloc(50_000)).then(() => {
+      isDone = true;
+    });
+    for (let i = 0; i < 20; i++) await env.clock.nextTurn();
+    expect(isDone).toBe(false);
+    expect(db.get('big')?.length).toBe(50_000);
+    env.clock.advance(10);
+    await slow;
+    expect(db.stats().write.delayed_ms).toBeGreaterThan(0);
+    while (env.executor.advance('compaction', Infinity)) await env.clock.nextTurn();
+    await db.close();
+  });
+});
