@@ -58,7 +58,7 @@ export function operation(seed, generation, n) {
   const count = isBatch ? 2 + random.below(8) : 1;
   const steps = [];
   for (let i = 0; i < count; i++) steps.push(step(random, `${generation}.${n}.${i}`));
-  return { isBatch, isDisk: random.below(40) === 0, steps };
+  return { isBatch, isDisk: random.below(300) === 0, steps };
 }
 
 /** Starts operation n on a database; the promise is its acknowledgement. */
