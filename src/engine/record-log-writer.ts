@@ -13,6 +13,7 @@ import { assert } from '../base/assert.js';
 import { crc32 } from '../base/crc32.js';
 import { ClosedError, IoError, ReadOnlyError } from '../base/errors.js';
 import type { Fs, FsFile } from '../base/env.js';
+import { writeWhole } from './write-whole.js';
 import { recordHeaderCrc } from './record-log-crc.js';
 import {
   encodeLogHeader,
@@ -70,24 +71,6 @@ export function abandonFile(fs: Fs, file: FsFile): void {
   } catch (error) {
     // What stays behind is an orphan that the next open removes.
     if (!(error instanceof IoError)) throw error;
-  }
-}
-
-/** Writes a whole range; continues after short writes. @throws IoError */
-export function writeWhole(
-  file: FsFile,
-  source: Uint8Array,
-  start: number,
-  length: number,
-  position: number,
-): void {
-  let done = 0;
-  while (done < length) {
-    const count = file.write(source, start + done, length - done, position + done);
-    if (count <= 0) {
-      throw new IoError({ op: 'write', path: file.path, errno: 'EIO', bytes: length - done });
-    }
-    done += count;
   }
 }
 

@@ -9,7 +9,7 @@ import type { Fs } from '../../base/env.js';
 import { CorruptionError } from '../../base/errors.js';
 import { FILE_NUMBER_MAX } from '../../base/limits.js';
 import { CURRENT_NAME, CURRENT_TEMP_NAME, manifestName, parseFileName } from '../file-names.js';
-import { writeWhole } from '../record-log-writer.js';
+import { writeWhole } from '../write-whole.js';
 
 const utf8 = new TextEncoder();
 

@@ -11,6 +11,7 @@ import { crc32 } from '../../base/crc32.js';
 import type { Fs, FsFile } from '../../base/env.js';
 import { IoError } from '../../base/errors.js';
 import { KIB } from '../../base/limits.js';
+import { writeWhole } from '../write-whole.js';
 import {
   encodeValueLogHeader,
   recordSeed,
@@ -55,7 +56,7 @@ export class ValueLogWriter {
   static create(fs: Fs, path: string, header: ValueLogHeader): ValueLogWriter {
     const file = fs.open(path, 'create');
     try {
-      writeFully(file, encodeValueLogHeader(header), 0, VALUE_LOG_HEADER_BYTES, 0);
+      writeWhole(file, encodeValueLogHeader(header), 0, VALUE_LOG_HEADER_BYTES, 0);
     } catch (error) {
       file.close();
       fs.remove(path);
@@ -110,7 +111,7 @@ export class ValueLogWriter {
   flush(): void {
     if (this.#failure !== undefined) throw this.#failure;
     if (this.#fill === 0) return;
-    writeFully(this.file, this.#buffer, 0, this.#fill, this.flushedBytes);
+    writeWhole(this.file, this.#buffer, 0, this.#fill, this.flushedBytes);
     this.flushedBytes += this.#fill;
     this.#fill = 0;
     if (this.#buffer.length > 4 * BUFFER_BYTES) this.#growTo(BUFFER_BYTES);
@@ -168,22 +169,5 @@ export class ValueLogWriter {
   #growTo(length: number): void {
     this.#buffer = new Uint8Array(length);
     this.#view = viewOf(this.#buffer);
-  }
-}
-
-/** Writes all of a range, however short single writes are. @throws IoError */
-export function writeFully(
-  file: FsFile,
-  source: Uint8Array,
-  start: number,
-  length: number,
-  position: number,
-): void {
-  let written = 0;
-  while (written < length) {
-    const count = file.write(source, start + written, length - written, position + written);
-    if (count === 0)
-      throw new IoError({ op: 'write', path: file.path, errno: 'ENOSPC', bytes: length });
-    written += count;
   }
 }
