@@ -3,7 +3,7 @@
  * readManifest is for inspectors and lists what is readable and what is not. Page: docs/formats/manifest.md.
  */
 import type { Fs } from '../../base/env.js';
-import { CorruptionError, FormatError, IoError } from '../../base/errors.js';
+import { ChangedError, CorruptionError, FormatError, IoError } from '../../base/errors.js';
 import { manifestName, parseFileName } from '../file-names.js';
 import { type Crash, crashOf, judgeTail, type Tail } from '../record-log-tail.js';
 import {
@@ -17,6 +17,9 @@ import {
 import { readCurrent } from './current.js';
 import { applyEdit, EMPTY_VERSION, ImpossibleEditError, type Version } from './version.js';
 import { decodeEdit, type VersionEdit } from './version-edit.js';
+
+/** A manifest lives for megabytes of edits: so many swaps in a row under one reader do not happen. */
+const MOVED_ON_TRIES = 20;
 
 /** The only record type of a manifest; on disk, frozen. */
 export const MANIFEST_EDIT = 1;
@@ -229,6 +232,34 @@ export interface ManifestInspection {
  * without it every bad record is damage. @throws IoError when the workdir itself can not be read
  */
 export function readManifest(fs: Fs, workdir: string, bootId?: string): ManifestInspection {
+  for (let tries = 1; ; tries++) {
+    const inspection = readNamed(fs, workdir, bootId);
+    if (!hasMovedOn(fs, workdir, inspection)) return inspection;
+    if (tries === MOVED_ON_TRIES)
+      throw new ChangedError('CURRENT named one manifest after another');
+  }
+}
+
+/**
+ * A writer at work may swap CURRENT and remove the manifest between a reader's two looks: the file is
+ * gone, and CURRENT names another one by now.
+ */
+function hasMovedOn(
+  fs: Fs,
+  workdir: string,
+  { fileNumber, path, header }: ManifestInspection,
+): boolean {
+  if (path === undefined || header !== undefined || fs.stat(path) !== undefined) return false;
+  try {
+    const now = readCurrent(fs, workdir);
+    return now !== undefined && now !== fileNumber;
+  } catch (error) {
+    if (error instanceof CorruptionError) return false;
+    throw error;
+  }
+}
+
+function readNamed(fs: Fs, workdir: string, bootId: string | undefined): ManifestInspection {
   const findings: ManifestFinding[] = [];
   const fileNumber = findManifest(fs, workdir, findings);
   let bytes: Uint8Array = new Uint8Array(0);
