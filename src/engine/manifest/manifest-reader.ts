@@ -52,10 +52,9 @@ export function loadManifest(
   bootId: string,
   syncedAtLeast = 0,
 ): LoadedManifest | undefined {
-  const fileNumber = readCurrent(fs, workdir);
-  if (fileNumber === undefined) return undefined;
-  const path = fs.join(workdir, manifestName(fileNumber));
-  const bytes = readWhole(fs, path);
+  const named = readNamedBytes(fs, workdir);
+  if (named === undefined) return undefined;
+  const { fileNumber, path, bytes } = named;
   const header = headerOf(bytes, fileNumber, path);
   const scanner = scanRecords(bytes, bytes.length, header);
   const chains = new Map([[LOG_HEADER_BYTES, header.chain]]);
@@ -83,6 +82,25 @@ export function loadManifest(
     chains,
     isOtherBoot: crash !== 'process',
   };
+}
+
+/** The file that CURRENT names; looks again when a writer at work swapped CURRENT and removed it meanwhile. */
+function readNamedBytes(
+  fs: Fs,
+  workdir: string,
+): { fileNumber: number; path: string; bytes: Uint8Array } | undefined {
+  let fileNumber = readCurrent(fs, workdir);
+  for (let tries = 1; fileNumber !== undefined; tries++) {
+    const path = fs.join(workdir, manifestName(fileNumber));
+    try {
+      return { fileNumber, path, bytes: readWhole(fs, path) };
+    } catch (error) {
+      const now = readCurrent(fs, workdir);
+      if (now === fileNumber || tries === MOVED_ON_TRIES) throw error;
+      fileNumber = now;
+    }
+  }
+  return undefined;
 }
 
 function readWhole(fs: Fs, path: string): Uint8Array {

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { ManifestLog } from '../../../src/engine/manifest/manifest-log.js';
-import { readManifest } from '../../../src/engine/manifest/manifest-reader.js';
+import { loadManifest, readManifest } from '../../../src/engine/manifest/manifest-reader.js';
 import { MemFs } from '../../../src/env/mem-fs.js';
 import { INIT, WORKDIR } from './edits.js';
 
@@ -29,6 +29,10 @@ it('readManifest follows a writer that swaps CURRENT and removes the manifest un
   const inspection = readManifest(fs, WORKDIR);
   expect(inspection.findings).toEqual([]);
   expect(inspection.fileNumber).toBe(next);
+  fs.afterCurrent = () => {
+    log.rewrite({ ...INIT, fileNumber: next + 1 }, 3);
+  };
+  expect(loadManifest(fs, WORKDIR, INIT.bootId)?.fileNumber).toBe(next + 1);
 });
 
 it('readManifest still lists a manifest that CURRENT names and that is missing', () => {
