@@ -8,9 +8,9 @@
  */
 import { ClosedError } from '../base/errors.js';
 import { encodeKey, keySuccessor, decodeUserKey, userKeyLength } from './key.js';
-import { KIND_VALUE_POINTER } from './entry.js';
 import type { VisibleCursor } from './iterators/visible.js';
 import type { Hold } from './read-view.js';
+import { valueOf } from './scan.js';
 import type { ValueSlab } from './value-slab.js';
 import type { ValueLogReader } from './vlog/reader.js';
 
@@ -48,19 +48,15 @@ export class DbIterator {
     this.#mustBeValid();
     const { keyBytes, keyStart, keyLength } = this.#cursor;
     const length = userKeyLength(keyBytes, keyStart, keyLength);
-    this.#slab.take(length);
-    decodeUserKey(keyBytes, keyStart, keyLength, this.#slab.bytes, this.#slab.start);
-    return this.#slab.viewOf(this.#slab.start, length);
+    const key = this.#slab.fresh(length);
+    decodeUserKey(keyBytes, keyStart, keyLength, key, 0);
+    return key;
   }
 
   /** The value it stands on, owned by the caller; read from the value log only here. Requires valid. @throws CorruptionError */
   get value(): Uint8Array {
     this.#mustBeValid();
-    const cursor = this.#cursor;
-    if (cursor.kind === KIND_VALUE_POINTER) {
-      return this.#valueLog.read(cursor.valueBytes, cursor.valueStart);
-    }
-    return this.#slab.copyOf(cursor.valueBytes, cursor.valueStart, cursor.valueLength);
+    return valueOf(this.#cursor, this.#valueLog, this.#slab);
   }
 
   /** To the first row; returns valid. */

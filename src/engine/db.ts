@@ -13,6 +13,7 @@ import { Background } from './background.js';
 import type { Core } from './core.js';
 import type { RecoveryReport } from './recovery-report.js';
 import { openCore } from './recovery.js';
+import type { RowCache } from './cache/row-cache.js';
 import { CompactionRunner } from './compaction-runner.js';
 import { KIND_DELETE, KIND_PUT, NO_EXPIRY } from './entry.js';
 import { DbIterator } from './db-iterator.js';
@@ -64,6 +65,7 @@ export class Db {
   readonly #compaction: CompactionRunner | undefined;
   readonly #placement: ValuePlacement;
   readonly #snapshots: SnapshotRegistry;
+  readonly #rows: RowCache;
   readonly #reader: PointReader;
   readonly #readKey: KeyBuffer;
   readonly #writeKey: KeyBuffer;
@@ -90,7 +92,8 @@ export class Db {
     this.#core = core;
     this.#placement = new ValuePlacement(options);
     this.#snapshots = new SnapshotRegistry();
-    this.#reader = new PointReader(core.tree.valueLog, () => env.clock.nowMs());
+    this.#rows = core.blockCache.rows;
+    this.#reader = new PointReader(core.tree.valueLog, this.#rows, () => env.clock.nowMs());
     this.#readKey = new KeyBuffer();
     this.#writeKey = new KeyBuffer();
     this.#scanSlab = new ValueSlab();
@@ -127,6 +130,7 @@ export class Db {
       core.valueLog,
       core.active,
       core.lastSeq,
+      this.#rows,
     );
     for (const memtable of core.sealed) this.#background.addSealed(memtable);
     this.#background.kick();
@@ -142,7 +146,7 @@ export class Db {
     const buffer = this.#readKey;
     if (options === undefined) {
       buffer.encode(FAMILY_DEFAULT, key);
-      return this.#reader.get(state, buffer, this.#visibleSeq(), SEQ_MAX, 0);
+      return this.#reader.get(state, buffer, this.#visibleSeq(), SEQ_MAX, 0, true);
     }
     buffer.encode(familyOf(options), key);
     const snapshot = options.snapshot;
@@ -150,7 +154,9 @@ export class Db {
     const seqMax = snapshot?.seq ?? this.#visibleSeq();
     const versionMax = checkVersion(options.version) ?? SEQ_MAX;
     const atMs = snapshot?.createdMs ?? 0;
-    return this.#reader.get(snapshot?.state ?? state, buffer, seqMax, versionMax, atMs);
+    const isNewest = snapshot === undefined && versionMax === SEQ_MAX;
+    const source = snapshot?.state ?? state;
+    return this.#reader.get(source, buffer, seqMax, versionMax, atMs, isNewest);
   }
 
   /** The values of several keys as of one moment, in their order. */
@@ -246,7 +252,8 @@ export class Db {
     if (limit < 0 || Number.isNaN(limit)) {
       throw new RangeError('Cannot scan: limit must not be negative');
     }
-    const { cursor, hold } = this.#openCursor('scan', options);
+    const memory = options.keysOnly === true ? undefined : this.#scanSlab;
+    const { cursor, hold } = this.#openCursor('scan', options, memory);
     const plan = {
       isReverse: options.reverse ?? false,
       isKeysOnly: options.keysOnly ?? false,
@@ -271,15 +278,17 @@ export class Db {
     return storedEntries(cursor, this.#core.tree.valueLog, new Hold(state, cursor, this.#holds));
   }
 
+  /** With `memory`, what the cursor reads of tables may be handed out as it is. */
   #openCursor(
     call: string,
     options: ScanOptions,
+    memory?: ValueSlab,
   ): { readonly cursor: VisibleCursor; readonly hold: Hold } {
     if (this.#state === undefined) throw new ClosedError(call);
     options.snapshot?.mustBeOpen();
     const state = options.snapshot?.state ?? this.#state;
     const { lower, upper } = rangeOf(familyOf(options), options);
-    const cursor = new VisibleCursor(new MergingCursor(openSources(state)), {
+    const cursor = new VisibleCursor(new MergingCursor(openSources(state, memory)), {
       lower,
       upper,
       seqMax: options.snapshot?.seq ?? this.#visibleSeq(),
@@ -314,6 +323,7 @@ export class Db {
     const before = this.#sealed;
     this.#sealed = [...followed.sealed].reverse();
     this.#followedSeq = followed.lastSeq;
+    this.#rows.clear();
     this.#refreshState();
     for (const memtable of before) if (!this.#sealed.includes(memtable)) memtable.release();
     return true;

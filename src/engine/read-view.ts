@@ -17,6 +17,7 @@ import {
   KIND_VALUE_POINTER,
   NO_EXPIRY,
 } from './entry.js';
+import type { RowCache } from './cache/row-cache.js';
 import type { EntryCursor } from './iterators/entry-cursor.js';
 import type { KeyBuffer } from './key.js';
 import type { LoggedMemtable } from './logged-memtable.js';
@@ -81,6 +82,7 @@ export class Hold {
 
 export class PointReader {
   readonly #valueLog: ValueLogReader;
+  readonly #rows: RowCache;
   readonly #nowMs: () => number;
   readonly #slab: ValueSlab;
   /** The newest entry found so far. */
@@ -89,8 +91,9 @@ export class PointReader {
   /** #best lies in a cached block, which the next read of a table may evict. */
   #isBorrowed: boolean;
 
-  constructor(valueLog: ValueLogReader, nowMs: () => number) {
+  constructor(valueLog: ValueLogReader, rows: RowCache, nowMs: () => number) {
     this.#valueLog = valueLog;
+    this.#rows = rows;
     this.#nowMs = nowMs;
     this.#slab = new ValueSlab();
     this.#best = new LookupResult();
@@ -99,8 +102,9 @@ export class PointReader {
   }
 
   /**
-   * The value visible at (seqMax, versionMax), owned by the caller, or undefined.
-   * `atMs` judges expiry: 0 means now. @throws CorruptionError
+   * The value visible at (seqMax, versionMax), owned by the caller, or undefined. `atMs` judges expiry: 0 means
+   * now. `isNewest`: nothing visible is above the two limits, so that what is found may be kept as the key's row.
+   * @throws CorruptionError
    */
   get(
     state: ReadState,
@@ -108,17 +112,32 @@ export class PointReader {
     seqMax: number,
     versionMax: number,
     atMs: number,
+    isNewest: boolean,
   ): Uint8Array | undefined {
+    const rows = this.#rows;
+    if (rows.get(key, this.#best)) {
+      const row = this.#best;
+      // The newest entry of all, when it is visible, is what any reader sees.
+      if (row.seq <= seqMax && row.version <= versionMax) {
+        if (this.#isExpired(row, atMs)) return undefined;
+        return this.#slab.copyOf(row.bytes, row.start, row.length);
+      }
+    }
     if (!this.#find(state, key, seqMax, versionMax)) return undefined;
     const entry = this.#best;
-    if (entry.kind === KIND_DELETE) return undefined;
-    if (entry.expiresAt !== NO_EXPIRY && entry.expiresAt <= (atMs === 0 ? this.#nowMs() : atMs)) {
-      return undefined;
-    }
+    if (entry.kind === KIND_DELETE || this.#isExpired(entry, atMs)) return undefined;
     if (isCovered(state, key, entry, seqMax, versionMax)) return undefined;
-    if (entry.kind === KIND_VALUE_POINTER)
-      return this.#valueLog.read(entry.bytes, entry.start, true);
-    return this.#slab.copyOf(entry.bytes, entry.start, entry.length);
+    const value =
+      entry.kind === KIND_VALUE_POINTER
+        ? this.#valueLog.read(entry.bytes, entry.start)
+        : this.#slab.copyOf(entry.bytes, entry.start, entry.length);
+    if (isNewest) rows.put(key, entry, value, 0, value.length);
+    return value;
+  }
+
+  #isExpired(entry: LookupResult, atMs: number): boolean {
+    const { expiresAt } = entry;
+    return expiresAt !== NO_EXPIRY && expiresAt <= (atMs === 0 ? this.#nowMs() : atMs);
   }
 
   /** Sets #best to the newest entry of the key; false when there is none. */

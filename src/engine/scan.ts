@@ -8,6 +8,7 @@ import type { Clock } from '../base/env.js';
 import { ClosedError } from '../base/errors.js';
 import { decodeUserKey, userKeyLength } from './key.js';
 import { KIND_VALUE_POINTER } from './entry.js';
+import type { EntryCursor } from './iterators/entry-cursor.js';
 import type { VisibleCursor } from './iterators/visible.js';
 import type { Hold } from './read-view.js';
 import type { ValueSlab } from './value-slab.js';
@@ -138,17 +139,23 @@ export class Scan implements Iterable<Row>, AsyncIterable<Row> {
 
   #row(): Row {
     const cursor = this.#cursor;
-    const slab = this.#slab;
     const { keyBytes, keyStart, keyLength } = cursor;
     const length = userKeyLength(keyBytes, keyStart, keyLength);
-    slab.take(length);
-    decodeUserKey(keyBytes, keyStart, keyLength, slab.bytes, slab.start);
-    const key = slab.viewOf(slab.start, length);
+    const key = this.#slab.fresh(length);
+    decodeUserKey(keyBytes, keyStart, keyLength, key, 0);
     if (this.#plan.isKeysOnly) return { key, value: EMPTY };
-    const value =
-      cursor.kind === KIND_VALUE_POINTER
-        ? this.#valueLog.read(cursor.valueBytes, cursor.valueStart)
-        : slab.copyOf(cursor.valueBytes, cursor.valueStart, cursor.valueLength);
-    return { key, value };
+    return { key, value: valueOf(cursor, this.#valueLog, this.#slab) };
   }
+}
+
+/** The value of a cursor's entry, owned by the receiver. */
+export function valueOf(
+  cursor: EntryCursor,
+  valueLog: ValueLogReader,
+  slab: ValueSlab,
+): Uint8Array {
+  const { valueBytes, valueStart, valueLength } = cursor;
+  if (cursor.kind === KIND_VALUE_POINTER) return valueLog.read(valueBytes, valueStart);
+  if (!cursor.isValueOwned) return slab.copyOf(valueBytes, valueStart, valueLength);
+  return new Uint8Array(valueBytes.buffer, valueBytes.byteOffset + valueStart, valueLength);
 }

@@ -3,23 +3,23 @@ import type { EntryCursor } from './iterators/entry-cursor.js';
 import { RunCursor } from './iterators/run-cursor.js';
 import { RangeTombstones } from './range-tombstones.js';
 import type { ReadState } from './read-view.js';
-import type { OpenTable } from './tree-version.js';
+import type { TableCursorOptions } from './sst/table-cursor.js';
+import type { Level, OpenTable } from './tree-version.js';
+import type { ValueSlab } from './value-slab.js';
 
-/** Requires that the state is retained while the cursors are used. */
-export function openSources(state: ReadState): EntryCursor[] {
+/** Requires that the state is retained while the cursors are used. With `memory`, values of tables stay as they are. */
+export function openSources(state: ReadState, memory?: ValueSlab): EntryCursor[] {
+  const options = { memory };
   const sources: EntryCursor[] = [state.active.memtable.newCursor()];
   for (const memtable of state.sealed) sources.push(memtable.memtable.newCursor());
-  for (const run of state.tree.runs) sources.push(run.reader.newCursor());
-  for (const level of state.tree.levels) sources.push(cursorOver(level.tables));
+  for (const run of state.tree.runs) sources.push(run.reader.newCursor(options));
+  for (const level of state.tree.levels) sources.push(cursorOver(level, options));
   return sources;
 }
 
-function cursorOver(tables: readonly OpenTable[]): EntryCursor {
-  const readers = new Map(tables.map((table) => [table.meta, table.reader]));
-  return new RunCursor(
-    tables.map((table) => table.meta),
-    (meta) => (readers.get(meta) as OpenTable['reader']).newCursor(),
-  );
+function cursorOver(level: Level, options: TableCursorOptions): EntryCursor {
+  const { tables, metas } = level;
+  return new RunCursor(metas, (index) => (tables[index] as OpenTable).reader.newCursor(options));
 }
 
 /** All range tombstones that a scan of this state sees. */

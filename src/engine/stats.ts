@@ -287,6 +287,7 @@ function writeStats({ queue, background }: StatsInput) {
 
 function cacheStats({ core }: StatsInput) {
   const cache = core.blockCache.stats();
+  const rows = core.blockCache.rows.stats();
   const rate = (hits: number, misses: number): number =>
     hits + misses === 0 ? 0 : hits / (hits + misses);
   return {
@@ -294,7 +295,9 @@ function cacheStats({ core }: StatsInput) {
     block_l1_hit_rate: rate(cache.hitsOther, cache.missesOther),
     index_hit_rate: 1,
     iterator_reused: 0,
+    row_hit_rate: rate(rows.hits, rows.misses),
     block: cache,
+    rows,
     index: core.tableCache.stats(),
   };
 }

@@ -27,6 +27,8 @@ export class OpenTable {
 export class Level {
   readonly number: number;
   readonly tables: readonly OpenTable[];
+  /** Of the tables, in their order. */
+  readonly metas: readonly TableMeta[];
   readonly maxVersion: number;
   readonly #uppers: readonly Uint8Array[];
 
@@ -34,6 +36,7 @@ export class Level {
     for (const table of tables) table.reader.setLevel(number);
     this.number = number;
     this.tables = tables;
+    this.metas = tables.map((table) => table.meta);
     this.#uppers = tables.map((table) => table.meta.upper);
     this.maxVersion = tables.reduce((max, table) => Math.max(max, table.meta.maxVersion), 0);
   }

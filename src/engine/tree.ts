@@ -65,10 +65,7 @@ export class Tree {
     this.#segments = new Map();
     this.onChange = () => undefined;
     this.remover = new FileRemover(parts.env.fs, parts.env.log);
-    this.valueLog = new ValueLogReader(
-      (fileNumber) => this.#openSegment(fileNumber),
-      parts.blockCache,
-    );
+    this.valueLog = new ValueLogReader((fileNumber) => this.#openSegment(fileNumber));
     const version = parts.manifest.version;
     this.#openTables(version);
     this.#current = this.#makeVersion(version);

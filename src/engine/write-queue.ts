@@ -15,6 +15,7 @@ import { copyBytes, detach } from '../base/bytes.js';
 import type { Clock } from '../base/env.js';
 import { BusyError, ReadOnlyError } from '../base/errors.js';
 import { BATCH_BYTES_MAX, BATCH_ENTRIES_MAX, GIB, MIB } from '../base/limits.js';
+import type { RowCache } from './cache/row-cache.js';
 import { entryBytes, entrySize, KIND_PUT, KIND_VALUE_POINTER, putEntryHeader } from './entry.js';
 import type { KeyBuffer } from './key.js';
 import type { LoggedMemtable } from './logged-memtable.js';
@@ -122,6 +123,8 @@ export class WriteQueue {
   readonly #clock: Clock;
   readonly #host: WriteQueueHost;
   readonly #valueLog: ActiveValueLog;
+  /** Loses a key's row at the moment when another entry of the key becomes visible. */
+  readonly #rows: RowCache;
   #group: WriteGroup | undefined;
   /** Written, waiting for a sync or for an earlier group's. */
   readonly #written: WriteGroup[];
@@ -139,8 +142,10 @@ export class WriteQueue {
     valueLog: ActiveValueLog,
     active: LoggedMemtable,
     lastSeq: number,
+    rows: RowCache,
   ) {
     this.#clock = clock;
+    this.#rows = rows;
     this.#host = host;
     this.#valueLog = valueLog;
     this.active = active;
@@ -526,8 +531,10 @@ export class WriteQueue {
     const memtable = group.memtable;
     const view = memtable.view;
     let at = group.recordStart + RECORD_HEADER_BYTES + BATCH_HEADER_BYTES;
+    const hasRows = !this.#rows.isEmpty;
     for (let i = 0; i < group.entries; i++) {
       memtable.memtable.insert(at);
+      if (hasRows) this.#rows.forget(memtable.data, view, at);
       at += entryBytes(view, at);
     }
     memtable.pendingEntries -= group.entries;

@@ -31,7 +31,7 @@ export const SMALL: OpenOptions = {
   valueLogFileBytes: 65_536,
   valueLogGcRatio: 0.2,
   manifestRewriteBytes: 4096,
-  cacheBytes: 65_536,
+  cacheBytes: 262_144,
   indexCacheBytes: 65_536,
 };
 

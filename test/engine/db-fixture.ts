@@ -13,7 +13,8 @@ export const TINY: OpenOptions = {
   blockBytes: 256,
   baseLevelBytes: 64 * 1024,
   valueLogFileBytes: 64 * 1024,
-  cacheBytes: 16 * 1024,
+  // Three chunks: rows and blocks fight for them.
+  cacheBytes: 256 * 1024,
 };
 
 export interface OpenedDb {

@@ -1,12 +1,12 @@
 /**
- * Cache of verified blocks (and, for the value log, of single values) under a byte budget that holds for
- * the process: memory is slabs ("chunks") of 1 MiB, each cut into slots of one size class, not one
- * allocation per block. Chunk memory and the slot arrays together stay below the budget.
+ * Cache of verified blocks, and of rows (row-cache.ts), under one byte budget that holds for the process:
+ * memory is slabs ("chunks") of 1 MiB, not one allocation per block. A chunk holds rows, or is cut into slots of
+ * one size class. Chunks, the slot arrays and the rows' index together stay below the budget.
  *
  *   slot number = chunk * slotsPerChunk + index;  bytes at chunks[chunk][index * slot size]
  *
  * Lookup needs no hashing: every table owns an Int32Array block -> slot (BlockOwner.slots), which the cache
- * clears on eviction. Values are found through a small hash map by (file, offset).
+ * clears on eviction.
  *
  * Policy, per size class: S3-FIFO (Yang et al., "FIFO queues are all you need for cache eviction", SOSP
  * 2023). New blocks enter a small queue (a tenth of the class); those hit there move to the main
@@ -15,37 +15,45 @@
  * queue only, and a hit is one byte written, without links to move.
  *
  * A class without free memory takes a chunk from another when it has none, or when a chunk of the other one
- * is empty or hit less than its own (sampled once per chunk's worth of evictions).
+ * is empty or hit less than its own (sampled once per chunk's worth of evictions). Rows do the same.
  *
- * Owned by one thread, synchronous. No pins: bytes of a slot are *borrowed* until the next reserve, putValue
- * or drop, and callers that keep them longer copy.
+ * A block that only a point read wants is not worth its place beside the row: it enters when it is wanted
+ * again soon (`reserveAgain`), as it is when neighbouring keys are read one by one.
+ *
+ * Owned by one thread, synchronous. No pins: bytes of a slot are *borrowed* until the next reserve, drop
+ * or put of a row, and callers that keep them longer copy.
  */
 import { assert, INVARIANTS } from '../../base/assert.js';
 import { KIB, MIB } from '../../base/limits.js';
-import { copyBytes } from '../../base/bytes.js';
 import { BufferPool } from './buffer-pool.js';
 import { fingerprint, GhostList } from './ghost-list.js';
 import { SizeClasses, SLOT_BYTES_MIN } from './size-classes.js';
-import { ValueMap } from './value-map.js';
+import { type ChunkLender, RowCache, rowIndexBytes } from './row-cache.js';
 
 const NONE = -1;
 const CHUNK_BYTES_MAX = MIB;
 const CHUNK_BYTES_MIN = 64 * KIB;
+/** Larger ones are not for every machine. */
+const REGION_BYTES_MAX = 1024 * MIB;
 /** Chunks wanted at least, before chunks get smaller. */
 const CHUNKS_WANTED = 16;
 /** Slot arrays and fingerprints per slot: 5 * 4 + 1 + 4 bytes; a chunk counts as its bytes plus these. */
 const META_BYTES_PER_SLOT = 25;
 
-/** Bits of a slot's state byte: hits (0 to 3), queue, client. */
+/** Bits of a slot's state byte: hits (0 to 3), queue, use. */
 const HITS = 0x03;
 const MAIN = 0x04;
-const VALUE = 0x08;
 const USED = 0x10;
+
+/** The class of a chunk that holds rows. */
+const ROWS = 0xff;
 
 /** Hits in the small queue that earn a place in the main one; on skewed loads 1 gave 1 to 2 % more hits than 2. */
 const PROMOTION_HITS = 1;
 /** Second chances looked at in one eviction, so that it stays short when everything is hot. */
 const EVICTION_STEPS_MAX = 128;
+/** Chunks' worth of blocks that point reads want again before a class gets its first chunk. */
+const START_CHUNKS = 8;
 /** Chunks of its own and of others that a class looks at when it wants one more. */
 const STEAL_SAMPLES = 8;
 
@@ -70,14 +78,12 @@ export interface BlockCacheStats {
   readonly budgetBytes: number;
   /** Chunks and their bookkeeping. */
   readonly memoryBytes: number;
-  /** Bytes of the blocks and values cached now. */
+  /** Bytes of the blocks cached now. */
   readonly usedBytes: number;
   readonly hitsL0: number;
   readonly hitsOther: number;
   readonly missesL0: number;
   readonly missesOther: number;
-  readonly valueHits: number;
-  readonly valueMisses: number;
   readonly inserts: number;
   readonly evictions: number;
   /** Blocks too large for a slot, and all of them when the budget is 0. */
@@ -98,35 +104,39 @@ class ClassState {
   pressure = 0;
 }
 
-export class BlockCache {
+export class BlockCache implements ChunkLender {
   readonly budgetBytes: number;
+  readonly chunkBytes: number;
+  readonly chunksMax: number;
+  readonly rows: RowCache;
   /** Buffers of those who read past the cache. */
   readonly buffers: BufferPool;
-  readonly #chunkBytes: number;
-  readonly #chunksMax: number;
   readonly #slotsPerChunk: number;
   readonly #slotShift: number;
   readonly #classes: SizeClasses;
   readonly #states: ClassState[];
   readonly #chunks: Uint8Array[];
+  /** Memory of chunks [#regionStart, #regionEnd). */
+  #region: ArrayBuffer;
+  #regionStart: number;
+  #regionEnd: number;
   readonly #chunkClass: Uint8Array;
   /** Slot size of each chunk, bytes. */
   readonly #chunkSlotBytes: Uint32Array;
   /** Slots in use of each chunk. */
   readonly #chunkUsed: Uint16Array;
   readonly #state: Uint8Array;
-  /** Block owner's id, or file number of a value. */
+  /** Block owner's id. */
   readonly #owner: Uint32Array;
-  /** Block number, or offset of a value. */
+  /** Block number. */
   readonly #item: Uint32Array;
   readonly #length: Uint32Array;
   readonly #next: Int32Array;
   readonly #previous: Int32Array;
   readonly #ghosts: GhostList;
-  readonly #values: ValueMap;
   readonly #owners: (BlockOwner | undefined)[];
   readonly #freeIds: number[];
-  /** Per level class, then values. */
+  /** Per level class. */
   readonly #hits: Float64Array;
   readonly #misses: Float64Array;
   #usedBytes: number;
@@ -143,19 +153,24 @@ export class BlockCache {
       chunkBytes /= 2;
     this.budgetBytes = budgetBytes;
     this.buffers = new BufferPool();
-    this.#chunkBytes = chunkBytes;
+    this.chunkBytes = chunkBytes;
     this.#slotsPerChunk = chunkBytes / SLOT_BYTES_MIN;
     this.#slotShift = 31 - Math.clz32(this.#slotsPerChunk);
-    this.#chunksMax = Math.floor(
-      budgetBytes / (chunkBytes + this.#slotsPerChunk * META_BYTES_PER_SLOT),
+    const indexBytes = rowIndexBytes(budgetBytes);
+    this.chunksMax = Math.floor(
+      Math.max(0, budgetBytes - indexBytes) /
+        (chunkBytes + this.#slotsPerChunk * META_BYTES_PER_SLOT),
     );
-    const slots = this.#chunksMax * this.#slotsPerChunk;
+    const slots = this.chunksMax * this.#slotsPerChunk;
     this.#classes = new SizeClasses(chunkBytes);
     this.#states = Array.from(this.#classes.sizes, () => new ClassState());
     this.#chunks = [];
-    this.#chunkClass = new Uint8Array(this.#chunksMax);
-    this.#chunkSlotBytes = new Uint32Array(this.#chunksMax);
-    this.#chunkUsed = new Uint16Array(this.#chunksMax);
+    this.#region = new ArrayBuffer(0);
+    this.#regionStart = 0;
+    this.#regionEnd = 0;
+    this.#chunkClass = new Uint8Array(this.chunksMax);
+    this.#chunkSlotBytes = new Uint32Array(this.chunksMax);
+    this.#chunkUsed = new Uint16Array(this.chunksMax);
     this.#state = new Uint8Array(slots);
     this.#owner = new Uint32Array(slots);
     this.#item = new Uint32Array(slots);
@@ -163,11 +178,11 @@ export class BlockCache {
     this.#next = new Int32Array(slots);
     this.#previous = new Int32Array(slots);
     this.#ghosts = new GhostList(Math.ceil(slots / 4));
-    this.#values = new ValueMap(this.#owner, this.#item);
+    this.rows = new RowCache(this, indexBytes);
     this.#owners = [];
     this.#freeIds = [];
-    this.#hits = new Float64Array(3);
-    this.#misses = new Float64Array(3);
+    this.#hits = new Float64Array(2);
+    this.#misses = new Float64Array(2);
     this.#usedBytes = 0;
     this.#inserts = 0;
     this.#evictions = 0;
@@ -235,7 +250,7 @@ export class BlockCache {
    */
   reserve(owner: BlockOwner, block: number, length: number): number {
     if (INVARIANTS) assert(owner.slots[block] === NONE, 'block cache: block is cached already');
-    const slot = this.#take(owner.id, block, length, 0);
+    const slot = this.#take(owner.id, block, length);
     if (slot !== NONE) owner.slots[block] = slot;
     return slot;
   }
@@ -249,51 +264,50 @@ export class BlockCache {
     state.free = slot;
   }
 
-  /** The slot of a cached value-log value, or -1; counts a hit or miss. */
-  getValue(fileNumber: number, offset: number): number {
-    const slot = this.#values.find(fileNumber, offset);
-    if (slot === NONE) this.countMiss(2);
-    else this.touch(slot, 2);
-    return slot;
-  }
-
-  /** Caches a value (copied) unless it is there or too large. */
-  putValue(
-    fileNumber: number,
-    offset: number,
-    bytes: Uint8Array,
-    start: number,
-    length: number,
-  ): void {
-    if (this.#values.find(fileNumber, offset) !== NONE) return;
-    const slot = this.#take(fileNumber, offset, length, VALUE);
-    if (slot === NONE) return;
-    this.#values.add(slot);
-    copyBytes(bytes, start, this.bytesOf(slot), this.startOf(slot), length);
-  }
-
-  /** Frees the values of a deleted value-log file. Walks all slots in use. */
-  dropValues(fileNumber: number): void {
-    if (this.#values.count === 0) return;
-    const end = this.#chunks.length * this.#slotsPerChunk;
-    for (let slot = 0; slot < end; slot++) {
-      if (((this.#state[slot] as number) & VALUE) !== 0 && this.#owner[slot] === fileNumber)
-        this.release(slot);
+  /**
+   * As `reserve`, for a point read, which keeps the row: -1 also when the block was not wanted lately.
+   */
+  reserveAgain(owner: BlockOwner, block: number, length: number): number {
+    const print = fingerprint(owner.id, block);
+    if (!this.#ghosts.take(print)) {
+      this.#ghosts.add(print);
+      return NONE;
     }
+    if (length <= this.#classes.bytesMax && this.chunksMax > 0 && !this.#mayStart(length))
+      return NONE;
+    return this.reserve(owner, block, length);
+  }
+
+  /** Lends a chunk to the rows; see ChunkLender. */
+  lend(use: number): number {
+    if (this.#chunks.length < this.chunksMax) {
+      this.#growChunks();
+      this.#chunkClass[this.#chunks.length - 1] = ROWS;
+      return this.#chunks.length - 1;
+    }
+    let victim = this.#findEmpty(ROWS);
+    if (victim === NONE && use > 0) victim = this.#findLessUsed(ROWS, use);
+    if (victim === NONE) return NONE;
+    this.#empty(victim);
+    this.#chunkClass[victim] = ROWS;
+    this.#chunksMoved++;
+    return victim;
+  }
+
+  bytesOfChunk(chunk: number): Uint8Array {
+    return this.#chunks[chunk] as Uint8Array;
   }
 
   stats(): BlockCacheStats {
-    const perChunk = this.#chunkBytes + this.#slotsPerChunk * META_BYTES_PER_SLOT;
+    const perChunk = this.chunkBytes + this.#slotsPerChunk * META_BYTES_PER_SLOT;
     return {
       budgetBytes: this.budgetBytes,
-      memoryBytes: this.#chunks.length * perChunk,
+      memoryBytes: this.#chunks.length * perChunk + this.rows.stats().indexBytes,
       usedBytes: this.#usedBytes,
       hitsL0: this.#hits[0] as number,
       hitsOther: this.#hits[1] as number,
       missesL0: this.#misses[0] as number,
       missesOther: this.#misses[1] as number,
-      valueHits: this.#hits[2] as number,
-      valueMisses: this.#misses[2] as number,
       inserts: this.#inserts,
       evictions: this.#evictions,
       rejected: this.#rejected,
@@ -302,9 +316,9 @@ export class BlockCache {
   }
 
   /** A slot for (owner, item), in its queue; -1 when rejected. */
-  #take(owner: number, item: number, length: number, client: number): number {
+  #take(owner: number, item: number, length: number): number {
     const slot =
-      length > this.#classes.bytesMax || this.#chunksMax === 0 ? NONE : this.#claim(length);
+      length > this.#classes.bytesMax || this.chunksMax === 0 ? NONE : this.#claim(length);
     if (slot === NONE) {
       this.#rejected++;
       return NONE;
@@ -315,10 +329,24 @@ export class BlockCache {
     this.#owner[slot] = owner;
     this.#item[slot] = item;
     this.#length[slot] = length;
-    const isReturning = this.#ghosts.take(fingerprint(owner, item) ^ client);
-    this.#state[slot] = USED | client | (isReturning ? MAIN : 0);
+    const isReturning = this.#ghosts.take(fingerprint(owner, item));
+    this.#state[slot] = USED | (isReturning ? MAIN : 0);
     this.#push(slot);
     return slot;
+  }
+
+  /**
+   * False for a class that would have to take its first chunk from another, mostly: random reads want blocks again
+   * now and then, too, and each chunk taken costs a thousand rows. True once for several chunks' worth of asking.
+   */
+  #mayStart(length: number): boolean {
+    const index = this.#classes.classOf(length);
+    const state = this.#states[index] as ClassState;
+    if (state.slots > 0 || this.#chunks.length < this.chunksMax) return true;
+    const perChunk = Math.floor(this.chunkBytes / (this.#classes.sizes[index] as number));
+    if (++state.pressure < START_CHUNKS * perChunk) return false;
+    state.pressure = 0;
+    return true;
   }
 
   /** A slot outside all queues that holds `length` bytes. */
@@ -327,7 +355,7 @@ export class BlockCache {
     let index = wanted;
     if (
       (this.#states[wanted] as ClassState).slots === 0 &&
-      this.#chunks.length === this.#chunksMax
+      this.#chunks.length === this.chunksMax
     ) {
       // Rather a slot one or two classes larger than a chunk taken for a rare size.
       for (let i = wanted + 1; i <= wanted + 2 && i < this.#states.length; i++) {
@@ -338,7 +366,7 @@ export class BlockCache {
       }
     }
     const state = this.#states[index] as ClassState;
-    if (state.free === NONE && this.#chunks.length < this.#chunksMax) this.#addChunk(index);
+    if (state.free === NONE && this.#chunks.length < this.chunksMax) this.#addChunk(index);
     if (state.free === NONE) this.#maybeSteal(index, state);
     if (state.free === NONE) {
       state.pressure++;
@@ -350,8 +378,30 @@ export class BlockCache {
   }
 
   #addChunk(index: number): void {
-    this.#chunks.push(new Uint8Array(this.#chunkBytes));
+    this.#growChunks();
     this.#cut(this.#chunks.length - 1, index);
+  }
+
+  /**
+   * One more chunk, as a part of a region that doubles what there was. Every 32 MiB of new array buffers start a full
+   * collection of the application's heap: one buffer per chunk would start it again and again while the cache fills.
+   * Memory of a region that no chunk has used is not resident.
+   */
+  #growChunks(): void {
+    const { chunkBytes } = this;
+    const first = this.#chunks.length;
+    if (first === this.#regionEnd) {
+      const chunks = Math.min(
+        Math.max(first, CHUNKS_WANTED),
+        this.chunksMax - first,
+        Math.floor(REGION_BYTES_MAX / chunkBytes),
+      );
+      this.#region = new ArrayBuffer(chunks * chunkBytes);
+      this.#regionStart = first;
+      this.#regionEnd = first + chunks;
+    }
+    const offset = (first - this.#regionStart) * chunkBytes;
+    this.#chunks.push(new Uint8Array(this.#region, offset, chunkBytes));
   }
 
   /** Cuts an empty chunk into free slots of a class. */
@@ -359,7 +409,7 @@ export class BlockCache {
     const size = this.#classes.sizes[index] as number;
     const state = this.#states[index] as ClassState;
     const first = chunk << this.#slotShift;
-    const count = Math.floor(this.#chunkBytes / size);
+    const count = Math.floor(this.chunkBytes / size);
     this.#chunkClass[chunk] = index;
     this.#chunkSlotBytes[chunk] = size;
     for (let slot = first + count - 1; slot >= first; slot--) {
@@ -376,7 +426,7 @@ export class BlockCache {
    * a class without hits (a scan) neither takes nor ages.
    */
   #maybeSteal(index: number, state: ClassState): void {
-    const perChunk = Math.floor(this.#chunkBytes / (this.#classes.sizes[index] as number));
+    const perChunk = Math.floor(this.chunkBytes / (this.#classes.sizes[index] as number));
     if (state.slots > 0 && state.pressure < perChunk) return;
     state.pressure = 0;
     let victim = this.#findEmpty(index);
@@ -393,7 +443,8 @@ export class BlockCache {
   /** A chunk of another class with nothing in it. */
   #findEmpty(index: number): number {
     for (let chunk = 0; chunk < this.#chunks.length; chunk++) {
-      if (this.#chunkUsed[chunk] === 0 && this.#chunkClass[chunk] !== index) return chunk;
+      const owner = this.#chunkClass[chunk];
+      if (this.#chunkUsed[chunk] === 0 && owner !== index && owner !== ROWS) return chunk;
     }
     return NONE;
   }
@@ -430,9 +481,10 @@ export class BlockCache {
 
   /** Recent hits of a chunk's slots, weighted by their size; then takes `aging` from each. */
   #useOf(chunk: number, aging: number): number {
+    if (this.#chunkClass[chunk] === ROWS) return this.rows.useOf(chunk);
     const first = chunk << this.#slotShift;
     const size = this.#chunkSlotBytes[chunk] as number;
-    const end = first + Math.floor(this.#chunkBytes / size);
+    const end = first + Math.floor(this.chunkBytes / size);
     let hits = 0;
     for (let slot = first; slot < end; slot++) {
       const state = this.#state[slot] as number;
@@ -445,8 +497,12 @@ export class BlockCache {
 
   /** Evicts everything in a chunk and takes its slots out of their class. */
   #empty(chunk: number): void {
+    if (this.#chunkClass[chunk] === ROWS) {
+      this.rows.giveBack(chunk);
+      return;
+    }
     const first = chunk << this.#slotShift;
-    const count = Math.floor(this.#chunkBytes / (this.#chunkSlotBytes[chunk] as number));
+    const count = Math.floor(this.chunkBytes / (this.#chunkSlotBytes[chunk] as number));
     const state = this.#states[this.#chunkClass[chunk] as number] as ClassState;
     for (let slot = first; slot < first + count; slot++) {
       if (((this.#state[slot] as number) & USED) === 0) continue;
@@ -488,22 +544,17 @@ export class BlockCache {
   }
 
   #fingerprintOf(slot: number): number {
-    const client = (this.#state[slot] as number) & VALUE;
-    return fingerprint(this.#owner[slot] as number, this.#item[slot] as number) ^ client;
+    return fingerprint(this.#owner[slot] as number, this.#item[slot] as number);
   }
 
-  /** Takes a slot out of its queue and its client's map. */
+  /** Takes a slot out of its queue and its owner's list. */
   #detach(slot: number): void {
     assert(((this.#state[slot] as number) & USED) !== 0, 'block cache: slot is not in use');
     this.#unlink(slot);
     this.#usedBytes -= this.#length[slot] as number;
     (this.#chunkUsed[slot >>> this.#slotShift] as number)--;
-    if (((this.#state[slot] as number) & VALUE) !== 0) {
-      this.#values.remove(slot);
-    } else {
-      const owner = this.#owners[this.#owner[slot] as number] as BlockOwner;
-      owner.slots[this.#item[slot] as number] = NONE;
-    }
+    const owner = this.#owners[this.#owner[slot] as number] as BlockOwner;
+    owner.slots[this.#item[slot] as number] = NONE;
     if (INVARIANTS) {
       const start = this.startOf(slot);
       this.bytesOf(slot).fill(0xdb, start, start + (this.#length[slot] as number));

@@ -50,5 +50,5 @@ export function fingerprint(owner: number, item: number): number {
   let h = Math.imul(owner ^ 0x5bd1e995, 0x85ebca6b) ^ item;
   h = Math.imul(h ^ (h >>> 16), 0x85ebca6b);
   h = Math.imul(h ^ (h >>> 13), 0xc2b2ae35);
-  return ((h ^ (h >>> 16)) >>> 0) | 1;
+  return ((h ^ (h >>> 16)) | 1) >>> 0;
 }

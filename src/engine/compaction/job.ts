@@ -116,10 +116,9 @@ class JobInputs {
   }
 
   #runOf(inputs: readonly CompactionJobInput[]): RunCursor {
-    const byNumber = new Map(inputs.map((input) => [input.meta.fileNumber, input]));
     return new RunCursor(
       inputs.map((input) => input.meta),
-      (meta) => this.#tableOf(byNumber.get(meta.fileNumber) as CompactionJobInput).newCursor(),
+      (index) => this.#tableOf(inputs[index] as CompactionJobInput).newCursor(),
     );
   }
 

@@ -183,7 +183,9 @@ function cacheFigures(): WorkdirStats['cache'] {
     block_l1_hit_rate: null,
     index_hit_rate: null,
     iterator_reused: null,
+    row_hit_rate: null,
     block: unknown(new BlockCache(0).stats()),
+    rows: unknown(new BlockCache(0).rows.stats()),
     index: unknown(new TableCache(0).stats()),
   };
 }

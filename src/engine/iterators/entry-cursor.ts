@@ -22,6 +22,8 @@ export interface EntryCursor {
   valueBytes: Uint8Array;
   valueStart: number;
   valueLength: number;
+  /** The value lies in memory that is never written again: a reader may hand it out without a copy. */
+  isValueOwned: boolean;
 
   /** To the first entry whose encoded key is >= the target (any byte string). */
   seek(key: Uint8Array, start: number, length: number): void;

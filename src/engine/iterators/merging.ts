@@ -98,6 +98,7 @@ export class MergingCursor implements EntryCursor {
   valueBytes: Uint8Array;
   valueStart: number;
   valueLength: number;
+  isValueOwned: boolean;
 
   readonly #heads: Head[];
   /** #losers[1 ... n - 1] are inner nodes; the parent of leaf i is (i + n) >> 1. */
@@ -123,6 +124,7 @@ export class MergingCursor implements EntryCursor {
     this.valueBytes = NO_BYTES;
     this.valueStart = 0;
     this.valueLength = 0;
+    this.isValueOwned = false;
     this.#heads = sources.map((source, order) => new Head(source, order));
     this.#losers = this.#heads.slice();
     this.#winner = undefined;
@@ -393,6 +395,7 @@ export class MergingCursor implements EntryCursor {
     this.valueBytes = source.valueBytes;
     this.valueStart = source.valueStart;
     this.valueLength = source.valueLength;
+    this.isValueOwned = source.isValueOwned;
   }
 
   #check(winner: Head): void {

@@ -27,15 +27,16 @@ export class RunCursor implements EntryCursor {
   valueBytes: Uint8Array;
   valueStart: number;
   valueLength: number;
+  isValueOwned: boolean;
 
   readonly #tables: readonly TableMeta[];
-  readonly #openCursor: (table: TableMeta) => EntryCursor;
+  readonly #openCursor: (index: number) => EntryCursor;
   /** Index of the table that #cursor reads; -1 when none is open. */
   #at: number;
   #cursor: EntryCursor | undefined;
 
-  /** `tables` sorted by lower bound, ranges disjoint. */
-  constructor(tables: readonly TableMeta[], openCursor: (table: TableMeta) => EntryCursor) {
+  /** `tables` sorted by lower bound, ranges disjoint; `openCursor` makes a cursor over one of them. */
+  constructor(tables: readonly TableMeta[], openCursor: (index: number) => EntryCursor) {
     this.valid = false;
     this.keyBytes = NO_BYTES;
     this.keyStart = 0;
@@ -47,6 +48,7 @@ export class RunCursor implements EntryCursor {
     this.valueBytes = NO_BYTES;
     this.valueStart = 0;
     this.valueLength = 0;
+    this.isValueOwned = false;
     this.#tables = tables;
     this.#openCursor = openCursor;
     this.#at = -1;
@@ -116,9 +118,8 @@ export class RunCursor implements EntryCursor {
   #open(index: number): EntryCursor {
     if (index === this.#at) return this.#cursor as EntryCursor;
     this.close();
-    const table = this.#tables[index];
-    assert(table !== undefined, 'run cursor: no such table');
-    const cursor = this.#openCursor(table);
+    assert(index < this.#tables.length, 'run cursor: no such table');
+    const cursor = this.#openCursor(index);
     this.#cursor = cursor;
     this.#at = index;
     return cursor;
@@ -156,6 +157,7 @@ export class RunCursor implements EntryCursor {
     this.valueBytes = cursor.valueBytes;
     this.valueStart = cursor.valueStart;
     this.valueLength = cursor.valueLength;
+    this.isValueOwned = cursor.isValueOwned;
   }
 }
 

@@ -50,6 +50,7 @@ export class VisibleCursor implements EntryCursor {
   valueBytes: Uint8Array;
   valueStart: number;
   valueLength: number;
+  isValueOwned: boolean;
 
   readonly #merge: MergingCursor;
   readonly #seqMax: number;
@@ -76,6 +77,7 @@ export class VisibleCursor implements EntryCursor {
     this.valueBytes = NO_BYTES;
     this.valueStart = 0;
     this.valueLength = 0;
+    this.isValueOwned = false;
     this.#merge = merge;
     this.#seqMax = options.seqMax;
     this.#versionMax = options.versionMax;
@@ -174,6 +176,7 @@ export class VisibleCursor implements EntryCursor {
         this.keyStart = merge.keyStart;
         this.valueBytes = merge.valueBytes;
         this.valueStart = merge.valueStart;
+        this.isValueOwned = merge.isValueOwned;
         this.#showRest();
         return;
       }
@@ -243,6 +246,7 @@ export class VisibleCursor implements EntryCursor {
     this.keyStart = 0;
     this.valueBytes = this.#value;
     this.valueStart = 0;
+    this.isValueOwned = false;
     this.#showRest();
   }
 

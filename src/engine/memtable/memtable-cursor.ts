@@ -47,6 +47,8 @@ export class MemtableCursor implements EntryCursor {
   valueBytes: Uint8Array;
   valueStart: number;
   valueLength: number;
+  /** The arena is used again. */
+  readonly isValueOwned = false;
   /** Data arena offset of the current entry; 0 when not valid. */
   at: number;
   readonly #source: EntrySource;

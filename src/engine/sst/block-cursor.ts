@@ -37,10 +37,11 @@ export abstract class BlockCursor {
   seq = 0;
   kind = 0;
   expiresAt = 0;
-  /** The block's memory: private to the cursor, valid until it moves to another block. */
+  /** The block's memory: private to the cursor, valid until it moves to another block unless isValueOwned. */
   valueBytes: Uint8Array = EMPTY;
   valueStart = 0;
   valueLength = 0;
+  readonly isValueOwned: boolean;
 
   protected blockStart = 0;
   protected blockLength = 0;
@@ -52,6 +53,10 @@ export abstract class BlockCursor {
   protected nextValueAt = 0;
   protected entryAt = 0;
   protected nextAt = 0;
+
+  constructor(isValueOwned = false) {
+    this.isValueOwned = isValueOwned;
+  }
 
   /** Throws the CorruptionError that names the current block. */
   protected abstract damaged(what: string): never;

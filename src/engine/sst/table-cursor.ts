@@ -7,13 +7,17 @@
  * the same direction, up to `readaheadBytes`. Only the first 64 KiB behind a seek enter the cache: short scans
  * of hot ranges are kept, long ones do not push anything out.
  *
+ * With `memory` every block goes to memory of its own, which no later move writes to: isValueOwned. What is read ahead
+ * is then at most a slab, so that a value that is kept retains no more.
+ *
  * A target passed to seek must not lie in the cursor's own keyBytes, which the search overwrites.
  * Holds the index it was made with, even when the table drops it meanwhile.
  */
-import { equalBytes } from '../../base/bytes.js';
+import { copyBytes, equalBytes } from '../../base/bytes.js';
 import { KIB } from '../../base/limits.js';
 import type { BlockCache, BlockOwner } from '../cache/block-cache.js';
 import type { EntryCursor } from '../iterators/entry-cursor.js';
+import { SLAB_BYTES, type ValueSlab } from '../value-slab.js';
 import { BlockCursor } from './block-cursor.js';
 import type { BlockIndex } from './block-index.js';
 import { CODEC_NONE } from './codec.js';
@@ -25,6 +29,8 @@ export interface TableCursorOptions {
   readonly readaheadBytes?: number;
   /** Whether blocks read at the start of a scan enter the cache. */
   readonly fillCache?: boolean;
+  /** Where blocks go that are to stay as they are: values are then handed out without another copy. */
+  readonly memory?: ValueSlab | undefined;
 }
 
 const READAHEAD_BYTES_DEFAULT = 256 * KIB;
@@ -40,12 +46,14 @@ export class TableCursor extends BlockCursor implements EntryCursor {
   readonly #owner: BlockOwner;
   readonly #readaheadMax: number;
   readonly #fillCache: boolean;
+  readonly #memory: ValueSlab | undefined;
   /** Current block; nothing is read before the first move. */
   #block = -1;
-  /** Stored blocks [windowFirst, windowEnd) lie in #buffer from 0; empty when it holds a cached block's copy. */
+  /** Stored blocks [windowFirst, windowEnd) lie in #buffer from #bufferStart; empty when it holds a cached block's copy. */
   #windowFirst = 0;
   #windowEnd = 0;
   #buffer: Uint8Array = EMPTY;
+  #bufferStart = 0;
   /** Payload of a compressed block. */
   #restored: Uint8Array = EMPTY;
   #readBytes = 0;
@@ -60,12 +68,14 @@ export class TableCursor extends BlockCursor implements EntryCursor {
     owner: BlockOwner,
     options: TableCursorOptions,
   ) {
-    super();
+    super(options.memory !== undefined);
     this.#file = file;
     this.#index = index;
     this.#cache = cache;
     this.#owner = owner;
-    this.#readaheadMax = options.readaheadBytes ?? READAHEAD_BYTES_DEFAULT;
+    this.#memory = options.memory;
+    const readaheadMax = options.readaheadBytes ?? READAHEAD_BYTES_DEFAULT;
+    this.#readaheadMax = this.isValueOwned ? Math.min(readaheadMax, SLAB_BYTES) : readaheadMax;
     this.#fillCache = options.fillCache ?? true;
   }
 
@@ -145,8 +155,10 @@ export class TableCursor extends BlockCursor implements EntryCursor {
     this.valid = false;
     if (this.#isClosed) return;
     this.#isClosed = true;
-    this.#cache.buffers.give(this.#buffer);
-    this.#cache.buffers.give(this.#restored);
+    if (!this.isValueOwned) {
+      this.#cache.buffers.give(this.#buffer);
+      this.#cache.buffers.give(this.#restored);
+    }
     this.#buffer = EMPTY;
     this.#restored = EMPTY;
     this.valueBytes = EMPTY;
@@ -212,9 +224,9 @@ export class TableCursor extends BlockCursor implements EntryCursor {
     const length = cache.lengthOf(slot);
     const start = cache.startOf(slot);
     this.#windowEnd = 0;
-    this.#ensureBuffer(length);
-    this.#buffer.set(cache.bytesOf(slot).subarray(start, start + length));
-    this.openBlock(this.#buffer, 0, length);
+    this.#takeBuffer(length);
+    copyBytes(cache.bytesOf(slot), start, this.#buffer, this.#bufferStart, length);
+    this.openBlock(this.#buffer, this.#bufferStart, length);
   }
 
   /** Reads `block` and as many neighbours in the direction of travel as the readahead allows. */
@@ -234,8 +246,8 @@ export class TableCursor extends BlockCursor implements EntryCursor {
     const offset = offsets[first] as number;
     const length = (offsets[end] as number) - offset;
     this.#windowEnd = 0;
-    this.#ensureBuffer(length);
-    this.#file.read(this.#buffer, 0, length, offset);
+    this.#takeBuffer(length);
+    this.#file.read(this.#buffer, this.#bufferStart, length, offset);
     this.#bytesSinceSeek += length;
     this.#windowFirst = first;
     this.#windowEnd = end;
@@ -246,15 +258,15 @@ export class TableCursor extends BlockCursor implements EntryCursor {
     const { offsets } = this.#index;
     const offset = offsets[block] as number;
     const size = (offsets[block + 1] as number) - offset;
-    const start = offset - (offsets[this.#windowFirst] as number);
+    const start = this.#bufferStart + offset - (offsets[this.#windowFirst] as number);
     const codec = this.#file.check(this.#buffer, start, size, offset);
     if (codec === CODEC_NONE) {
       this.openBlock(this.#buffer, start, size - BLOCK_TRAILER_BYTES);
     } else {
       const length = this.#file.payloadLength(codec, this.#buffer, start, size, offset);
-      this.#ensureRestored(length);
-      this.#file.restore(codec, this.#buffer, start, size, offset, this.#restored, 0, length);
-      this.openBlock(this.#restored, 0, length);
+      const at = this.#takeRestored(length);
+      this.#file.restore(codec, this.#buffer, start, size, offset, this.#restored, at, length);
+      this.openBlock(this.#restored, at, length);
     }
     if (this.#fillCache && this.#bytesSinceSeek <= FILL_BYTES_MAX) this.#fill(block);
   }
@@ -268,16 +280,32 @@ export class TableCursor extends BlockCursor implements EntryCursor {
     this.#cache.bytesOf(slot).set(payload, this.#cache.startOf(slot));
   }
 
-  /** Makes room; the content is lost. */
-  #ensureBuffer(length: number): void {
+  /** Makes room for `length` bytes at #bufferStart; what was there is lost, or never touched again (isValueOwned). */
+  #takeBuffer(length: number): void {
+    const memory = this.#memory;
+    if (memory !== undefined) {
+      memory.takeUpTo(SLAB_BYTES, length);
+      this.#buffer = memory.bytes;
+      this.#bufferStart = memory.start;
+      return;
+    }
     if (this.#buffer.length >= length) return;
     this.#cache.buffers.give(this.#buffer);
     this.#buffer = this.#cache.buffers.take(length);
   }
 
-  #ensureRestored(length: number): void {
-    if (this.#restored.length >= length) return;
-    this.#cache.buffers.give(this.#restored);
-    this.#restored = this.#cache.buffers.take(length);
+  /** Makes room for a payload in #restored; returns where. */
+  #takeRestored(length: number): number {
+    const memory = this.#memory;
+    if (memory !== undefined) {
+      memory.takeUpTo(SLAB_BYTES, length);
+      this.#restored = memory.bytes;
+      return memory.start;
+    }
+    if (this.#restored.length < length) {
+      this.#cache.buffers.give(this.#restored);
+      this.#restored = this.#cache.buffers.take(length);
+    }
+    return 0;
   }
 }

@@ -393,7 +393,7 @@ export class TableReader {
     return loaded;
   }
 
-  /** Reads a block that is not cached, into the cache when it takes it, and makes it current. */
+  /** Reads a block that is not cached, into the cache when it was wanted lately, and makes it current. */
   #fetch(index: BlockIndex, block: number): void {
     const offset = index.offsets[block] as number;
     const size = (index.offsets[block + 1] as number) - offset;
@@ -405,7 +405,7 @@ export class TableReader {
   /** Reads straight into the slot. */
   #fetchPlain(block: number, offset: number, size: number): void {
     const cache = this.#cache;
-    const slot = cache.reserve(this.#owner, block, size);
+    const slot = cache.reserveAgain(this.#owner, block, size);
     const bytes = slot < 0 ? cache.buffers.scratch(1, size) : cache.bytesOf(slot);
     const start = slot < 0 ? 0 : cache.startOf(slot);
     const length = size - BLOCK_TRAILER_BYTES;
@@ -429,7 +429,7 @@ export class TableReader {
     this.#file.read(stored, 0, size, offset);
     const codec = this.#file.check(stored, 0, size, offset);
     const length = this.#file.payloadLength(codec, stored, 0, size, offset);
-    const slot = cache.reserve(this.#owner, block, length);
+    const slot = cache.reserveAgain(this.#owner, block, length);
     const bytes = slot < 0 ? cache.buffers.scratch(1, length) : cache.bytesOf(slot);
     const start = slot < 0 ? 0 : cache.startOf(slot);
     try {

@@ -7,7 +7,6 @@ import { crc32 } from '../../base/crc32.js';
 import { readU32, viewOf } from '../../base/codec.js';
 import type { Fs, FsFile } from '../../base/env.js';
 import { CorruptionError } from '../../base/errors.js';
-import { BlockCache } from '../cache/block-cache.js';
 import { ValueSlab } from '../value-slab.js';
 import {
   decodeValueLogHeader,
@@ -63,15 +62,13 @@ export class ValueLogReader {
   readonly #open: (fileNumber: number) => ValueLogFile;
   readonly #files: Map<number, ValueLogFile>;
   readonly #slab: ValueSlab;
-  readonly #cache: BlockCache;
   /** Values read so far and their bytes, for stats. */
   reads: number;
   readBytes: number;
 
   /** `open` finds and opens a segment; it throws CorruptionError when the manifest does not know it. */
-  constructor(open: (fileNumber: number) => ValueLogFile, cache = new BlockCache(0)) {
+  constructor(open: (fileNumber: number) => ValueLogFile) {
     this.#open = open;
-    this.#cache = cache;
     this.#files = new Map();
     this.#slab = new ValueSlab();
     this.reads = 0;
@@ -79,19 +76,13 @@ export class ValueLogReader {
   }
 
   /**
-   * The value that the pointer at `pointer[at, at + 12)` leads to; owned by the caller. With `fillCache` a
-   * value that had to be read stays in the block cache: for point reads, not for scans.
+   * The value that the pointer at `pointer[at, at + 12)` leads to; owned by the caller.
    * @throws CorruptionError when the record is damaged or lies behind the end of its file.
    */
-  read(pointer: Uint8Array, at: number, fillCache = false): Uint8Array {
+  read(pointer: Uint8Array, at: number): Uint8Array {
     const fileNumber = pointerFileNumber(pointer, at);
     const start = pointerStart(pointer, at);
-    const cache = this.#cache;
     this.reads++;
-    const slot = cache.getValue(fileNumber, start);
-    if (slot >= 0) {
-      return this.#slab.copyOf(cache.bytesOf(slot), cache.startOf(slot), cache.lengthOf(slot));
-    }
     const length = pointerLength(pointer, at);
     const segment = this.#segment(fileNumber);
     const slab = this.#slab;
@@ -103,7 +94,6 @@ export class ValueLogReader {
     if (count < length) throw pastEnd(segment, start, length, count);
     const valueLength = checkRecord(segment, bytes, base, start, length);
     const valueStart = base + length - valueLength;
-    if (fillCache) cache.putValue(fileNumber, start, bytes, valueStart, valueLength);
     return slab.viewOf(valueStart, valueLength);
   }
 
@@ -116,7 +106,6 @@ export class ValueLogReader {
   drop(fileNumber: number): void {
     this.#files.get(fileNumber)?.file.close();
     this.#files.delete(fileNumber);
-    this.#cache.dropValues(fileNumber);
   }
 
   close(): void {

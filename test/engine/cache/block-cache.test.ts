@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { Prng } from '../../../src/base/prng.js';
 import { BlockCache, BlockOwner } from '../../../src/engine/cache/block-cache.js';
+import { FAMILY_DEFAULT, KeyBuffer } from '../../../src/engine/key.js';
+import { LookupResult } from '../../../src/engine/sst/lookup-result.js';
 
 const MIB = 1 << 20;
 
@@ -34,6 +36,25 @@ function hasPattern(cache: BlockCache, slot: number, pattern: number): boolean {
   return bytes.every((byte) => byte === (pattern & 0xff));
 }
 
+const rowKey = new KeyBuffer();
+const found = new LookupResult();
+
+/** The cached value of row `row`, or undefined. */
+function readRow(cache: BlockCache, row: number): Uint8Array | undefined {
+  rowKey.encode(FAMILY_DEFAULT, `row ${row}`);
+  if (!cache.rows.get(rowKey, found)) return undefined;
+  return found.bytes.subarray(found.start, found.start + found.length);
+}
+
+/** After a miss of `readRow`. */
+function keepRow(cache: BlockCache, row: number, length: number): void {
+  cache.rows.put(rowKey, new LookupResult(), new Uint8Array(length).fill(row), 0, length);
+}
+
+function isPattern(bytes: Uint8Array, pattern: number): boolean {
+  return bytes.every((byte) => byte === (pattern & 0xff));
+}
+
 /** Index below `count` with a skew near that of YCSB: the first ones are hot. */
 function skewed(random: Prng, count: number): number {
   return Math.floor(count * random.fraction() ** 4);
@@ -47,7 +68,6 @@ describe('BlockCache', () => {
       const cache = new BlockCache(2 * MIB);
       let tables = Array.from({ length: 4 }, () => owner(cache, 300));
       const lengths = new Map<string, number>();
-      const values = new Set<number>();
       for (let i = 0; i < 6000; i++) {
         const t = random.below(tables.length);
         const table = tables[t] as BlockOwner;
@@ -55,23 +75,11 @@ describe('BlockCache', () => {
         if (action === 0) {
           cache.drop(table);
           tables = tables.map((old) => (old === table ? owner(cache, 300) : old));
-        } else if (action === 1) {
-          cache.dropValues(random.below(3));
         } else if (action < 40) {
-          const offset = random.below(200);
-          const file = random.below(3);
-          const slot = cache.getValue(file, offset);
-          if (slot >= 0)
-            expect(hasPattern(cache, slot, offset + file), `seed ${seed} step ${i}`).toBe(true);
-          else
-            cache.putValue(
-              file,
-              offset,
-              new Uint8Array(5000).fill(offset + file),
-              100,
-              1 + random.below(4000),
-            );
-          values.add(file * 1000 + offset);
+          const row = random.below(600);
+          const found = readRow(cache, row);
+          if (found === undefined) keepRow(cache, row, 1 + random.below(4000));
+          else expect(isPattern(found, row), `seed ${seed} step ${i}`).toBe(true);
         } else {
           const block = skewed(random, 300);
           const length = 1 + random.below(random.chance(1, 20) ? 60_000 : 9000);
@@ -90,16 +98,12 @@ describe('BlockCache', () => {
       let used = 0;
       for (const table of tables)
         for (const slot of table.slots) if (slot >= 0) used += cache.lengthOf(slot);
-      for (const value of values) {
-        const slot = cache.getValue(Math.floor(value / 1000), value % 1000);
-        if (slot >= 0) used += cache.lengthOf(slot);
-      }
       const stats = cache.stats();
       expect(stats.usedBytes).toBe(used);
       expect(stats.memoryBytes).toBeLessThanOrEqual(2 * MIB);
       expect(stats.evictions).toBeGreaterThan(500);
+      expect(cache.rows.stats().rows).toBeGreaterThan(0);
       for (const table of tables) cache.drop(table);
-      for (let file = 0; file < 3; file++) cache.dropValues(file);
       expect(cache.stats().usedBytes).toBe(0);
     },
   );
@@ -204,7 +208,7 @@ describe('BlockCache', () => {
     expect(owner(cache, 1).id).toBe(id);
   });
 
-  it('counts hits and misses per level class, and values apart', () => {
+  it('counts hits and misses per level class', () => {
     const cache = new BlockCache(2 * MIB);
     const top = owner(cache, 2, 0);
     const deep = owner(cache, 2, 1);
@@ -213,20 +217,55 @@ describe('BlockCache', () => {
     read(cache, top, 0, 10);
     read(cache, deep, 1, 10);
     read(cache, deep, 1, 10);
-    cache.getValue(1, 5);
-    cache.putValue(1, 5, Uint8Array.of(1, 2, 3), 1, 2);
-    const slot = cache.getValue(1, 5);
-    expect(cache.bytesOf(slot).slice(cache.startOf(slot), cache.startOf(slot) + 2)).toEqual(
-      Uint8Array.of(2, 3),
-    );
     expect(cache.stats()).toMatchObject({
       hitsL0: 2,
       missesL0: 1,
       hitsOther: 1,
       missesOther: 1,
-      valueHits: 1,
-      valueMisses: 1,
-      inserts: 3,
+      inserts: 2,
     });
+  });
+
+  it('takes a block for a point read when it is wanted again', () => {
+    const cache = new BlockCache(2 * MIB);
+    const table = owner(cache, 2);
+    expect(cache.reserveAgain(table, 0, 4000)).toBe(-1);
+    expect(cache.reserveAgain(table, 1, 4000)).toBe(-1);
+    const slot = cache.reserveAgain(table, 0, 4000);
+    expect(slot).toBeGreaterThanOrEqual(0);
+    expect(table.slots[0]).toBe(slot);
+  });
+
+  it('gives memory of unused blocks to rows, and back to blocks when those are used', () => {
+    const random = new Prng(8);
+    const cache = new BlockCache(8 * MIB);
+    const table = owner(cache, 10_000);
+    for (let block = 0; block < 4000; block++) read(cache, table, block, 4100);
+    for (let i = 0; i < 60_000; i++) {
+      const row = random.below(5000);
+      if (readRow(cache, row) === undefined) keepRow(cache, row, 1000);
+    }
+    expect(cache.rows.stats().bytes).toBeGreaterThan(4 * MIB);
+    for (let i = 0; i < 60_000; i++) read(cache, table, random.below(1000), 4100);
+    expect(cache.rows.stats().bytes).toBeLessThan(5 * MIB);
+    expect(cache.stats().memoryBytes).toBeLessThanOrEqual(8 * MIB);
+    for (let row = 0; row < 5000; row++) {
+      const found = readRow(cache, row);
+      if (found !== undefined) expect(isPattern(found, row)).toBe(true);
+    }
+  });
+
+  it('keeps its hot rows though random point reads want blocks again now and then', () => {
+    const random = new Prng(9);
+    const cache = new BlockCache(8 * MIB);
+    const table = owner(cache, 4000);
+    for (let i = 0; i < 40_000; i++) {
+      const row = random.below(12_000);
+      if (readRow(cache, row) !== undefined) continue;
+      cache.reserveAgain(table, row % 4000, 4100);
+      keepRow(cache, row, 1000);
+    }
+    expect(cache.rows.stats().bytes).toBeGreaterThan(6 * MIB);
+    expect(cache.stats().chunksMoved).toBeLessThan(40);
   });
 });

@@ -15,6 +15,7 @@ export class ArrayCursor implements EntryCursor {
   valueBytes = new Uint8Array(0);
   valueStart = 0;
   valueLength = 0;
+  readonly isValueOwned = false;
   isClosed = false;
   readonly #entries: readonly ModelEntry[];
   #at = -1;

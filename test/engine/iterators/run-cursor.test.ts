@@ -44,7 +44,8 @@ function run(all: readonly ModelEntry[]): Run {
     tables.push(tableMeta({ fileNumber: i, lower, upper: keyOf(keyName(i + 2)) }));
   }
   const open: ArrayCursor[] = [];
-  const cursor = new RunCursor(tables, (table) => {
+  const cursor = new RunCursor(tables, (index) => {
+    const table = tables[index] as TableMeta;
     const inside = (entry: ModelEntry): boolean =>
       compareArrays(table.lower, entry.key) <= 0 && compareArrays(entry.key, table.upper) < 0;
     open.push(new ArrayCursor(all.filter(inside)));
