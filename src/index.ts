@@ -35,6 +35,8 @@ export async function startMetricsServer(
   return server.startMetricsServer(db, options);
 }
 
+/** Options from a TOML file: `open(dir, await loadOptions('nokv.toml'))`. The parser is loaded by this call only. */
+export { loadOptions } from './server/open-workdir.js';
 /** `open` with an environment of the caller's making: another file system, clock or executor. */
 export { openDb as openWithEnv } from './engine/db.js';
 export type {

@@ -83,7 +83,7 @@ interface Stamp {
   readonly seq: number;
 }
 
-interface Entry extends Stamp {
+export interface ModelEntry extends Stamp {
   /** undefined: a delete. */
   readonly value: string | undefined;
   readonly expiresAt: number;
@@ -96,7 +96,7 @@ interface Tombstone extends Stamp {
 
 interface KeyHistory {
   /** Ascending by (version, seq). */
-  readonly entries: Entry[];
+  readonly entries: ModelEntry[];
   /** Tombstones over this key, in the order in which they were written. */
   readonly tombstones: Tombstone[];
 }
@@ -106,6 +106,11 @@ interface Family {
   /** The keys of the map, ascending. */
   readonly order: string[];
   readonly tombstones: Tombstone[];
+}
+
+/** The sequence number of a write after `seq`. A managed version is never equal to the number beside it. */
+export function nextSeq(seq: number, write: { readonly version: number }): number {
+  return write.version === seq + 1 ? seq + 2 : seq + 1;
 }
 
 export class Model {
@@ -120,10 +125,11 @@ export class Model {
     this.#families = { default: emptyFamily(), lock: emptyFamily(), write: emptyFamily() };
   }
 
-  /** Writes in order; each takes the next sequence number. */
+  /** Writes in order; each takes the next sequence number (nextSeq). */
   write(...writes: readonly ModelWrite[]): void {
     for (const write of writes) {
-      const seq = ++this.#seq;
+      const seq = nextSeq(this.#seq, write);
+      this.#seq = seq;
       const version = write.version === 0 ? seq : write.version;
       const family = this.#families[write.family];
       if (write.type === 'deleteRange') {
@@ -140,8 +146,40 @@ export class Model {
     }
   }
 
+  /** Sequence number of the last write. */
+  get seq(): number {
+    return this.#seq;
+  }
+
   snapshot(): ModelSnapshot {
     return { seq: this.#seq, createdMs: this.nowMs };
+  }
+
+  /** Forgets every write behind this sequence number: a crash took them. */
+  rewind(seq: number): void {
+    this.#seq = seq;
+    const isKept = (one: Stamp): boolean => one.seq <= seq;
+    for (const family of Object.values(this.#families)) {
+      keepOnly(family.tombstones, isKept);
+      for (const { entries, tombstones } of family.keys.values()) {
+        keepOnly(entries, isKept);
+        keepOnly(tombstones, isKept);
+      }
+    }
+  }
+
+  /** What was written with this sequence number under a key; its value is undefined for a delete. */
+  entryAt(family: ModelFamily, key: string, seq: number): ModelEntry | undefined {
+    return this.#families[family].keys.get(key)?.entries.find((entry) => entry.seq === seq);
+  }
+
+  /** The entry that a snapshot shows under each key that it shows, ascending. */
+  visibleEntries(family: ModelFamily, snapshot: ModelSnapshot): (ModelEntry & { key: string })[] {
+    const { keys, order } = this.#families[family];
+    return order.flatMap((key) => {
+      const entry = visibleEntry(keys.get(key) as KeyHistory, snapshot, ANY);
+      return entry === undefined ? [] : [{ ...entry, key }];
+    });
   }
 
   get(key: string, read: ModelRead): string | undefined {
@@ -189,10 +227,10 @@ function historyOf(family: Family, key: string): KeyHistory {
   return history;
 }
 
-function addEntry(history: KeyHistory, entry: Entry): void {
+function addEntry(history: KeyHistory, entry: ModelEntry): void {
   const { entries } = history;
   let at = entries.length;
-  while (at > 0 && isNewer(entries[at - 1] as Entry, entry)) at--;
+  while (at > 0 && isNewer(entries[at - 1] as ModelEntry, entry)) at--;
   entries.splice(at, 0, entry);
 }
 
@@ -211,17 +249,31 @@ function isNewer(a: Stamp, b: Stamp): boolean {
   return a.version > b.version || (a.version === b.version && a.seq > b.seq);
 }
 
+function keepOnly<T>(list: T[], isKept: (one: T) => boolean): void {
+  const kept = list.filter(isKept);
+  list.splice(0, list.length, ...kept);
+}
+
 function visibleValue(
   history: KeyHistory,
   snapshot: ModelSnapshot,
   versionMax: number,
 ): string | undefined {
+  return visibleEntry(history, snapshot, versionMax)?.value;
+}
+
+/** The entry whose value is seen; undefined when none is. */
+function visibleEntry(
+  history: KeyHistory,
+  snapshot: ModelSnapshot,
+  versionMax: number,
+): ModelEntry | undefined {
   const isSeen = (one: Stamp): boolean => one.seq <= snapshot.seq && one.version <= versionMax;
   const entry = history.entries.findLast(isSeen);
-  if (entry === undefined) return undefined;
+  if (entry?.value === undefined) return undefined;
   if (entry.expiresAt !== 0 && entry.expiresAt <= snapshot.createdMs) return undefined;
   if (history.tombstones.some((one) => isSeen(one) && isNewer(one, entry))) return undefined;
-  return entry.value;
+  return entry;
 }
 
 function isWithin(key: string, range: ModelRange): boolean {

@@ -6,6 +6,7 @@
  * Fairness rules every adapter keeps: a read returns a value the caller may keep; a write resolves
  * when it is acknowledged at the asked durability and visible; a scan touches every value.
  */
+import type { OpenOptions } from '../engine/options.js';
 import type { BenchKey, KeyForm } from './keys.js';
 
 /** os: acknowledged = survives a crash of the process. disk: acknowledged = synced. */
@@ -21,6 +22,8 @@ export interface EngineOptions {
   readonly memtable: 'art' | 'skiplist';
   /** nokv: values of at least this many bytes go to the value log. */
   readonly valueThreshold: number;
+  /** nokv: everything else. */
+  readonly nokv: OpenOptions;
 }
 
 /** Figures of the engine itself after a phase; null = it does not say. */

@@ -3,8 +3,9 @@
  * then the defaults, which are those of the published figures. Pure.
  */
 import { MIB } from '../base/limits.js';
+import type { OpenOptions } from '../engine/options.js';
 import { CHOOSER_DEFAULTS, type ChooserOptions } from './choosers.js';
-import type { BenchDurability } from './engine.js';
+import type { BenchDurability, EngineOptions } from './engine.js';
 import type { InsertOrder } from './keys.js';
 import { type PropertyFile, parsePropertyFile } from './property-file.js';
 import type { RunSettings } from './runner.js';
@@ -70,6 +71,8 @@ export interface GivenSettings {
   readonly cacheMb?: number | undefined;
   readonly memtableMb?: number | undefined;
   readonly valueThreshold?: number | undefined;
+  /** Of nokv, from a file; what is given by name wins. */
+  readonly options?: OpenOptions | undefined;
 }
 
 export interface ResolvedSettings {
@@ -120,15 +123,24 @@ export function resolveSettings(given: GivenSettings): ResolvedSettings {
     ),
     scanLengthMax: between('scan-length', given.scanLength ?? DEFAULTS.scanLength, 1, RECORDS_MAX),
     fresh: given.fresh ?? false,
-    engine: {
-      durability: given.durability ?? 'os',
-      memtable: given.memtable ?? 'art',
-      cacheBytes: (given.cacheMb ?? DEFAULTS.cacheMb) * MIB,
-      memtableBytes: (given.memtableMb ?? DEFAULTS.memtableMb) * MIB,
-      valueThreshold: given.valueThreshold ?? DEFAULTS.valueThreshold,
-    },
+    engine: engineOptionsOf(given),
   };
   return { settings, ignoredProperties: file?.ignored ?? [] };
+}
+
+/** What other engines have too is theirs as well: rivals get the same durability, cache and write buffer. */
+function engineOptionsOf(given: GivenSettings): EngineOptions {
+  const options = given.options ?? {};
+  const bytesOf = (mib: number | undefined): number | undefined =>
+    mib === undefined ? undefined : mib * MIB;
+  return {
+    durability: given.durability ?? options.durability ?? 'os',
+    memtable: given.memtable ?? options.memtable ?? 'art',
+    cacheBytes: bytesOf(given.cacheMb) ?? options.cacheBytes ?? DEFAULTS.cacheMb * MIB,
+    memtableBytes: bytesOf(given.memtableMb) ?? options.memtableBytes ?? DEFAULTS.memtableMb * MIB,
+    valueThreshold: given.valueThreshold ?? options.valueThreshold ?? DEFAULTS.valueThreshold,
+    nokv: options,
+  };
 }
 
 /** Named letters, then the mix, then the file; A to F when none of them is given. */

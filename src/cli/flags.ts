@@ -3,8 +3,9 @@
  * unit and default in its description (a test reads the manifest).
  */
 import { custom, option, string } from '@oclif/core/flags';
+import { parseBytes } from '../base/byte-size.js';
 import { NokvError } from '../base/errors.js';
-import { formatBytes, formatDuration, parseBytes, parseDuration } from './format.js';
+import { formatBytes, formatDuration, parseDuration } from './format.js';
 import { KEY_FORMATS } from './key-format.js';
 
 /** `--workdir DIR`, required: the directory of a database. */
@@ -57,13 +58,26 @@ export const columnFamilyFlag = option({
   default: 'default' as const,
 });
 
-/** `--durability`: when a write counts as done. */
+/** `--options FILE` of commands that open a workdir for writing. */
+export const optionsFlag = string({
+  description: 'TOML file with options of the database (default none)',
+  env: 'NOKV_OPTIONS',
+  helpValue: 'FILE',
+});
+
+/** `--durability`: when a write counts as done. Wins over the file of options. */
 export const durabilityFlag = option({
-  description: 'what an acknowledged write survives: os = kill -9, disk = power loss',
+  description: 'what an acknowledged write survives: os = kill -9, disk = power loss (default os)',
   env: 'NOKV_DURABILITY',
   options: ['os', 'disk'] as const,
-  default: 'os' as const,
 });
+
+/** What the flag adds to the options of an opening: nothing when it was not given. */
+export function durabilityOption(durability: 'os' | 'disk' | undefined): {
+  durability?: 'os' | 'disk';
+} {
+  return durability === undefined ? {} : { durability };
+}
 
 /** A size flag: "64MiB"; its value is bytes. */
 export const bytesFlag = custom<number>({

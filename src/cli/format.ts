@@ -1,27 +1,11 @@
 /**
- * Numbers as people read and write them: sizes with IEC units, durations, counts. Parsers accept what
- * the formatters print, and throw NOKV_INVALID with an example.
+ * Numbers as people read and write them: sizes with IEC units, durations, counts. Parsers (parseBytes is in
+ * base/byte-size.ts) accept what the formatters print, and throw NOKV_INVALID with an example.
  */
+import { splitNumber } from '../base/byte-size.js';
 import { NokvError } from '../base/errors.js';
 
 const BYTE_UNITS = ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB'] as const;
-
-const BYTES_OF_UNIT: Readonly<Record<string, number>> = {
-  '': 1,
-  b: 1,
-  k: 1024,
-  kib: 1024,
-  kb: 1000,
-  m: 1024 ** 2,
-  mib: 1024 ** 2,
-  mb: 1000 ** 2,
-  g: 1024 ** 3,
-  gib: 1024 ** 3,
-  gb: 1000 ** 3,
-  t: 1024 ** 4,
-  tib: 1024 ** 4,
-  tb: 1000 ** 4,
-};
 
 const MS_OF_UNIT: Readonly<Record<string, number>> = {
   us: 0.001,
@@ -76,32 +60,13 @@ export function formatPercent(part: number, whole: number): string {
   return whole === 0 ? '-' : `${((100 * part) / whole).toFixed(0)}%`;
 }
 
-/** Bytes from "64MiB", "1.5 GiB", "512"; KB and MB are decimal. @throws NokvError NOKV_INVALID. */
-export function parseBytes(text: string): number {
-  const { value, unit } = splitNumber(text) ?? {};
-  const factor = BYTES_OF_UNIT[unit ?? '?'];
-  const bytes = Math.round((value ?? NaN) * (factor ?? NaN));
-  if (!Number.isSafeInteger(bytes)) throw malformed(text, 'size', '64MiB');
-  return bytes;
-}
-
 /** Milliseconds from "250ms", "1.5s", "10m". @throws NokvError NOKV_INVALID. */
 export function parseDuration(text: string): number {
   const { value, unit } = splitNumber(text) ?? {};
   const factor = value === 0 && unit === '' ? 1 : MS_OF_UNIT[unit ?? '?'];
   const ms = (value ?? NaN) * (factor ?? NaN);
-  if (!Number.isFinite(ms)) throw malformed(text, 'duration', '250ms');
-  return ms;
-}
-
-function splitNumber(text: string): { value: number; unit: string } | undefined {
-  const match = /^(\d+(?:\.\d+)?)\s*([a-z]*)$/i.exec(text.trim());
-  if (match === null) return undefined;
-  return { value: Number(match[1]), unit: (match[2] ?? '').toLowerCase() };
-}
-
-function malformed(text: string, what: string, example: string): NokvError {
-  return new NokvError('NOKV_INVALID', `Cannot read ${what} "${text}": write it like ${example}`, {
+  if (Number.isFinite(ms)) return ms;
+  throw new NokvError('NOKV_INVALID', `Cannot read duration "${text}": write it like 250ms`, {
     details: { text },
   });
 }

@@ -1,6 +1,7 @@
 /**
  * The base of commands that look into a workdir. Their result lists findings; when one of them is damage
- * or a missing file, the command shows what it has, and ends with the status of corruption.
+ * or a missing file, the command shows what it has, and ends with the status of corruption; when files of a newer
+ * format are the worst of them, with that of a refused format.
  */
 import type { Command } from '@oclif/core/command';
 import { NokvError } from '../base/errors.js';
@@ -22,7 +23,7 @@ export abstract class InspectingCommand<T extends typeof Command> extends BaseCo
         await this.output.line(line);
     }
     await this.output.flush();
-    const error = damageOf(findings);
+    const error = damageOf(findings) ?? newerFormatOf(findings);
     if (error !== undefined) this.failWith(error);
   }
 
@@ -38,6 +39,17 @@ export abstract class InspectingCommand<T extends typeof Command> extends BaseCo
       if (!(await this.output.line(line))) return;
     }
   }
+}
+
+/** Files of a newer format, where nothing worse was found. */
+function newerFormatOf(findings: readonly ShownFinding[]): NokvError | undefined {
+  const newer = findings.filter(({ kind }) => kind === 'format');
+  const [first] = newer;
+  if (first === undefined) return undefined;
+  const more = newer.length > 1 ? `, and ${newer.length - 1} more` : '';
+  return new NokvError('NOKV_FORMAT', `${first.what}: ${first.file}${more}`, {
+    details: { file: first.file, findings: newer.length },
+  });
 }
 
 /** The error that the first damage, or missing file, stands for. */

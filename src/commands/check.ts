@@ -10,8 +10,8 @@ export default class Check extends InspectingCommand<typeof Check> {
   static override summary = 'Check every checksum of a workdir.';
   static override description =
     'Reads every file whole: manifest, logs, tables, value log, and what they say of each other. Changes nothing, ' +
-    'needs no lock, and works beside a running process. Status 6 when damage is found; a torn end of a log that ' +
-    'the next open cuts, orphans and foreign files are listed, and are none.';
+    'needs no lock, and works beside a running process. Status 6 when damage is found, 10 when files are of a newer ' +
+    'format and nothing else is wrong; a torn end of a log that the next open cuts, orphans and foreign files are listed, and are none.';
   static override examples = [
     '<%= config.bin %> check --workdir ./data',
     '<%= config.bin %> check --workdir ./data --json',
@@ -39,8 +39,10 @@ export default class Check extends InspectingCommand<typeof Check> {
     return report;
   }
 
-  async #show({ checked, is_sound: isSound }: Report): Promise<void> {
-    await this.text(`${isSound ? 'sound' : 'DAMAGED'}     ${formatBytes(checked.bytes)} checked`);
+  async #show({ checked, is_sound: isSound, findings }: Report): Promise<void> {
+    const isDamaged = findings.some(({ kind }) => kind === 'damage' || kind === 'missing');
+    const verdict = isSound ? 'sound' : isDamaged ? 'DAMAGED' : 'NEWER FORMAT';
+    await this.text(`${verdict.padEnd(11)} ${formatBytes(checked.bytes)} checked`);
     await this.text(`manifest    ${formatCountOf(checked.manifest_edits, 'edit')}`);
     await this.text(
       `tables      ${formatCountOf(checked.tables, 'table')}, ${formatCountOf(checked.table_entries, 'entry', 'entries')}`,

@@ -1,9 +1,10 @@
 import { BaseCommand } from '../cli/base-command.js';
-import { workdirFlag } from '../cli/flags.js';
+import { optionsFlag, workdirFlag } from '../cli/flags.js';
 import { formatBytes, formatCount, formatDuration } from '../cli/format.js';
 import { startProgress } from '../cli/progress.js';
 import { tableLines, type Column } from '../cli/table.js';
-import { open, type Db, type Stats } from '../index.js';
+import type { Db, Stats } from '../index.js';
+import { openWorkdir } from '../server/open-workdir.js';
 
 /** Between two looks at how far it is. */
 const POLL_MS = 200;
@@ -44,10 +45,11 @@ two steps: a compaction is installed whole or not at all.`;
     '<%= config.bin %> compact --workdir ./data',
     '<%= config.bin %> compact --workdir ./data --json --quiet',
   ];
-  static override flags = { workdir: workdirFlag };
+  static override flags = { workdir: workdirFlag, options: optionsFlag };
 
   override async run(): Promise<CompactSummary> {
-    const db = await open(this.flags.workdir, { createIfMissing: false });
+    const { workdir, options } = this.flags;
+    const db = await openWorkdir(workdir, options, { createIfMissing: false });
     try {
       const startMs = performance.now();
       const start = db.stats();

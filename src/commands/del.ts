@@ -1,8 +1,15 @@
 import { string } from '@oclif/core/args';
 import { BaseCommand } from '../cli/base-command.js';
-import { columnFamilyFlag, durabilityFlag, keyFormatFlag, workdirFlag } from '../cli/flags.js';
+import {
+  columnFamilyFlag,
+  durabilityFlag,
+  durabilityOption,
+  keyFormatFlag,
+  optionsFlag,
+  workdirFlag,
+} from '../cli/flags.js';
 import { parseKey } from '../cli/key-format.js';
-import { open } from '../index.js';
+import { openWorkdir } from '../server/open-workdir.js';
 
 export default class Del extends BaseCommand<typeof Del> {
   static override summary = 'Delete keys, all of them or none.';
@@ -17,6 +24,7 @@ export default class Del extends BaseCommand<typeof Del> {
   static override flags = {
     workdir: workdirFlag,
     durability: durabilityFlag(),
+    options: optionsFlag,
     'key-format': keyFormatFlag(),
     'column-family': columnFamilyFlag(),
   };
@@ -25,12 +33,12 @@ export default class Del extends BaseCommand<typeof Del> {
     const { flags } = this;
     const keys = this.args.keys.map((key) => parseKey(key, flags['key-format']));
     const columnFamily = flags['column-family'];
-    const db = await open(flags.workdir, { createIfMissing: false });
+    const db = await openWorkdir(flags.workdir, flags.options, {
+      createIfMissing: false,
+      ...durabilityOption(flags.durability),
+    });
     try {
-      await db.batch(
-        keys.map((key) => ({ type: 'del' as const, key, columnFamily })),
-        { durability: flags.durability },
-      );
+      await db.batch(keys.map((key) => ({ type: 'del' as const, key, columnFamily })));
     } finally {
       await db.close();
     }

@@ -5,10 +5,17 @@ import { string } from '@oclif/core/args';
 import { boolean } from '@oclif/core/flags';
 import { NokvError } from '../base/errors.js';
 import { BaseCommand } from '../cli/base-command.js';
-import { columnFamilyFlag, durabilityFlag, workdirFlag } from '../cli/flags.js';
+import {
+  columnFamilyFlag,
+  durabilityFlag,
+  durabilityOption,
+  optionsFlag,
+  workdirFlag,
+} from '../cli/flags.js';
 import { formatBytes, formatCount, formatDuration } from '../cli/format.js';
 import { startProgress, type Progress } from '../cli/progress.js';
-import { open, type Db } from '../index.js';
+import type { Db } from '../index.js';
+import { openWorkdir } from '../server/open-workdir.js';
 import { START, type ImportPosition } from '../transfer/import-position.js';
 import { importLines, type ImportResult } from '../transfer/import.js';
 
@@ -55,6 +62,7 @@ before it. The workdir is created when it is not there.`;
   static override flags = {
     workdir: workdirFlag,
     durability: durabilityFlag(),
+    options: optionsFlag,
     'column-family': columnFamilyFlag(),
     restart: boolean({
       description: 'begin at the first line although an import of this file was cut',
@@ -73,7 +81,8 @@ before it. The workdir is created when it is not there.`;
   override async run(): Promise<ImportSummary> {
     const source = await openSource(this.args.file, this.signal);
     try {
-      const db = await open(this.flags.workdir);
+      const { workdir, options, durability } = this.flags;
+      const db = await openWorkdir(workdir, options, durabilityOption(durability));
       try {
         const startMs = performance.now();
         const result = await this.#import(db, source);
@@ -95,7 +104,7 @@ before it. The workdir is created when it is not there.`;
       return await importLines(db, source.chunks, {
         source: source.name,
         columnFamily: flags['column-family'],
-        durability: flags.durability,
+        durability: db.options.durability,
         isRestart: flags.restart,
         isSkippingBad: flags['skip-bad'],
         signal: this.signal,

@@ -4,13 +4,15 @@ import { BaseCommand } from '../cli/base-command.js';
 import {
   columnFamilyFlag,
   durabilityFlag,
+  durabilityOption,
   durationFlag,
   keyFormatFlag,
+  optionsFlag,
   valueFormatFlag,
   workdirFlag,
 } from '../cli/flags.js';
 import { parseKey, parseText } from '../cli/key-format.js';
-import { open } from '../index.js';
+import { openWorkdir } from '../server/open-workdir.js';
 
 export default class Put extends BaseCommand<typeof Put> {
   static override summary = 'Write a value under a key.';
@@ -34,6 +36,7 @@ export default class Put extends BaseCommand<typeof Put> {
       env: 'NOKV_TTL',
     }),
     durability: durabilityFlag(),
+    options: optionsFlag,
     'key-format': keyFormatFlag(),
     'value-format': valueFormatFlag(),
     'column-family': columnFamilyFlag(),
@@ -43,10 +46,12 @@ export default class Put extends BaseCommand<typeof Put> {
     const { flags } = this;
     const key = parseKey(this.args.key, flags['key-format']);
     const value = parseText(this.args.value, flags['value-format']);
-    const db = await open(flags.workdir, { createIfMissing: flags.create });
+    const db = await openWorkdir(flags.workdir, flags.options, {
+      createIfMissing: flags.create,
+      ...durabilityOption(flags.durability),
+    });
     try {
       await db.put(key, value, {
-        durability: flags.durability,
         columnFamily: flags['column-family'],
         ...(flags.ttl === undefined ? {} : { ttlMs: Math.ceil(flags.ttl) }),
       });

@@ -9,6 +9,7 @@
  */
 import type { Env, Timer } from '../base/env.js';
 import { hasCode, NokvError } from '../base/errors.js';
+import { KIB } from '../base/limits.js';
 import type { LoggedMemtable } from './logged-memtable.js';
 import type { Options } from './options.js';
 import type { CompactionPlan, CompactionRunner } from './compaction-runner.js';
@@ -19,8 +20,20 @@ const RETRY_MS = 500;
 /** Without a write for so long, work that only saves space is done. */
 const IDLE_MS = 1000;
 
+/** Write rate in slowdown: 32 MiB/s. */
+export const SLOWDOWN_BYTES_PER_MS = 32 * KIB;
+
 /** Why writers wait or are slowed down, in words for stats; '' when they are not. */
 export type PressureMode = 'none' | 'slowdown' | 'stop';
+
+export interface Pressure {
+  readonly mode: PressureMode;
+  readonly reason: string;
+  /** From slowdown (0) to stop (1000). */
+  readonly permille: number;
+}
+
+const NO_PRESSURE: Pressure = { mode: 'none', reason: '', permille: 0 };
 
 export interface BackgroundHost {
   /** A sealed memtable is in the tree now: reads need it no more. */
@@ -41,6 +54,10 @@ export interface BackgroundCounters {
   flushMs: number;
   lastFlushMs: number;
   maxFlushMs: number;
+  /** Of the flush, what comes behind the table: the edit, its sync, the removal of the log. */
+  releaseMs: number;
+  lastReleaseMs: number;
+  maxReleaseMs: number;
   flushWaitMs: number;
   lastFlushWaitMs: number;
   maxFlushWaitMs: number;
@@ -68,6 +85,8 @@ export class Background {
   readonly #sealed: SealedMemtable[];
   #flushing: Promise<void> | undefined;
   #compacting: Promise<void> | undefined;
+  /** The running compaction also empties value-log segments. */
+  #isCollecting: boolean;
   #retryTimer: Timer | undefined;
   /** Runs while something was written since the last idle compaction. */
   #idleTimer: Timer | undefined;
@@ -96,6 +115,7 @@ export class Background {
     this.#sealed = [];
     this.#flushing = undefined;
     this.#compacting = undefined;
+    this.#isCollecting = false;
     this.#retryTimer = undefined;
     this.#idleTimer = undefined;
     this.#isIdle = false;
@@ -110,6 +130,9 @@ export class Background {
       flushMs: 0,
       lastFlushMs: 0,
       maxFlushMs: 0,
+      releaseMs: 0,
+      lastReleaseMs: 0,
+      maxReleaseMs: 0,
       flushWaitMs: 0,
       lastFlushWaitMs: 0,
       maxFlushWaitMs: 0,
@@ -133,6 +156,10 @@ export class Background {
     return this.#compacting !== undefined;
   }
 
+  get isCollecting(): boolean {
+    return this.#isCollecting;
+  }
+
   /** Table bytes that flushes wrote. */
   get flushedBytes(): number {
     return this.#flushRunner.bytesWritten;
@@ -148,20 +175,23 @@ export class Background {
   }
 
   /** Whether and why writers are held back right now. */
-  pressure(): { readonly mode: PressureMode; readonly reason: string } {
+  pressure(): Pressure {
     const runs = this.#tree.current.runs.length;
     const { autoCompaction, l0StopTrigger, l0SlowdownTrigger, memtableCount } = this.#options;
     if (!this.hasMemtableSlot) {
-      return { mode: 'stop', reason: `memtables ${this.#sealed.length + 1}/${memtableCount}` };
+      const reason = `memtables ${this.#sealed.length + 1}/${memtableCount}`;
+      return { mode: 'stop', reason, permille: 1000 };
     }
     // Nobody would make room in L0: whoever turned compaction off decides how large it grows.
-    if (!autoCompaction) return { mode: 'none', reason: '' };
+    if (!autoCompaction) return NO_PRESSURE;
     if (runs >= l0StopTrigger)
-      return { mode: 'stop', reason: `L0 tables ${runs}/${l0StopTrigger}` };
+      return { mode: 'stop', reason: `L0 tables ${runs}/${l0StopTrigger}`, permille: 1000 };
     if (runs >= l0SlowdownTrigger) {
-      return { mode: 'slowdown', reason: `L0 tables ${runs}/${l0SlowdownTrigger}` };
+      const span = l0StopTrigger - l0SlowdownTrigger;
+      const permille = Math.round((1000 * (runs - l0SlowdownTrigger)) / span);
+      return { mode: 'slowdown', reason: `L0 tables ${runs}/${l0SlowdownTrigger}`, permille };
     }
-    return { mode: 'none', reason: '' };
+    return NO_PRESSURE;
   }
 
   /** Why waiting for the pressure to fall is in vain at the moment, or undefined. */
@@ -276,9 +306,13 @@ export class Background {
     const startMs = this.#env.clock.monotonicMs();
     const waitMs = startMs - sealed.sealedMs;
     await this.#flushRunner.flush(sealed.memtable);
-    const tookMs = this.#env.clock.monotonicMs() - startMs;
+    const releaseMs = this.#env.clock.monotonicMs() - this.#flushRunner.builtMs;
+    const tookMs = this.#flushRunner.builtMs - startMs;
     this.#sealed.shift();
     counters.flushes++;
+    counters.releaseMs += releaseMs;
+    counters.lastReleaseMs = releaseMs;
+    counters.maxReleaseMs = Math.max(counters.maxReleaseMs, releaseMs);
     counters.flushMs += tookMs;
     counters.lastFlushMs = tookMs;
     counters.maxFlushMs = Math.max(counters.maxFlushMs, tookMs);
@@ -328,12 +362,14 @@ export class Background {
       if (!this.#isClosing) this.#onJobFailure('compaction', error);
     }
     this.#compacting = undefined;
+    this.#isCollecting = false;
     this.kick();
   }
 
   async #runCompaction(plan: CompactionPlan): Promise<void> {
     const { counters } = this;
     const startMs = this.#env.clock.monotonicMs();
+    this.#isCollecting = plan.valueLogsToEmpty.length > 0;
     try {
       await this.#compactionRunner.run(plan);
     } catch (error) {

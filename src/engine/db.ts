@@ -9,7 +9,7 @@
 import { ClosedError, NokvError, ReadOnlyError } from '../base/errors.js';
 import { SEQ_MAX } from '../base/limits.js';
 import type { Env } from '../base/env.js';
-import { Background } from './background.js';
+import { Background, SLOWDOWN_BYTES_PER_MS } from './background.js';
 import type { Core } from './core.js';
 import type { RecoveryReport } from './recovery-report.js';
 import { openCore } from './recovery.js';
@@ -414,6 +414,7 @@ export class Db {
       snapshots: this.#snapshots,
       openScans: this.#holds.size,
       uptimeMs: this.#env.clock.nowMs() - this.#openedMs,
+      nowMs: this.#env.clock.monotonicMs(),
     });
   }
 
@@ -551,8 +552,6 @@ export class Db {
 
 /** At close, memtables from this size on are flushed instead of left to the log. */
 const FLUSH_AT_CLOSE_BYTES = 1024 * 1024;
-/** Write rate in slowdown: 32 MiB/s. */
-const SLOWDOWN_BYTES_PER_MS = 32 * 1024;
 
 /**
  * Opens a workdir with an environment of the caller's choice.

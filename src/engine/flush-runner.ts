@@ -20,6 +20,8 @@ export class FlushRunner {
   /** Table bytes written. */
   bytesWritten: number;
   entriesDropped: number;
+  /** Monotonic milliseconds at which the last table was built. */
+  builtMs: number;
 
   constructor(env: Env, options: Options, core: Core, retention: RetentionSource) {
     this.#env = env;
@@ -28,6 +30,7 @@ export class FlushRunner {
     this.#retention = retention;
     this.bytesWritten = 0;
     this.entriesDropped = 0;
+    this.builtMs = 0;
   }
 
   /** Requires a sealed memtable without pending entries, older than all others. @throws IoError */
@@ -39,6 +42,7 @@ export class FlushRunner {
       this.bytesWritten += result.statistics.bytesWritten;
       this.entriesDropped += result.statistics.entriesIn - result.statistics.entriesOut;
     }
+    this.builtMs = this.#env.clock.monotonicMs();
     // The table points into value-log segments: they must not be behind it.
     await this.#core.valueLog.sync();
     await tree.apply({

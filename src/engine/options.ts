@@ -91,6 +91,8 @@ interface NumberRule {
   readonly min: number;
   readonly max: number;
   readonly isInteger: boolean;
+  /** A size: bytes, and in an options file also "64MiB". */
+  readonly isBytes: boolean;
 }
 interface BooleanRule {
   readonly kind: 'boolean';
@@ -113,6 +115,15 @@ const bytes = (initial: number, min: number, max: number): NumberRule => ({
   min,
   max,
   isInteger: true,
+  isBytes: true,
+});
+const count = (initial: number, min: number, max: number): NumberRule => ({
+  ...bytes(initial, min, max),
+  isBytes: false,
+});
+const share = (initial: number, min: number, max: number): NumberRule => ({
+  ...count(initial, min, max),
+  isInteger: false,
 });
 const flag = (initial: boolean): BooleanRule => ({ kind: 'boolean', initial });
 const choice = (initial: string, ...others: string[]): ChoiceRule => ({
@@ -128,33 +139,40 @@ export const OPTION_RULES: { readonly [Name in keyof Required<OpenOptions>]: Rul
   durability: choice('os', 'disk'),
   memtable: choice('art', 'skiplist'),
   memtableBytes: bytes(64 * MIB, 64 * KIB, GIB),
-  memtableCount: bytes(4, 2, 64),
+  memtableCount: count(4, 2, 64),
   cacheBytes: bytes(64 * MIB, 0, 1024 * GIB),
   indexCacheBytes: bytes(64 * MIB, 0, 1024 * GIB),
   blockBytes: bytes(4 * KIB, 256, 4 * MIB),
-  filterBitsPerKey: bytes(10, 0, 32),
+  filterBitsPerKey: count(10, 0, 32),
   compression: choice('none', 'lz4'),
   tableBytes: bytes(64 * MIB, 16 * KIB, 2 * GIB),
   baseLevelBytes: bytes(2 * GIB, 64 * KIB, 1024 * GIB),
   compactionPolicy: choice('leveled', 'tiered', 'hybrid'),
   autoCompaction: flag(true),
-  l0CompactionTrigger: bytes(8, 1, 1000),
-  l0SlowdownTrigger: bytes(24, 2, 1000),
-  l0StopTrigger: bytes(48, 3, 2000),
+  l0CompactionTrigger: count(8, 1, 1000),
+  l0SlowdownTrigger: count(24, 2, 1000),
+  l0StopTrigger: count(48, 3, 2000),
   valueThreshold: bytes(2048, 0, VALUE_BYTES_MAX + 1),
   valuePolicies: { kind: 'policies', initial: [] },
   valueLogFileBytes: bytes(256 * MIB, 64 * KIB, 2 * GIB),
-  valueLogBuckets: bytes(4, 1, 256),
-  valueLogGcRatio: { kind: 'number', initial: 0.5, min: 0.01, max: 0.99, isInteger: false },
+  valueLogBuckets: count(4, 1, 256),
+  valueLogGcRatio: share(0.5, 0.01, 0.99),
   valueLogGc: flag(true),
   manifestRewriteBytes: bytes(4 * MIB, 4 * KIB, GIB),
 };
+
+/** The fields of a rule of `valuePolicies`. */
+export const POLICY_FIELDS = ['columnFamily', 'prefix', 'strategy', 'threshold'] as const;
+
+const FAMILIES: readonly unknown[] = ['default', 'lock', 'write'];
+const STRATEGIES: readonly unknown[] = ['inline', 'offload', 'threshold'];
 
 /**
  * Fills in the defaults and checks every value.
  * @throws NokvError NOKV_INVALID naming the option, its value and its range.
  */
 export function resolveOptions(given: OpenOptions): Options {
+  if (!isRecord(given)) throw new TypeError('The options must be an object');
   const names = Object.keys(OPTION_RULES);
   const resolved: Record<string, unknown> = {};
   for (const name of Object.keys(given)) {
@@ -170,8 +188,9 @@ export function resolveOptions(given: OpenOptions): Options {
   return options;
 }
 
-function unknownOption(name: string, names: readonly string[]): NokvError {
-  const closest = closestName(name, names);
+/** `last` is the part of the name to look for among `names`. */
+function unknownOption(name: string, names: readonly string[], last = name): NokvError {
+  const closest = closestName(last, names);
   const suggestion = closest === undefined ? '' : `; did you mean "${closest}"?`;
   return new NokvError('NOKV_INVALID', `Cannot open: unknown option "${name}"${suggestion}`, {
     details: { option: name, suggestion: closest ?? null },
@@ -204,33 +223,57 @@ function checkOption(name: string, rule: Rule, value: unknown): unknown {
 }
 
 function badOption(name: string, value: unknown, expected: string): NokvError {
-  const shown = typeof value === 'string' ? JSON.stringify(value) : String(value);
+  const shown = describeValue(value);
   return new NokvError('NOKV_INVALID', `Cannot open: option "${name}" must be ${expected}`, {
     details: { option: name, value: shown, expected },
     hint: `Got ${shown}; give ${expected}`,
   });
 }
 
+/** A wrong value for the eye, short. */
+function describeValue(value: unknown): string {
+  if (typeof value === 'bigint') return String(value);
+  if (typeof value === 'function' || typeof value === 'symbol') return `a ${typeof value}`;
+  const text = JSON.stringify(value) ?? 'undefined';
+  // JSON has no NaN and no infinity.
+  if (typeof value === 'number') return String(value);
+  return text.length > 80 ? `${text.slice(0, 80)}...` : text;
+}
+
 function checkPolicies(value: unknown): readonly ValuePolicy[] {
   if (!Array.isArray(value)) throw badOption('valuePolicies', value, 'an array of rules');
-  for (const policy of value as readonly Partial<ValuePolicy>[]) {
-    const strategy = policy.strategy;
-    if (strategy !== 'inline' && strategy !== 'offload' && strategy !== 'threshold') {
-      throw badOption('valuePolicies[].strategy', strategy, 'one of inline, offload, threshold');
-    }
-    const threshold = policy.threshold;
-    if (
-      (strategy === 'threshold') !==
-      (Number.isInteger(threshold) && (threshold as number) >= 0)
-    ) {
-      throw badOption(
-        'valuePolicies[].threshold',
-        threshold,
-        'an integer, exactly with strategy threshold',
-      );
-    }
-  }
+  value.forEach((policy: unknown, i) => checkPolicy(`valuePolicies[${i}]`, policy));
   return value as readonly ValuePolicy[];
+}
+
+function checkPolicy(name: string, policy: unknown): void {
+  if (!isRecord(policy)) throw badOption(name, policy, 'a rule with a strategy');
+  for (const field of Object.keys(policy)) {
+    if (POLICY_FIELDS.includes(field as (typeof POLICY_FIELDS)[number])) continue;
+    throw unknownOption(`${name}.${field}`, POLICY_FIELDS, field);
+  }
+  const { columnFamily, prefix, strategy, threshold } = policy;
+  if (!STRATEGIES.includes(strategy)) {
+    throw badOption(`${name}.strategy`, strategy, `one of ${STRATEGIES.join(', ')}`);
+  }
+  if (columnFamily !== undefined && !FAMILIES.includes(columnFamily)) {
+    throw badOption(`${name}.columnFamily`, columnFamily, `one of ${FAMILIES.join(', ')}`);
+  }
+  if (prefix !== undefined && typeof prefix !== 'string' && !(prefix instanceof Uint8Array)) {
+    throw badOption(`${name}.prefix`, prefix, 'a string or bytes');
+  }
+  const isThreshold = Number.isInteger(threshold) && (threshold as number) >= 0;
+  if (strategy === 'threshold' ? !isThreshold : threshold !== undefined) {
+    throw badOption(
+      `${name}.threshold`,
+      threshold,
+      'an integer from 0, exactly with strategy threshold',
+    );
+  }
+}
+
+function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function checkTriggers(options: Options): void {

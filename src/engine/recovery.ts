@@ -29,6 +29,7 @@ import type { Version } from './manifest/version.js';
 import { ArenaPool } from './memtable/arena-pool.js';
 import { indexBytesFor } from './memtable/memtable.js';
 import type { Options } from './options.js';
+import { workdirIsFile } from './inspect/workdir-files.js';
 import { openReadOnlyCore } from './inspect/read-only-core.js';
 import { type RecoveryReport, reportOf } from './recovery-report.js';
 import { isReadable, mayBeLost } from './value-probe.js';
@@ -73,10 +74,7 @@ function prepareDirectory(env: Env, workdir: string, options: Options): void {
   const { fs } = env;
   const stat = fs.stat(workdir);
   if (stat !== undefined && !stat.isDirectory) {
-    throw new NokvError('NOKV_INVALID', 'Cannot open: the workdir is a file', {
-      details: { workdir },
-      hint: `${workdir} must be a directory, or absent`,
-    });
+    throw workdirIsFile(workdir);
   }
   if (stat === undefined) {
     if (!options.createIfMissing) throw notFound(workdir);

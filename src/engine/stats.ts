@@ -2,11 +2,12 @@
  * The stats object (docs/stats.md): field names are those that operators of the Go system know. Figures
  * that only a running process has are null where a stopped directory is inspected.
  */
-import type { Background } from './background.js';
+import { type Background, SLOWDOWN_BYTES_PER_MS } from './background.js';
 import type { CompactionRunner } from './compaction-runner.js';
 import { KIB } from '../base/limits.js';
 import type { TreeShape } from './compaction/score.js';
 import type { Core } from './core.js';
+import type { LevelFlow } from './level-traffic.js';
 import type { Options } from './options.js';
 import type { ReadState } from './read-view.js';
 import type { SnapshotRegistry } from './snapshot.js';
@@ -24,6 +25,8 @@ export interface StatsInput {
   readonly snapshots: SnapshotRegistry;
   readonly openScans: number;
   readonly uptimeMs: number;
+  /** Monotonic milliseconds. */
+  readonly nowMs: number;
 }
 
 export interface LevelStats {
@@ -44,13 +47,44 @@ export interface LevelStats {
   readonly bytes_written: number | null;
   /** The same per byte flushed; the sum over the levels is the write amplification of the tree. */
   readonly write_amp: number | null;
+  /** Table bytes that came into the level and left it, moves included, since the start of the process. */
+  readonly bytes_in: number | null;
+  readonly bytes_out: number | null;
+  /** The same per second over the last minute. */
+  readonly in_per_second: number | null;
+  readonly out_per_second: number | null;
+  /** Of the Go system, whose tables wait in a buffer of a level before they are merged; always 0 here. */
+  readonly ingest_tables: number;
+  readonly ingest_size_bytes: number;
+  readonly ingest_value_bytes: number;
+  readonly ingest_value_density: number;
+  readonly ingest_runs: number;
+  readonly ingest_ms: number;
+  readonly ingest_tables_compacted: number;
+  readonly ingest_merge_runs: number;
+  readonly ingest_merge_ms: number;
+  readonly ingest_merge_tables: number;
 }
+
+const NO_INGEST = {
+  ingest_tables: 0,
+  ingest_size_bytes: 0,
+  ingest_value_bytes: 0,
+  ingest_value_density: 0,
+  ingest_runs: 0,
+  ingest_ms: 0,
+  ingest_tables_compacted: 0,
+  ingest_merge_runs: 0,
+  ingest_merge_ms: 0,
+  ingest_merge_tables: 0,
+};
 
 /** What the level figures need beside the tables; a stopped directory has no counters. */
 export interface LevelSource {
   readonly shape: TreeShape;
   /** Table bytes written per level, flushes included. */
   readonly bytesWritten?: readonly number[];
+  readonly flow?: (level: number) => LevelFlow;
 }
 
 /** Level figures from table metas alone. */
@@ -63,6 +97,7 @@ export function levelStats(
     const sum = (pick: (meta: TableMeta) => number): number =>
       tables.reduce((total, meta) => total + pick(meta), 0);
     const sizeBytes = sum((meta) => meta.bytes);
+    const flow = source?.flow?.(level);
     const valueBytes = sum(valueLogBytes);
     return {
       level,
@@ -79,6 +114,11 @@ export function levelStats(
       read_amp: level === 0 ? tables.length : Math.min(1, tables.length),
       bytes_written: source?.bytesWritten?.[level] ?? null,
       write_amp: flushed === 0 ? null : (source?.bytesWritten?.[level] ?? 0) / flushed,
+      bytes_in: flow?.bytesIn ?? null,
+      bytes_out: flow?.bytesOut ?? null,
+      in_per_second: flow?.inPerSecond ?? null,
+      out_per_second: flow?.outPerSecond ?? null,
+      ...NO_INGEST,
     };
   });
 }
@@ -151,11 +191,12 @@ export function collectStats(input: StatsInput) {
   };
 }
 
-function levelSource({ compaction, background }: StatsInput): LevelSource | undefined {
+function levelSource({ core, compaction, background, nowMs }: StatsInput): LevelSource | undefined {
   if (compaction === undefined) return undefined;
   const bytesWritten = [...compaction.counters.bytesWrittenByLevel];
   bytesWritten[0] = (bytesWritten[0] ?? 0) + (background?.flushedBytes ?? 0);
-  return { shape: compaction.shape(), bytesWritten };
+  const flow = (level: number): LevelFlow => core.tree.traffic.flow(level, nowMs);
+  return { shape: compaction.shape(), bytesWritten, flow };
 }
 
 function flushStats({ background }: StatsInput) {
@@ -170,9 +211,9 @@ function flushStats({ background }: StatsInput) {
     build_ms: counters?.flushMs ?? 0,
     last_build_ms: counters?.lastFlushMs ?? 0,
     max_build_ms: counters?.maxFlushMs ?? 0,
-    release_ms: 0,
-    last_release_ms: 0,
-    max_release_ms: 0,
+    release_ms: counters?.releaseMs ?? 0,
+    last_release_ms: counters?.lastReleaseMs ?? 0,
+    max_release_ms: counters?.maxReleaseMs ?? 0,
     completed: counters?.flushes ?? 0,
     failed: counters?.flushFailures ?? 0,
   };
@@ -198,6 +239,8 @@ function compactionStats({ background, compaction }: StatsInput) {
     ingest_merge_ms: 0,
     ingest_tables: 0,
     ingest_merge_tables: 0,
+    value_weight: 0,
+    value_weight_suggested: 0,
     bytes_read: compaction?.counters.bytesRead ?? 0,
     bytes_written: compaction?.counters.bytesWritten ?? 0,
     dropped_shadowed: compaction?.counters.droppedShadowed ?? 0,
@@ -209,7 +252,10 @@ function compactionStats({ background, compaction }: StatsInput) {
   };
 }
 
-function valueLogStats(segments: readonly SegmentReport[], { core, compaction }: StatsInput) {
+function valueLogStats(
+  segments: readonly SegmentReport[],
+  { core, compaction, background }: StatsInput,
+) {
   return {
     segments: segments.length,
     bytes: segments.reduce((sum, segment) => sum + segment.bytes, 0),
@@ -225,6 +271,13 @@ function valueLogStats(segments: readonly SegmentReport[], { core, compaction }:
     },
     gc: {
       gc_runs: compaction?.counters.gcRuns ?? 0,
+      gc_scheduled: segments.filter((segment) => segment.verdict === 'collect').length,
+      gc_active: background?.isCollecting === true ? 1 : 0,
+      gc_throttled: 0,
+      gc_skipped: 0,
+      gc_rejected: 0,
+      gc_parallelism: 1,
+      head_updates: core.valueLog.segmentsStarted,
       segments_removed: compaction?.counters.gcSegmentsRemoved ?? 0,
       bytes_moved: compaction?.counters.valueLogBytesWritten ?? 0,
     },
@@ -272,11 +325,17 @@ function writeStats({ queue, background }: StatsInput) {
     avg_batch_entries: (counters?.entries ?? 0) / groups,
     avg_batch_bytes: (counters?.bytes ?? 0) / groups,
     sync_count: counters?.syncs ?? 0,
+    avg_request_wait_ms: ((counters?.stallMs ?? 0) + (counters?.delayedMs ?? 0)) / groups,
+    avg_vlog_ms: 0,
+    avg_apply_ms: 0,
+    avg_sync_ms: (counters?.syncMs ?? 0) / Math.max(1, counters?.syncs ?? 0),
     avg_sync_batch: (counters?.groupsSynced ?? 0) / Math.max(1, counters?.syncs ?? 0),
     throttle_active: pressure !== undefined && pressure.mode !== 'none',
     slowdown_active: pressure?.mode === 'slowdown',
     throttle_mode: pressure?.mode ?? 'none',
     throttle_reason: pressure?.reason ?? '',
+    throttle_pressure_permille: pressure?.permille ?? 0,
+    throttle_rate_bytes_per_sec: pressure?.mode === 'slowdown' ? 1000 * SLOWDOWN_BYTES_PER_MS : 0,
     stall_count: counters?.stalls ?? 0,
     stall_ms: counters?.stallMs ?? 0,
     delayed_ms: counters?.delayedMs ?? 0,
@@ -293,13 +352,19 @@ function cacheStats({ core }: StatsInput) {
   return {
     block_l0_hit_rate: rate(cache.hitsL0, cache.missesL0),
     block_l1_hit_rate: rate(cache.hitsOther, cache.missesOther),
-    index_hit_rate: 1,
+    index_hit_rate: indexHitRate(cache, core.tableCache.stats().indexLoads),
     iterator_reused: 0,
     row_hit_rate: rate(rows.hits, rows.misses),
     block: cache,
     rows,
     index: core.tableCache.stats(),
   };
+}
+
+/** Every block is found by its index: the share of blocks asked for whose index was in memory. */
+function indexHitRate(cache: ReturnType<Core['blockCache']['stats']>, loads: number): number {
+  const uses = cache.hitsL0 + cache.hitsOther + cache.missesL0 + cache.missesOther;
+  return uses === 0 ? 0 : Math.max(0, 1 - loads / uses);
 }
 
 export function lsmStats(levels: readonly LevelStats[]) {
@@ -309,5 +374,12 @@ export function lsmStats(levels: readonly LevelStats[]) {
     value_bytes_total: levels.reduce((sum, level) => sum + level.value_bytes, 0),
     value_density_max: densest,
     value_density_alert: densest > VALUE_DENSITY_ALERT,
+    range_filter: {
+      point_candidates: 0,
+      point_pruned: 0,
+      bounded_candidates: 0,
+      bounded_pruned: 0,
+      fallbacks: 0,
+    },
   };
 }

@@ -11,6 +11,7 @@ import type { BlockCache } from './cache/block-cache.js';
 import type { TableCache } from './cache/table-cache.js';
 import { FileRemover } from './file-remover.js';
 import { segmentPath, tableName, valueLogName } from './file-names.js';
+import { LevelTraffic } from './level-traffic.js';
 import type { Manifest, ManifestInit } from './manifest/manifest-log.js';
 import type { AddValueLog, VersionEdit } from './manifest/version-edit.js';
 import type { Version } from './manifest/version.js';
@@ -50,6 +51,8 @@ export class Tree {
   #namedIn: number;
   #namedBytes: number;
   readonly remover: FileRemover;
+  /** Bytes into and out of the levels, of edits that were installed. */
+  readonly traffic: LevelTraffic;
 
   /** Opens every table of the manifest's version. @throws CorruptionError naming a missing or damaged file */
   constructor(parts: TreeParts) {
@@ -65,6 +68,7 @@ export class Tree {
     this.#segments = new Map();
     this.onChange = () => undefined;
     this.remover = new FileRemover(parts.env.fs, parts.env.log);
+    this.traffic = new LevelTraffic(parts.env.clock.monotonicMs());
     this.valueLog = new ValueLogReader((fileNumber) => this.#openSegment(fileNumber));
     const version = parts.manifest.version;
     this.#openTables(version);
@@ -116,9 +120,19 @@ export class Tree {
       this.#forgetUnused(edit);
       throw error;
     }
+    this.#countTraffic(edit);
     this.#install(version, order);
     // A new manifest would begin with what this edit says, but not with the word that the close was clean.
     if (edit.cleanClose !== true) this.#maybeRewrite();
+  }
+
+  /** Before the installation: it closes the tables that are removed. */
+  #countTraffic({ addTables = [], removeTables = [] }: VersionEdit): void {
+    const nowMs = this.#parts.env.clock.monotonicMs();
+    for (const { level, meta } of addTables) this.traffic.added(level, meta.bytes, nowMs);
+    for (const { level, fileNumber } of removeTables) {
+      this.traffic.removed(level, this.#tables.get(fileNumber)?.meta.bytes ?? 0, nowMs);
+    }
   }
 
   /**

@@ -107,6 +107,7 @@ export interface WriteCounters {
   bytes: number;
   syncs: number;
   groupsSynced: number;
+  syncMs: number;
   /** Times and milliseconds that writes waited for room. */
   stalls: number;
   stallMs: number;
@@ -157,6 +158,7 @@ export class WriteQueue {
       bytes: 0,
       syncs: 0,
       groupsSynced: 0,
+      syncMs: 0,
       stalls: 0,
       stallMs: 0,
       delayedMs: 0,
@@ -511,6 +513,7 @@ export class WriteQueue {
     this.#isSyncing = true;
     while (this.#written.length > 0 && this.#failure === undefined) {
       const groups = this.#written.slice();
+      const startMs = this.#clock.monotonicMs();
       try {
         await this.#valueLog.sync();
         await this.#host.syncLogs();
@@ -521,6 +524,7 @@ export class WriteQueue {
       if (this.#failure !== undefined) break;
       this.counters.syncs++;
       this.counters.groupsSynced += groups.length;
+      this.counters.syncMs += this.#clock.monotonicMs() - startMs;
       this.#written.splice(0, groups.length);
       for (const group of groups) this.#makeVisible(group);
     }

@@ -15,6 +15,8 @@ export interface CrashPiece {
   readonly sector?: number;
   /** Of kind 'size': the candidates. */
   readonly sizes?: readonly number[];
+  /** Of kinds 'sector' and 'size': which change of the file system made each answer, the durable one 0. */
+  readonly stamps?: readonly number[];
   /** Of kind 'directory': what the change was; `to` is the target of a rename, '' otherwise. */
   readonly change?: DirectoryChange;
   readonly to?: string;
@@ -60,12 +62,12 @@ class CallerChooser implements TreeCrashChooser {
     this.#policy = policy;
   }
 
-  size(path: string, sizes: readonly number[]): number {
-    return this.#choose({ kind: 'size', path, count: sizes.length, sizes });
+  size(path: string, sizes: readonly number[], stamps: readonly number[]): number {
+    return this.#choose({ kind: 'size', path, count: sizes.length, sizes, stamps });
   }
 
-  sector(path: string, sector: number, count: number): number {
-    return this.#choose({ kind: 'sector', path, count, sector });
+  sector(path: string, sector: number, stamps: readonly number[]): number {
+    return this.#choose({ kind: 'sector', path, count: stamps.length, sector, stamps });
   }
 
   keepChange(change: DirectoryChange, path: string, to: string): boolean {
@@ -108,8 +110,8 @@ class SeededChooser implements TreeCrashChooser {
     return this.#state(sizes.length);
   }
 
-  sector(_path: string, _sector: number, count: number): number {
-    return this.#state(count);
+  sector(_path: string, _sector: number, stamps: readonly number[]): number {
+    return this.#state(stamps.length);
   }
 
   keepChange(): boolean {

@@ -40,12 +40,15 @@ export interface Space {
   used: number;
 }
 
-/** What a power loss leaves open. Called once per piece, in a fixed order. */
+/**
+ * What a power loss leaves open. Called once per piece, in a fixed order. `stamps` tell which change of the file
+ * system made each state; that of state 0, the durable one, is 0.
+ */
 export interface CrashChooser {
   /** The size: 0 is the durable one, sizes.length - 1 the present one. */
-  size(path: string, sizes: readonly number[]): number;
-  /** A sector's state: 0 is the durable one, count - 1 the newest possible. Requires count > 1. */
-  sector(path: string, sector: number, count: number): number;
+  size(path: string, sizes: readonly number[], stamps: readonly number[]): number;
+  /** A sector's state: 0 is the durable one, stamps.length - 1 the newest possible. Requires two at least. */
+  sector(path: string, sector: number, stamps: readonly number[]): number;
   /** Bytes of a sector that are of the chosen state, the others of the state before it; SECTOR_BYTES: not torn. */
   tear(path: string, sector: number): number;
   /** A sector inside the file whose write was dropped and that had no content before: leaves it zero or puts garbage in. */
@@ -239,7 +242,8 @@ export class MemFileNode {
   crash(space: Space, path: string, chooser: CrashChooser): MemFileNode {
     const copy = new MemFileNode(space);
     const sizes = [...this.#sizes, this.size];
-    const size = sizes[sizes.length > 1 ? chooser.size(path, sizes) : 0] as number;
+    const sizeStamps = [0, ...this.#sizeStamps.slice(1), this.#sizeStamp];
+    const size = sizes[sizes.length > 1 ? chooser.size(path, sizes, sizeStamps) : 0] as number;
     copy.modifiedMs = this.modifiedMs;
     copy.#reserve(size);
     copy.size = size;
@@ -266,8 +270,12 @@ export class MemFileNode {
     const present =
       this.#stored[sector] === 1 ? this.data.slice(start, start + SECTOR_BYTES) : null;
     const states = [...history.contents];
-    if (!history.lost && start < this.size) states.push(present);
-    const choice = states.length > 1 ? chooser.sector(path, sector, states.length) : 0;
+    const stamps = [0, ...history.stamps.slice(1)];
+    if (!history.lost && start < this.size) {
+      states.push(present);
+      stamps.push(history.stamp);
+    }
+    const choice = states.length > 1 ? chooser.sector(path, sector, stamps) : 0;
     const content = new Uint8Array(SECTOR_BYTES);
     const chosen = states[choice] ?? null;
     if (chosen !== null) content.set(chosen);

@@ -156,13 +156,18 @@ export function dumpLogFile(path: string, isKeyOnly: boolean): WalDump {
 }
 
 /**
- * Opens for writing and collects the value-log segments with at least this share of garbage.
- * @throws NokvError NOKV_NOT_FOUND, LockedError
+ * Opens for writing, with the options of a file if one is named, and collects the value-log segments with at
+ * least this share of garbage.
+ * @throws NokvError NOKV_NOT_FOUND, LockedError; what loadOptions throws
  */
-export async function collectValueLog(workdir: string, ratio: number): Promise<Collection> {
+export async function collectValueLog(
+  workdir: string,
+  ratio: number,
+  optionsFile: string | undefined,
+): Promise<Collection> {
   // The inspectors start without the code that writes.
-  const { openDb } = await import('../engine/db.js');
-  const db = await openDb(createNodeEnv(), workdir, { createIfMissing: false });
+  const { openWorkdir } = await import('./open-workdir.js');
+  const db = await openWorkdir(workdir, optionsFile, { createIfMissing: false });
   try {
     const before = await db.collectValueLog({ ratio, dryRun: true });
     const after = await db.collectValueLog({ ratio });

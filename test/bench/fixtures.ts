@@ -140,6 +140,7 @@ export function settings(changes: Partial<RunSettings> = {}): RunSettings {
       memtableBytes: 1 << 20,
       memtable: 'art',
       valueThreshold: 2048,
+      nokv: {},
     },
     ...changes,
   };

@@ -30,7 +30,26 @@ describe('resolveSettings', () => {
         cacheBytes: 536_870_912,
         memtableBytes: 67_108_864,
         valueThreshold: 2048,
+        nokv: {},
       },
+    });
+  });
+
+  it('takes options of nokv from a file, and what was given by name before them', () => {
+    const options = {
+      cacheBytes: 0,
+      durability: 'disk',
+      blockBytes: 512,
+      memtable: 'art',
+    } as const;
+    const { engine } = resolveSettings({ options, memtable: 'skiplist' }).settings;
+    expect(engine).toEqual({
+      durability: 'disk',
+      memtable: 'skiplist',
+      cacheBytes: 0,
+      memtableBytes: 67_108_864,
+      valueThreshold: 2048,
+      nokv: options,
     });
   });
 

@@ -12,6 +12,8 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { crc32 } from '../../src/base/crc32.js';
+import { LOG_HEADER_BYTES } from '../../src/engine/record-log.js';
 import { open } from '../../src/index.js';
 import { type DataCase, runDataDriven } from '../datadriven.js';
 import { makeWorkdir } from './forensics-workdir.js';
@@ -103,14 +105,46 @@ describe('inspecting commands', () => {
     expect(existsSync(missing)).toBe(false);
   });
 
-  it('say so when CURRENT is missing', () => {
+  it('all end with the status of corruption when CURRENT is missing beside data files', () => {
     const workdir = join(base, 'without-current');
     cpSync(SOUND, workdir, { recursive: true });
     unlinkSync(join(workdir, 'CURRENT'));
-    expect(nokv(['manifest', '--workdir', workdir])).toMatchObject({ status: 3 });
+    for (const command of ['stats', 'manifest', 'manifest check', 'vlog', 'space', 'scan']) {
+      const { status, stderr } = nokv([...command.split(' '), '--workdir', workdir]);
+      expect([command, status]).toEqual([command, 6]);
+      expect(stderr).toContain('CURRENT is missing beside data files [NOKV_CORRUPTION]');
+    }
     const checked = nokv(['check', '--workdir', workdir]);
     expect(checked.status).toBe(6);
     expect(checked.stdout).toContain('damage  CURRENT: file is missing');
+  });
+
+  it('all end with the status of a refused format when a file is newer and nothing else is wrong', () => {
+    const workdir = join(base, 'newer');
+    cpSync(SOUND, workdir, { recursive: true });
+    const wal = readdirSync(workdir).find((name) => name.endsWith('.wal')) ?? '';
+    const bytes = readFileSync(join(workdir, wal));
+    bytes.writeUInt16LE(99, 8);
+    bytes.writeUInt32LE(crc32(bytes, 0, LOG_HEADER_BYTES - 4), LOG_HEADER_BYTES - 4);
+    writeFileSync(join(workdir, wal), bytes);
+    for (const command of ['stats', 'manifest', 'space', 'check', 'wal check', 'get k']) {
+      const { status, stderr } = nokv([...command.split(' '), '--workdir', workdir]);
+      expect([command, status]).toEqual([command, 10]);
+      expect(stderr).toContain('[NOKV_FORMAT]');
+    }
+    expect(nokv(['check', '--workdir', workdir]).stdout).toContain(`format  ${wal}: `);
+    writeFileSync(join(workdir, 'CURRENT'), 'damage');
+    expect(nokv(['check', '--workdir', workdir]).status).toBe(6);
+  });
+
+  it('refuse a file in the place of the workdir, as writing commands do', () => {
+    const file = join(base, 'file');
+    writeFileSync(file, 'text');
+    for (const command of ['stats', 'check', 'scan', 'put k v --create', 'compact']) {
+      const { status, stderr } = nokv([...command.split(' '), '--workdir', file]);
+      expect([command, status]).toEqual([command, 2]);
+      expect(stderr).toContain('the workdir is a file [NOKV_INVALID]');
+    }
   });
 
   it('need a workdir, an address or a file', () => {

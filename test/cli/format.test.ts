@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
+import { parseBytes } from '../../src/base/byte-size.js';
 import { NokvError } from '../../src/base/errors.js';
 import {
   formatBytes,
   formatCount,
   formatDuration,
   formatPercent,
-  parseBytes,
   parseDuration,
 } from '../../src/cli/format.js';
 

@@ -7,8 +7,14 @@ import { ROOT } from './spawn.js';
 /** Loaded when they are there, and done without when they are not. */
 const OPTIONAL = ['fs-native-extensions', 'lz4-napi'];
 
-/** Every module that importing `file` may load, by path or by package name. */
-function modulesFrom(file: string): Set<string> {
+/** Loaded by the one call that needs it. */
+const ON_DEMAND = ['smol-toml'];
+
+/**
+ * Every module that importing `file` loads, by path or by package name; with `onDemand` also what is loaded later,
+ * by calls of import().
+ */
+function modulesFrom(file: string, onDemand: boolean): Set<string> {
   const modules = new Set<string>();
   const pending = [file];
   for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
@@ -16,7 +22,9 @@ function modulesFrom(file: string): Set<string> {
     modules.add(next);
     if (!next.endsWith('.js')) continue;
     const path = join(ROOT, next);
-    for (const { fileName } of ts.preProcessFile(readFileSync(path, 'utf8')).importedFiles) {
+    const source = readFileSync(path, 'utf8');
+    const text = onDemand ? source : source.replaceAll(/\bimport\(/g, 'later(');
+    for (const { fileName } of ts.preProcessFile(text).importedFiles) {
       const isOurs = fileName.startsWith('.');
       pending.push(isOurs ? relative(ROOT, join(dirname(path), fileName)) : fileName);
     }
@@ -26,10 +34,13 @@ function modulesFrom(file: string): Set<string> {
 
 describe('the library', () => {
   it('loads nothing but itself, Node and optional add-ons: no oclif, no terminal', () => {
-    const foreign = [...modulesFrom('dist/index.js')].filter(
-      (name) => !/^(dist\/(index|base|engine|env|server)\b|node:)/.test(name),
-    );
-    expect(foreign.filter((name) => !OPTIONAL.includes(name))).toEqual([]);
+    const foreignOf = (onDemand: boolean): string[] =>
+      [...modulesFrom('dist/index.js', onDemand)].filter(
+        (name) =>
+          !/^(dist\/(index|base|engine|env|server)\b|node:)/.test(name) && !OPTIONAL.includes(name),
+      );
+    expect(foreignOf(false)).toEqual([]);
+    expect(foreignOf(true)).toEqual(ON_DEMAND);
   });
 
   it('is where package.json says', () => {
@@ -49,5 +60,15 @@ describe('the bundle', () => {
     const text = readFileSync(join(bundle, 'node-executor.js'), 'utf8');
     const shared = ts.preProcessFile(text).importedFiles.map((item) => item.fileName);
     expect(shared.filter((name) => name.startsWith('..'))).toEqual([]);
+  });
+
+  it('loads no TOML with a command, only with --options', () => {
+    for (const command of ['put', 'compact', 'bench/ycsb']) {
+      const isToml = (onDemand: boolean): boolean =>
+        [...modulesFrom(`dist/bundle/commands/${command}.js`, onDemand)]
+          .filter((name) => name.endsWith('.js'))
+          .some((name) => readFileSync(join(ROOT, name), 'utf8').includes('Invalid TOML document'));
+      expect([command, isToml(false), isToml(true)]).toEqual([command, false, true]);
+    }
   });
 });

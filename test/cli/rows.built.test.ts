@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -76,6 +76,47 @@ describe('put, get and del', () => {
     } finally {
       await db.close();
     }
+  });
+});
+
+describe('--options', () => {
+  const FILE = join(base, 'nokv.toml');
+
+  it('opens the workdir with the options of a file, under the flags', () => {
+    writeFileSync(FILE, 'value_threshold = 1\nvalue_log_buckets = 1\n');
+    const workdir = join(base, 'options');
+    expect(nokv(['put', 'k', 'v', '--create', '-w', workdir, '--options', FILE]).status).toBe(0);
+    const valueLog = json(nokv(['vlog', '-w', workdir, '--json']).stdout) as {
+      data: { buckets: { segments: unknown[] }[] };
+    };
+    expect(valueLog.data.buckets.map(({ segments }) => segments.length)).toEqual([1]);
+    expect(nokv(['get', 'k', '-w', workdir]).stdout).toBe('v\n');
+    for (const command of [['del', 'k'], ['compact'], ['vlog', 'gc']]) {
+      expect(nokv([...command, '-w', workdir, '--options', FILE]).status).toBe(0);
+    }
+    const existing = join(base, 'error-if-exists.toml');
+    writeFileSync(existing, 'error_if_exists = true\ncreate_if_missing = true\n');
+    expect(nokv(['compact', '-w', workdir, '--options', existing]).status).not.toBe(0);
+    expect(nokv(['compact', '-w', join(base, 'none'), '--options', existing]).status).toBe(3);
+  });
+
+  it.each([
+    ['cache_byte = 1', 2, 'nokv.toml, line 1: unknown option "cache_byte"; did you mean'],
+    ['\ndurability = 1', 2, 'nokv.toml, line 2: "durability" must be one of os, disk'],
+    ['durability =', 2, 'nokv.toml, line 1: it is no TOML'],
+  ])('refuses the file "%s" and leaves the workdir alone', (text, status, message) => {
+    writeFileSync(FILE, text);
+    const workdir = join(base, 'untouched');
+    const refused = nokv(['put', 'k', 'v', '--create', '-w', workdir, '--options', FILE]);
+    expect(refused).toMatchObject({ status, stdout: '' });
+    expect(refused.stderr).toContain(message);
+    expect(existsSync(workdir)).toBe(false);
+  });
+
+  it('ends with status 3 when the file is not there', () => {
+    const refused = nokv(['compact', '--options', join(base, 'no.toml')], env);
+    expect(refused).toMatchObject({ status: 3, stdout: '' });
+    expect(refused.stderr).toContain('no.toml [NOKV_NOT_FOUND]');
   });
 });
 

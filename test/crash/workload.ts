@@ -1,7 +1,7 @@
 /**
  * Workloads for the simulated disk. A step is plain data; `runSteps` runs them on a history. The reference
- * workload is short and passes through everything that changes files: rotation of logs and value logs,
- * flush, compaction, value-log collection, manifest rewrite, close and reopen.
+ * workload passes through everything that changes files: rotation of logs and value logs, flush, compaction,
+ * value-log collection, manifest rewrite, range deletes, close and reopen; shortly, or over and over.
  */
 import type { Prng } from '../../src/base/prng.js';
 import { NokvError } from '../../src/base/errors.js';
@@ -97,14 +97,20 @@ const write = (durability: Durability, ...operations: (readonly Write[])[]): Ste
   durability,
 });
 
+/** Rounds of the reference workload: one pass through everything, and more than 2,000 file operations. */
+export const ROUNDS_SHORT = 3;
+export const ROUNDS_LONG = 12;
+
 /** `durability` is what writes ask for; some ask for `disk` in any case. */
-export function referenceSteps(durability: Durability): Step[] {
+export function referenceSteps(durability: Durability, rounds = ROUNDS_SHORT): Step[] {
   const steps: Step[] = [];
   const put = newPut();
   const add = (...more: Step[]): void => {
     steps.push(...more);
   };
-  for (let round = 0; round < 3; round++) {
+  for (let round = 0; round < rounds; round++) {
+    // Later rounds sync more often: every order of what is unsynced is tried, and that grows with its third power.
+    const sync: Step[] = round < ROUNDS_SHORT ? [] : [{ step: 'sync' }];
     add(write(durability, [put('a1', 20)], [put('v1', 700)]));
     add(write(durability, [put('a2', 40), put('v2', 900), del('a0')]));
     add(write(durability, [put('b1', 9000)], [put('c1', 30)]));
@@ -112,20 +118,26 @@ export function referenceSteps(durability: Durability): Step[] {
     add(write(durability, [range('a2', 'a4'), put('a4', 5)]));
     if (round > 0) add({ step: 'flush' });
     add(write(durability, [put('v3', 20_000)], [put('v1', 500)], [put('a5', 0)]));
-    add(write(durability, [del('v2')], [range('c', 'd')]));
+    add(...sync, write(durability, [del('v2')], [range('c', 'd')]));
     if (round === 1) add({ step: 'reopen' });
     add(
       write(durability, [put('v4', 30_000)]),
       write(durability, [put('v5', 25_000), put('a6', 60)]),
     );
     if (round === 1) add({ step: 'sync' });
+    add(...sync);
     // Two of these fill the memtable: the log rotates by itself.
     add(write(durability, [put('b2', 28_000)]), write(durability, [put('b3', 24_000)]));
     add(
       write(durability, [put('v3', 400)]),
       write(durability, [put('b4', 15_000)], [put('a7', 33)]),
     );
-    add({ step: 'settle' });
+    add(...sync, { step: 'settle' });
+    if (round % 4 === 3) {
+      add({ step: 'collect' }, write(durability, [range('a', 'b')], [put('v9', 1200)]));
+      add({ step: round % 8 === 3 ? 'compact' : 'flush' }, write(durability, [put('a9', round)]));
+      add({ step: 'reopen' });
+    }
   }
   add(write(durability, [del('v4')], [put('v6', 800)]), { step: 'flush' }, { step: 'collect' });
   add(write(durability, [put('a8', 8)], [put('v1', 600)]), { step: 'compact' });

@@ -10,7 +10,7 @@ const page = readFileSync(new URL('../../docs/options.md', import.meta.url), 'ut
 const bytesText = (bytes: number): string => formatBytes(bytes).replace('.0 ', ' ');
 
 /** Default and range of an option as the page is to say them. */
-function cellsOf(name: string, rule: (typeof OPTION_RULES)[keyof typeof OPTION_RULES]): string[] {
+function cellsOf(rule: (typeof OPTION_RULES)[keyof typeof OPTION_RULES]): string[] {
   switch (rule.kind) {
     case 'boolean':
       return [`\`${rule.initial}\``, '`true`, `false`'];
@@ -19,8 +19,7 @@ function cellsOf(name: string, rule: (typeof OPTION_RULES)[keyof typeof OPTION_R
     case 'policies':
       return ['none', 'rules'];
     case 'number': {
-      const isBytes = /Bytes$|^valueThreshold$/.test(name);
-      const text = (value: number): string => (isBytes ? bytesText(value) : formatCount(value));
+      const text = (value: number): string => (rule.isBytes ? bytesText(value) : formatCount(value));
       return [text(rule.initial), `${text(rule.min)} to ${text(rule.max)}`];
     }
   }
@@ -30,7 +29,7 @@ describe('docs/options.md', () => {
   it.each(Object.entries(OPTION_RULES))('has %s with its default and range', (name, rule) => {
     const row = page.split('\n').find((line) => line.startsWith(`| \`${name}\` |`));
     const cells = (row ?? '').split('|').map((cell) => cell.trim());
-    expect(cells.slice(2, 4)).toEqual(cellsOf(name, rule));
+    expect(cells.slice(2, 4)).toEqual(cellsOf(rule));
     expect(cells[4]).toMatch(/^.{20,}$/);
   });
 

@@ -11,6 +11,7 @@ import { type Db, openDb } from '../../src/engine/db.js';
 import { type BatchInput, type ReadOptions } from '../../src/engine/requests.js';
 import { startJob } from '../../src/engine/jobs.js';
 import type { Durability, OpenOptions } from '../../src/engine/options.js';
+import type { DbIterator } from '../../src/engine/db-iterator.js';
 import type { Row, Scan } from '../../src/engine/scan.js';
 import type { Snapshot } from '../../src/engine/snapshot.js';
 import { randomSteps } from '../../src/env/inline-executor.js';
@@ -18,12 +19,13 @@ import type { MemFs } from '../../src/env/mem-fs.js';
 import { SIM_START_MS, SimClock } from '../../src/env/sim-clock.js';
 import { createSimEnv, type SimEnv } from '../../src/env/sim-env.js';
 import { MODEL_FAMILIES } from '../model.js';
-import type { Answer } from './expected.js';
+import { type Answer, keyOf, textOf, textOfRows, textOfStored } from './answers.js';
+import { ModelRun } from './model-run.js';
 import { drawOptions } from './option-sets.js';
 import {
+  type Move,
   type Program,
   type ReadSpec,
-  type Reopening,
   type ScanSpec,
   type Step,
   valueText,
@@ -61,18 +63,19 @@ class ProgramClock extends SimClock {
 /** Runs the program with option set `run`; undefined: all answers were as expected. `onStep` comes before each. */
 export async function runProgram(
   program: Program,
-  expected: readonly Answer[],
   run: number,
   onStep: (step: number) => void = () => undefined,
 ): Promise<Failure | undefined> {
-  const dbRun = new DbRun(program.seed, run);
+  const model = new ModelRun();
+  const dbRun = new DbRun(program.seed, run, model);
   let stepIndex = 0;
   try {
     await dbRun.start();
     for (; stepIndex < program.steps.length; stepIndex++) {
       onStep(stepIndex);
-      const answer = await dbRun.answer(program.steps[stepIndex] as Step);
-      const difference = differenceOf(answer, expected[stepIndex]);
+      const step = program.steps[stepIndex] as Step;
+      const answer = await dbRun.answer(step);
+      const difference = model.judge(step)(answer);
       if (difference !== undefined) return dbRun.failure(stepIndex, difference);
     }
     await dbRun.end();
@@ -95,10 +98,17 @@ class DbRun {
   #db!: Db;
   readonly #snapshots: Map<number, Snapshot>;
   readonly #scans: Map<number, Scan>;
+  readonly #iterators: Map<number, DbIterator>;
+  /** Another process on the same disk. */
+  #reader: Db | undefined;
+  /** The model beside this run, one step behind: only its count of writes is used. */
+  readonly #model: ModelRun;
+  /** Writes that were promised to survive a power loss. */
+  #durableSeq: number;
   /** Maintenance that was not waited for. */
   #pending: Promise<unknown>[];
 
-  constructor(seed: number, run: number) {
+  constructor(seed: number, run: number, model: ModelRun) {
     this.#seed = seed;
     this.#run = run;
     this.#random = new Random(seed * 7 + run);
@@ -107,6 +117,10 @@ class DbRun {
     this.#options = {};
     this.#snapshots = new Map();
     this.#scans = new Map();
+    this.#iterators = new Map();
+    this.#reader = undefined;
+    this.#model = model;
+    this.#durableSeq = 0;
     this.#pending = [];
   }
 
@@ -121,6 +135,7 @@ class DbRun {
 
   async end(): Promise<void> {
     await this.#settlePending();
+    await this.#reader?.close();
     await this.#settle(this.#db.close(), 'close');
     await this.#checkAfterClose();
   }
@@ -135,14 +150,18 @@ class DbRun {
     const db = this.#db;
     switch (step.op) {
       case 'write':
-        return this.#settle(this.#call([step.write], step.durability), step.op);
+        await this.#settle(this.#call([step.write], step.durability), step.op);
+        return this.#noteDurable([step.write], step.durability);
       case 'batch':
-        return this.#settle(this.#batch(step.writes, step.durability), step.op);
+        await this.#settle(this.#batch(step.writes, step.durability), step.op);
+        return this.#noteDurable(step.writes, step.durability);
       case 'burst': {
         const calls = step.calls.map((writes) => this.#call(writes, step.durability));
         await this.#settle(Promise.all(calls), step.op);
-        return undefined;
+        return this.#noteDurable(step.calls.flat(), step.durability);
       }
+      case 'race':
+        return this.#race(step);
       case 'openSnapshot':
         this.#snapshots.get(step.slot)?.close();
         this.#snapshots.set(step.slot, db.snapshot());
@@ -162,9 +181,30 @@ class DbRun {
         this.#scans.get(step.slot)?.close();
         this.#scans.delete(step.slot);
         return undefined;
+      case 'openIterator': {
+        const iterator = this.#iterator(step.scan);
+        if (iterator === undefined) return undefined;
+        this.#iterators.get(step.slot)?.close();
+        this.#iterators.set(step.slot, iterator);
+        return undefined;
+      }
+      case 'closeIterator':
+        this.#iterators.get(step.slot)?.close();
+        this.#iterators.delete(step.slot);
+        return undefined;
+      case 'openReader':
+      case 'refreshReader':
+      case 'readReader':
+      case 'checkReader':
+      case 'closeReader':
+        return this.#follow(step);
       case 'maintain': {
         const work = this.#maintain(step);
-        if (step.isAwaited) return this.#settle(work, step.what);
+        if (step.isAwaited) {
+          await this.#settle(work, step.what);
+          if (step.what === 'sync' || step.what === 'flush') this.#durableSeq = this.#model.seq;
+          return undefined;
+        }
         work.catch(() => undefined); // met in #settlePending
         this.#pending.push(work);
         return undefined;
@@ -176,14 +216,27 @@ class DbRun {
         this.#nowMs += step.ms;
         return undefined;
       case 'reopen':
-        return this.#reopen(step.how, step.isChanged);
+        return this.#reopen(step);
       default:
         return this.#query(step);
     }
   }
 
   async #query(
-    step: Extract<Step, { op: 'get' | 'has' | 'getMany' | 'scan' | 'readScan' | 'checkAll' }>,
+    step: Extract<
+      Step,
+      {
+        op:
+          | 'get'
+          | 'has'
+          | 'getMany'
+          | 'scan'
+          | 'readScan'
+          | 'moveIterator'
+          | 'storedEntries'
+          | 'checkAll';
+      }
+    >,
   ): Promise<Answer> {
     const db = this.#db;
     switch (step.op) {
@@ -200,8 +253,14 @@ class DbRun {
         for await (const row of scan) rows.push(row);
         return textOfRows(rows);
       }
+      case 'moveIterator': {
+        const iterator = this.#iterators.get(step.slot);
+        return iterator && step.moves.flatMap((one) => moved(iterator, one));
+      }
+      case 'storedEntries':
+        return [...db.storedEntries()].flatMap(textOfStored);
       case 'checkAll':
-        return this.#everything();
+        return everything(db);
       default: {
         const read = this.#read(step.read);
         if (read === undefined) return undefined;
@@ -285,6 +344,91 @@ class DbRun {
     });
   }
 
+  #iterator(spec: ScanSpec): DbIterator | undefined {
+    const read = this.#read(spec);
+    if (read === undefined) return undefined;
+    const bounds = Object.entries(spec.range).map(
+      ([name, key]) => [name, keyOf(key as string)] as const,
+    );
+    return this.#db.iterator({ ...read, ...Object.fromEntries(bounds) });
+  }
+
+  /** Writes that the model has not seen yet were acknowledged. */
+  #noteDurable(writes: readonly WriteSpec[], durability = this.#options.durability): undefined {
+    if (durability === 'disk') this.#durableSeq = this.#model.seqAfter(writes);
+    return undefined;
+  }
+
+  async #race(step: Extract<Step, { op: 'race' }>): Promise<Answer> {
+    const keys = step.keys.map(keyOf);
+    const burst = this.#issue(step.calls, step.durability);
+    const answer: (string | null)[] = [];
+    const look = (): void => {
+      const values = this.#db.getMany(keys, { columnFamily: step.family });
+      answer.push(String(burst.acknowledged), ...values.map(textOf));
+    };
+    look();
+    for (let i = 0; i < step.turns; i++) {
+      await (i % 2 === 0 ? Promise.resolve() : this.#env.clock.nextTurn());
+      look();
+    }
+    await this.#settle(burst.all, step.op);
+    look();
+    this.#noteDurable(step.calls.flat(), step.durability);
+    return answer;
+  }
+
+  /** Calls that are not waited for. `acknowledged`: all up to this one are, counted from 1. */
+  #issue(
+    calls: readonly (readonly WriteSpec[])[],
+    durability: Durability | undefined,
+  ): { acknowledged: number; readonly all: Promise<unknown> } {
+    const issued = calls.map((writes) => this.#call(writes, durability));
+    const burst = { acknowledged: 0, all: Promise.all(issued) };
+    burst.all.catch(() => undefined); // the crash may come first
+    issued.forEach((call, i) => {
+      // A batch of nothing waits for nobody.
+      if (calls[i]?.length === 0) return;
+      const note = (): void => {
+        burst.acknowledged = Math.max(burst.acknowledged, i + 1);
+      };
+      call.then(note, () => undefined);
+    });
+    return burst;
+  }
+
+  async #follow(
+    step: Extract<
+      Step,
+      { op: 'openReader' | 'refreshReader' | 'readReader' | 'checkReader' | 'closeReader' }
+    >,
+  ): Promise<Answer> {
+    if (step.op === 'openReader') {
+      await this.#reader?.close();
+      const { fs, clock, host } = this.#env;
+      const env = { ...createSimEnv(this.#random.u32(), fs, { startJob, clock }), host };
+      const { cacheBytes = 0 } = this.#options;
+      const open = openDb(env, WORKDIR, { readOnly: true, cacheBytes });
+      this.#reader = await this.#settle(open, step.op);
+      return undefined;
+    }
+    const reader = this.#reader;
+    if (reader === undefined) return undefined;
+    switch (step.op) {
+      case 'refreshReader':
+        reader.refresh();
+        return undefined;
+      case 'readReader':
+        return reader.getMany(step.keys.map(keyOf), { columnFamily: step.family }).map(textOf);
+      case 'checkReader':
+        return everything(reader);
+      case 'closeReader':
+        this.#reader = undefined;
+        await this.#settle(reader.close(), step.op);
+        return undefined;
+    }
+  }
+
   async #maintain(step: Extract<Step, { op: 'maintain' }>): Promise<undefined> {
     const db = this.#db;
     if (step.what === 'flush') await db.flush();
@@ -294,37 +438,47 @@ class DbRun {
     return undefined;
   }
 
-  #everything(): Answer {
-    const db = this.#db;
-    return MODEL_FAMILIES.flatMap((columnFamily) => {
-      const rows = [...db.scan({ columnFamily })];
-      const keys = rows.map((row) => row.key.slice());
-      const forward = textOfRows(rows);
-      const backward = textOfRows([...db.scan({ columnFamily, reverse: true })]);
-      const values = db.getMany(keys, { columnFamily }).map(textOf);
-      return [...forward, ...backward, ...values];
-    });
-  }
-
-  async #reopen(how: Reopening, isChanged: boolean): Promise<undefined> {
+  /** The answer: how many writes must be there, how many are, and everything. */
+  async #reopen(step: Extract<Step, { op: 'reopen' }>): Promise<Answer> {
+    const { how, isChanged } = step;
     this.#snapshots.clear();
     this.#scans.clear();
-    const { fs, executor } = this.#env;
-    let disk = fs;
+    this.#iterators.clear();
+    let promised = this.#model.seq;
+    let disk = this.#env.fs;
     if (how === 'close') {
       await this.#settlePending();
       await this.#settle(this.#db.close(), 'close');
     } else {
-      if (how === 'power') await this.#settle(this.#db.sync(), 'sync');
-      disk = how === 'kill' ? fs.killClone() : fs.crashClone({ seed: this.#random.u32() });
+      promised = await this.#crash(step);
+      disk = how === 'kill' ? disk.killClone() : disk.crashClone({ seed: this.#random.u32() });
       this.#pending = [];
-      fs.halt();
-      executor.abandon();
+      this.#reader = undefined;
+      this.abandon();
     }
     this.#opening++;
     if (isChanged) this.#options = drawOptions(this.#seed, this.#run, this.#opening);
     await this.#open(disk);
-    return undefined;
+    const snapshot = this.#db.snapshot();
+    const found = snapshot.seq;
+    snapshot.close();
+    // What an open has found is durable when it has ended.
+    this.#durableSeq = found;
+    return [String(promised), String(found), ...everything(this.#db)];
+  }
+
+  /** What comes right before a crash. Returns how many writes must survive it. */
+  async #crash({ how, calls, turns }: Extract<Step, { op: 'reopen' }>): Promise<number> {
+    if (how === 'power') {
+      await this.#settle(this.#db.sync(), 'sync');
+      return this.#model.seq;
+    }
+    const burst = this.#issue(calls, undefined);
+    for (let i = 0; i < turns; i++) await this.#env.clock.nextTurn();
+    const acknowledged = calls.slice(0, burst.acknowledged).flat();
+    if (how === 'kill') return this.#model.seqAfter(acknowledged);
+    if (acknowledged.length > 0) this.#noteDurable(acknowledged);
+    return this.#durableSeq;
   }
 
   async #open(disk: MemFs | undefined): Promise<void> {
@@ -372,51 +526,28 @@ class DbRun {
   }
 }
 
+/** All rows of all families in both directions, then key by key. */
+function everything(db: Db): (string | null)[] {
+  return MODEL_FAMILIES.flatMap((columnFamily) => {
+    const rows = [...db.scan({ columnFamily })];
+    const keys = rows.map((row) => row.key.slice());
+    const forward = textOfRows(rows);
+    const backward = textOfRows([...db.scan({ columnFamily, reverse: true })]);
+    const values = db.getMany(keys, { columnFamily }).map(textOf);
+    return [...forward, ...backward, ...values];
+  });
+}
+
+/** Moves an iterator; key and value it stands on then, two nulls when it is not valid. */
+function moved(iterator: DbIterator, { to, key }: Move): (string | null)[] {
+  const isValid = to === 'seek' || to === 'seekForPrev' ? iterator[to](keyOf(key)) : iterator[to]();
+  if (isValid !== iterator.valid) throw new Error(`${to} returns ${isValid}`);
+  return isValid ? [textOf(iterator.key), textOf(iterator.value)] : [null, null];
+}
+
 async function done(work: Promise<void>): Promise<undefined> {
   await work;
   return undefined;
-}
-
-/** Keys of printable bytes go in as strings, every other time. */
-function keyOf(text: string): Buffer | string {
-  if (text.length % 2 === 0 && /^[\x02-\x7f]*$/.test(text)) return text;
-  return Buffer.from(text, 'latin1');
-}
-
-/** The bytes as text; they are spoiled then, because they belong to the receiver. */
-function textOf(bytes: Uint8Array | undefined): string | null {
-  if (bytes === undefined) return null;
-  const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1');
-  bytes.fill(0xdb);
-  return text;
-}
-
-function textOfRows(rows: readonly Row[]): (string | null)[] {
-  return rows.flatMap(({ key, value }) => [textOf(key), textOf(value)]);
-}
-
-function differenceOf(actual: Answer, expected: Answer): string | undefined {
-  if (actual === undefined || expected === undefined) {
-    return actual === expected ? undefined : 'an answer where none is due, or none where one is';
-  }
-  const length = Math.max(actual.length, expected.length);
-  for (let i = 0; i < length; i++) {
-    if (actual[i] === expected[i]) continue;
-    const found = shorten(actual[i]);
-    const wanted = shorten(expected[i]);
-    const counts = `${actual.length} parts, expected ${expected.length}`;
-    return `part ${i} of the answer is ${found}, expected ${wanted} (${counts})`;
-  }
-  return undefined;
-}
-
-/** A key or value for the eye. */
-export function shorten(text: string | null | undefined): string {
-  if (text === undefined) return 'missing';
-  if (text === null) return 'absent';
-  const shown = JSON.stringify(text.length > 40 ? text.slice(0, 40) : text);
-  const escaped = shown.replace(/[\x7f-\xff]/g, (c) => `\\x${c.charCodeAt(0).toString(16)}`);
-  return text.length > 40 ? `${escaped}... (${text.length} bytes)` : escaped;
 }
 
 function describeError(error: Error): string {

@@ -59,7 +59,14 @@ export interface ScanSpec extends ReadSpec {
 }
 
 export type Maintenance = 'flush' | 'compact' | 'collect' | 'sync';
-export type Reopening = 'close' | 'kill' | 'power';
+/** power: after a sync. cut: power lost without one, so that what was not durable may be gone, from the end. */
+export type Reopening = 'close' | 'kill' | 'power' | 'cut';
+
+/** Of an iterator; `key` is for the seeks. */
+export interface Move {
+  readonly to: 'first' | 'last' | 'next' | 'prev' | 'seek' | 'seekForPrev';
+  readonly key: string;
+}
 
 export type Step =
   | { readonly op: 'write'; readonly write: WriteSpec; readonly durability?: Durability }
@@ -81,6 +88,29 @@ export type Step =
   | { readonly op: 'openScan'; readonly slot: number; readonly scan: ScanSpec }
   | { readonly op: 'readScan'; readonly slot: number; readonly count: number }
   | { readonly op: 'closeScan'; readonly slot: number }
+  /** Of the scan its snapshot, version and bounds; iterators have no limit and no direction. */
+  | { readonly op: 'openIterator'; readonly slot: number; readonly scan: ScanSpec }
+  | { readonly op: 'moveIterator'; readonly slot: number; readonly moves: readonly Move[] }
+  | { readonly op: 'closeIterator'; readonly slot: number }
+  /** Another process that only reads; it stays over a reopening by close. */
+  | { readonly op: 'openReader' | 'refreshReader' | 'checkReader' | 'closeReader' }
+  | {
+      readonly op: 'readReader';
+      readonly keys: readonly string[];
+      readonly family: ModelFamily;
+    }
+  /** All that is stored, whatever the level, against all that was written. */
+  | { readonly op: 'storedEntries' }
+  /** A burst that is not waited for: keys are read over and over while it is under way. */
+  | {
+      readonly op: 'race';
+      readonly calls: readonly (readonly WriteSpec[])[];
+      readonly durability?: Durability;
+      readonly keys: readonly string[];
+      readonly family: ModelFamily;
+      /** Turns of the loop with a read after each; then the burst is waited for. */
+      readonly turns: number;
+    }
   | { readonly op: 'openSnapshot'; readonly slot: number }
   | { readonly op: 'closeSnapshot'; readonly slot: number }
   | {
@@ -92,7 +122,14 @@ export type Step =
     }
   | { readonly op: 'turns'; readonly count: number }
   | { readonly op: 'advance'; readonly ms: number }
-  | { readonly op: 'reopen'; readonly how: Reopening; readonly isChanged: boolean }
+  | {
+      readonly op: 'reopen';
+      readonly how: Reopening;
+      readonly isChanged: boolean;
+      /** Writes that were under way for so many turns when it crashed. */
+      readonly calls: readonly (readonly WriteSpec[])[];
+      readonly turns: number;
+    }
   /** Everything, in both directions and key by key. */
   | { readonly op: 'checkAll' };
 
@@ -125,8 +162,8 @@ export function generateProgram(seed: number, operations: number): Program {
   const generator = new Generator(seed);
   const steps: Step[] = [];
   while (steps.length < operations) steps.push(generator.step());
-  steps.push({ op: 'checkAll' }, { op: 'reopen', how: 'close', isChanged: true });
-  steps.push({ op: 'checkAll' });
+  const end = { op: 'reopen', how: 'close', isChanged: true, calls: [], turns: 0 } as const;
+  steps.push({ op: 'checkAll' }, end, { op: 'checkAll' });
   return { seed, steps };
 }
 
@@ -144,6 +181,16 @@ const WEIGHTS = {
   openScan: 30,
   readScan: 90,
   closeScan: 10,
+  openIterator: 30,
+  moveIterator: 120,
+  closeIterator: 10,
+  openReader: 15,
+  refreshReader: 40,
+  readReader: 60,
+  checkReader: 5,
+  closeReader: 3,
+  storedEntries: 3,
+  race: 40,
   openSnapshot: 20,
   closeSnapshot: 18,
   flush: 10,
@@ -152,7 +199,7 @@ const WEIGHTS = {
   sync: 10,
   turns: 40,
   advance: 40,
-  reopen: 3,
+  reopen: 5,
   checkAll: 2,
 } as const;
 type Kind = keyof typeof WEIGHTS;
@@ -217,7 +264,24 @@ class Generator {
         return { op: 'openScan', slot: this.#slot(), scan: this.#scan() };
       case 'readScan':
         return { op: 'readScan', slot: this.#slot(), count: 1 + this.#random.below(20) };
+      case 'openIterator':
+        return { op: 'openIterator', slot: this.#slot(), scan: this.#scan() };
+      case 'moveIterator':
+        return { op: 'moveIterator', slot: this.#slot(), moves: this.#moves() };
+      case 'openReader':
+      case 'refreshReader':
+      case 'checkReader':
+      case 'closeReader':
+      case 'storedEntries':
+        return { op: kind };
+      case 'readReader': {
+        const keys = Array.from({ length: 1 + this.#random.below(5) }, () => this.#key());
+        return { op: 'readReader', keys, family: this.#family() };
+      }
+      case 'race':
+        return this.#race();
       case 'closeScan':
+      case 'closeIterator':
       case 'openSnapshot':
       case 'closeSnapshot':
         return { op: kind, slot: this.#slot() };
@@ -236,14 +300,45 @@ class Generator {
       case 'advance':
         return { op: 'advance', ms: this.#oneOf([1, 10, 1000, 100_000]) };
       case 'reopen':
-        return {
-          op: 'reopen',
-          how: this.#oneOf<Reopening>(['close', 'close', 'kill', 'power']),
-          isChanged: this.#random.chance(1, 2),
-        };
+        return this.#reopen();
       case 'checkAll':
         return { op: 'checkAll' };
     }
+  }
+
+  #moves(): Move[] {
+    const random = this.#random;
+    return Array.from({ length: 1 + random.below(8) }, () => {
+      const isSeek = random.chance(1, 3);
+      const steps = ['next', 'next', 'next', 'prev', 'prev', 'first', 'last'] as const;
+      const to = isSeek ? this.#oneOf(['seek', 'seekForPrev'] as const) : this.#oneOf(steps);
+      return { to, key: isSeek && !random.chance(1, 30) ? this.#bound() : '' };
+    });
+  }
+
+  #race(): Step {
+    const calls = this.#calls();
+    const family = this.#family();
+    const written = calls
+      .flat()
+      .flatMap((write) => (write.type === 'deleteRange' ? [] : [write.key]));
+    const keys = Array.from({ length: 1 + this.#random.below(5) }, () =>
+      written.length > 0 && this.#random.chance(3, 4) ? this.#oneOf(written) : this.#key(),
+    );
+    const turns = 1 + this.#random.below(10);
+    return { op: 'race', calls, keys, family, turns, ...this.#durability() };
+  }
+
+  #reopen(): Step {
+    const how = this.#oneOf<Reopening>(['close', 'close', 'kill', 'power', 'cut', 'cut']);
+    const isCrash = how === 'kill' || how === 'cut';
+    return {
+      op: 'reopen',
+      how,
+      isChanged: this.#random.chance(1, 2),
+      calls: isCrash && this.#random.chance(1, 2) ? this.#calls() : [],
+      turns: this.#random.below(6),
+    };
   }
 
   #write(type: 'put' | 'del' | 'deleteRange'): WriteSpec {

@@ -21,6 +21,7 @@ export class NokvEngine implements BenchEngine {
 
   async open(directory: string, options: EngineOptions): Promise<void> {
     this.#db = await open(directory, {
+      ...options.nokv,
       cacheBytes: options.cacheBytes,
       memtableBytes: options.memtableBytes,
       memtable: this.#memtable ?? options.memtable,

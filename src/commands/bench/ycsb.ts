@@ -31,6 +31,7 @@ import { BaseCommand } from '../../cli/base-command.js';
 import { bytesFlag } from '../../cli/flags.js';
 import { formatCount } from '../../cli/format.js';
 import { Progress, type ProgressOptions } from '../../cli/progress.js';
+import { loadOptions } from '../../server/open-workdir.js';
 
 /** Marks a workdir that a benchmark made, so that the next one may replace it. */
 const MARKER = 'BENCH.json';
@@ -246,6 +247,12 @@ of the last run; other engines work in a directory beside it, which is removed.`
       env: 'NOKV_BENCH_VALUE_THRESHOLD',
       helpGroup: ENGINE,
     }),
+    options: string({
+      description: 'TOML file with options of nokv; flags win (default none)',
+      env: 'NOKV_BENCH_OPTIONS',
+      helpValue: 'FILE',
+      helpGroup: ENGINE,
+    }),
     csv: string({
       description: 'write the rows of every round to this file as CSV (default none)',
       env: 'NOKV_BENCH_CSV',
@@ -346,6 +353,7 @@ of the last run; other engines work in a directory beside it, which is removed.`
       cacheMb: flags['cache-mb'],
       memtableMb: flags['memtable-mb'],
       valueThreshold: flags['value-threshold'],
+      options: flags.options === undefined ? undefined : await loadOptions(flags.options),
     };
   }
 

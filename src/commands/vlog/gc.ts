@@ -1,5 +1,5 @@
 import { boolean } from '@oclif/core/flags';
-import { ratioFlag, workdirFlag } from '../../cli/flags.js';
+import { optionsFlag, ratioFlag, workdirFlag } from '../../cli/flags.js';
 import { formatBytes } from '../../cli/format.js';
 import { InspectingCommand } from '../../cli/inspecting-command.js';
 import { SEGMENT_COLUMNS, segmentRow } from '../../cli/segment-table.js';
@@ -19,6 +19,7 @@ export default class VlogGc extends InspectingCommand<typeof VlogGc> {
   static override flags = {
     workdir: workdirFlag,
     ratio: ratioFlag(),
+    options: optionsFlag,
     'dry-run': boolean({
       description: 'only say what would be done',
       env: 'NOKV_DRY_RUN',
@@ -27,10 +28,10 @@ export default class VlogGc extends InspectingCommand<typeof VlogGc> {
   };
 
   override async run(): Promise<Collection> {
-    const { workdir, ratio, 'dry-run': isDryRun } = this.flags;
+    const { workdir, ratio, options, 'dry-run': isDryRun } = this.flags;
     const result = isDryRun
       ? planCollection(workdir, ratio)
-      : await collectValueLog(workdir, ratio);
+      : await collectValueLog(workdir, ratio, options);
     const columns = [{ name: 'BUCKET', align: 'right' as const }, ...SEGMENT_COLUMNS];
     await this.table(
       columns,

@@ -3,6 +3,7 @@
  * damage becomes a finding, and everything readable is still read.
  *
  *   damage   bytes that are not what was written: the exit status of a command is that of corruption
+ *   format   a file of a newer format than this build reads: nothing is wrong with it as far as one can tell
  *   missing  a file that the manifest names is not there: the same
  *   tail     what a crash, or a writer at work, leaves at the end of a log: the next open cuts it
  *   orphan   a file of ours that nothing refers to: the next open removes it
@@ -12,7 +13,7 @@ import type { Fs } from '../../base/env.js';
 import { CorruptionError, FormatError, IoError } from '../../base/errors.js';
 import { isEncodedKey, userKeyOf } from '../key.js';
 
-export type FindingKind = 'damage' | 'missing' | 'tail' | 'orphan' | 'foreign';
+export type FindingKind = 'damage' | 'format' | 'missing' | 'tail' | 'orphan' | 'foreign';
 
 /** User keys, both included; the family is that of the lower one. */
 export interface KeyRange {
@@ -44,9 +45,9 @@ export class FindingList {
     this.#seen = new Set();
   }
 
-  /** Damage was met, or a file is missing. */
+  /** Damage was met, a file is missing, or one can not be read by this build. */
   get isDamaged(): boolean {
-    return this.all.some(({ kind }) => kind === 'damage' || kind === 'missing');
+    return this.all.some(({ kind }) => ['damage', 'missing', 'format'].includes(kind));
   }
 
   /** The name of a path within the workdir. */
@@ -79,7 +80,7 @@ export class FindingList {
       return;
     }
     if (error instanceof FormatError) {
-      this.add('damage', String(error.details['file'] ?? ''), 0, error.message, keyRange);
+      this.add('format', String(error.details['file'] ?? ''), 0, error.message, keyRange);
       return;
     }
     if (error instanceof IoError && error.errno === 'ENOENT') {

@@ -28,7 +28,7 @@ import { ValueLogFile } from '../vlog/reader.js';
 import { FindingList, FILE_MISSING, keyRangeOf } from './findings.js';
 import { ReadOnlyFs } from './read-only-fs.js';
 import { inspectWal, type WalInspection } from './wal-inspection.js';
-import { listWorkdir, type WorkdirFile } from './workdir-files.js';
+import { listWorkdir, type WorkdirFile, lostCurrent, workdirIsFile } from './workdir-files.js';
 
 /** What is opened beside the manifest; all of it by default. */
 export interface InspectionScope {
@@ -120,18 +120,22 @@ export function openInspection(env: Env, workdir: string, scope: InspectionScope
 
 function mustExist(env: Env, workdir: string, scope: InspectionScope): void {
   const stat = env.fs.stat(workdir);
-  if (stat?.isDirectory !== true) {
-    throw new NokvError('NOKV_NOT_FOUND', `Cannot inspect ${workdir}: it is no directory`, {
+  if (stat?.isDirectory === false) throw workdirIsFile(workdir);
+  if (stat === undefined) {
+    throw new NokvError('NOKV_NOT_FOUND', `Cannot inspect ${workdir}: it is not there`, {
       hint: 'Check the path of the workdir',
       details: { workdir },
     });
   }
   if (scope.withoutCurrent === true) return;
   if (env.fs.stat(env.fs.join(workdir, CURRENT_NAME)) !== undefined) return;
-  throw new NokvError('NOKV_NOT_FOUND', `Cannot inspect ${workdir}: manifest not found`, {
-    hint: 'There is no CURRENT: check the path; "nokv check" tells whether files of a database are left',
-    details: { workdir },
-  });
+  throw (
+    lostCurrent(env.fs, workdir) ??
+    new NokvError('NOKV_NOT_FOUND', `Cannot inspect ${workdir}: manifest not found`, {
+      hint: 'There is no CURRENT, and no file of a database: check the path of the workdir',
+      details: { workdir },
+    })
+  );
 }
 
 /** undefined: the writer moved on meanwhile. */
@@ -220,7 +224,7 @@ class Opening {
 
   /** The manifest itself reads as damaged: perhaps it was replaced between CURRENT and its file. */
   #hasFault(): boolean {
-    return this.#manifest.findings.some(({ kind }) => kind === 'damage');
+    return this.#manifest.findings.some(({ kind }) => kind !== 'tail');
   }
 
   #hasChanged(): boolean {

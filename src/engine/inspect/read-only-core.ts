@@ -35,6 +35,7 @@ import { ValueLogFile } from '../vlog/reader.js';
 import { replaySegments, type ReplayedSegment } from '../wal-recovery.js';
 import { FILE_MISSING } from './findings.js';
 import { ReadOnlyFs } from './read-only-fs.js';
+import { lostCurrent, workdirIsFile } from './workdir-files.js';
 
 /** Times a load is started over while the writer moves on. */
 const ATTEMPTS_MAX = 20;
@@ -54,18 +55,10 @@ export async function openReadOnlyCore(env: Env, workdir: string, options: Optio
 
 /** Nothing there, or CURRENT lost beside the files of a database. */
 function notFound(fs: ReadOnlyFs, workdir: string): NokvError {
-  if (fs.stat(workdir) !== undefined) {
-    const names = fs.list(workdir).filter((name) => /\.(wal|sst)$/.test(name));
-    const [actual] = names;
-    if (actual !== undefined) {
-      const file = fs.join(workdir, CURRENT_NAME);
-      return new CorruptionError('CURRENT is missing beside data files', {
-        file,
-        offset: 0,
-        actual,
-      });
-    }
-  }
+  const stat = fs.stat(workdir);
+  if (stat?.isDirectory === false) return workdirIsFile(workdir);
+  const lost = stat === undefined ? undefined : lostCurrent(fs, workdir);
+  if (lost !== undefined) return lost;
   return new NokvError('NOKV_NOT_FOUND', 'Cannot open: there is no database', {
     details: { workdir },
     hint: `Check the path ${workdir}`,

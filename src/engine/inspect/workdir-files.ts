@@ -1,6 +1,6 @@
 /** Every file in a workdir, ours or not, with its size: the base of space accounting and of orphans. */
 import type { Fs } from '../../base/env.js';
-import { IoError } from '../../base/errors.js';
+import { CorruptionError, IoError, NokvError } from '../../base/errors.js';
 import {
   CURRENT_NAME,
   CURRENT_TEMP_NAME,
@@ -29,6 +29,26 @@ export function listWorkdir(fs: Fs, workdir: string): WorkdirFile[] {
   const files: WorkdirFile[] = [];
   collect(fs, workdir, [], files);
   return files;
+}
+
+export function workdirIsFile(workdir: string): NokvError {
+  return new NokvError('NOKV_INVALID', 'Cannot open: the workdir is a file', {
+    details: { workdir },
+    hint: `${workdir} must be a directory, or absent`,
+  });
+}
+
+/** Where there is no CURRENT: the error of a database that lost it, or undefined when there was none. @throws IoError */
+export function lostCurrent(fs: Fs, workdir: string): CorruptionError | undefined {
+  const left = listWorkdir(fs, workdir).find(
+    ({ kind }) => kind === 'table' || kind === 'wal' || kind === 'valueLog',
+  );
+  if (left === undefined) return undefined;
+  return new CorruptionError('CURRENT is missing beside data files', {
+    file: fs.join(workdir, CURRENT_NAME),
+    offset: 0,
+    actual: left.name,
+  });
 }
 
 function collect(fs: Fs, directory: string, parts: readonly string[], files: WorkdirFile[]): void {

@@ -218,7 +218,7 @@ export function checkManifestContinues(manifest: LoadedManifest, wal: LogHeader)
 
 /** Something that is not as it should be; `tail`: what a crash (or a writer at work) leaves. */
 export interface ManifestFinding {
-  readonly kind: 'damage' | 'tail';
+  readonly kind: 'damage' | 'format' | 'tail';
   readonly file: string;
   readonly offset: number;
   readonly what: string;
@@ -374,7 +374,7 @@ function listed(findings: ManifestFinding[], step: () => void): boolean {
     }
     if (error instanceof FormatError) {
       findings.push({
-        kind: 'damage',
+        kind: 'format',
         file: String(error.details['file']),
         offset: 0,
         what: error.message,

@@ -16,6 +16,8 @@ export interface ActiveValueLogHost {
 }
 
 export class ActiveValueLog {
+  /** Segments created since the opening. */
+  segmentsStarted: number;
   readonly #host: ActiveValueLogHost;
   readonly #fileBytesMax: number;
   #writer: ValueLogWriter | undefined;
@@ -23,6 +25,7 @@ export class ActiveValueLog {
   readonly #unsynced: ValueLogWriter[];
 
   constructor(host: ActiveValueLogHost, fileBytesMax: number) {
+    this.segmentsStarted = 0;
     this.#host = host;
     this.#fileBytesMax = fileBytesMax;
     this.#writer = undefined;
@@ -31,7 +34,10 @@ export class ActiveValueLog {
 
   /** The active segment; created when there is none. @throws IoError */
   get writer(): ValueLogWriter {
-    this.#writer ??= this.#host.createSegment();
+    if (this.#writer === undefined) {
+      this.#writer = this.#host.createSegment();
+      this.segmentsStarted++;
+    }
     return this.#writer;
   }
 

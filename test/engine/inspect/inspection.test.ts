@@ -172,7 +172,7 @@ describe('checkWorkdir', () => {
     const fs = env.fs.killClone();
     fs.remove(`${WORKDIR}/CURRENT`);
     expect(damaged((await check(fs)).findings)).toEqual(['CURRENT']);
-    expect(() => openInspection(looker(fs), WORKDIR)).toThrow(/manifest not found/);
+    expect(() => openInspection(looker(fs), WORKDIR)).toThrow(/CURRENT is missing/);
     const empty = createSimEnv(1);
     empty.fs.makeDirectory(WORKDIR);
     await expect(checkWorkdir(empty, WORKDIR)).rejects.toMatchObject({ code: 'NOKV_NOT_FOUND' });
