@@ -40,7 +40,7 @@ export function messageProblem(m: Message, ownId: number, ownTerm: number): stri
   if (typeof m.reject !== 'boolean') return 'no verdict';
   if (!(m.context instanceof Uint8Array) || !Array.isArray(m.entries)) return 'no bytes or entries';
   for (let i = 0; i < m.entries.length; i++) {
-    if (!isEntry(m.entries[i])) return 'no entry';
+    if (!isEntry(m.entries[i] as Entry | undefined)) return 'no entry';
   }
   if (m.snapshot !== undefined && !isSnapshot(m.snapshot)) return 'no snapshot';
   return problemOfType(m, ownId, ownTerm);

@@ -93,7 +93,7 @@ export class ConfChanger {
   #apply(next: Membership, changes: readonly ConfChangeSingle[]): string | undefined {
     for (const { type, nodeId } of changes) {
       if (nodeId === 0) continue;
-      if (!isCount(nodeId, NODE_ID_MAX)) return `node id ${nodeId} is out of range`;
+      if (!isCount(nodeId, NODE_ID_MAX)) return 'node id is out of range';
       if (type === CONF_ADD_NODE) this.#makeVoter(next, nodeId);
       else if (type === CONF_ADD_LEARNER) this.#makeLearner(next, nodeId);
       else if (type === CONF_REMOVE_NODE) remove(next, nodeId);

@@ -13,13 +13,7 @@ import { fatal } from './logger.js';
 import { Message, MSG_APP_RESP } from './messages.js';
 import type { Raft } from './raft.js';
 import { broadcastAppend, maybeSendAppend } from './replication.js';
-import {
-  equalConfStates,
-  Snapshot,
-  STATE_FOLLOWER,
-  STATE_LEADER,
-  type ConfState,
-} from './state.js';
+import { ConfState, equalConfStates, Snapshot, STATE_FOLLOWER, STATE_LEADER } from './state.js';
 import { confStateText } from './go-text.js';
 import { NO_DATA } from './entry.js';
 
@@ -78,12 +72,7 @@ export function handleSnapshot(r: Raft, m: Message): void {
   r.send(response);
 }
 
-const NO_SNAPSHOT: Snapshot = new Snapshot(
-  0,
-  0,
-  { voters: [], learners: [], votersOutgoing: [], learnersNext: [], autoLeave: false },
-  NO_DATA,
-);
+const NO_SNAPSHOT = new Snapshot(0, 0, new ConfState(), NO_DATA);
 
 /** False when the snapshot is ignored: old, not for us, or what it holds is in our log. */
 function restore(r: Raft, snapshot: Snapshot): boolean {

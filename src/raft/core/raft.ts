@@ -27,7 +27,7 @@ import {
 } from './messages.js';
 import { ReadIndexQueue, type ReadOnlyOption } from './read-index.js';
 import {
-  ReadState,
+  type ReadState,
   STATE_CANDIDATE,
   STATE_FOLLOWER,
   STATE_LEADER,
