@@ -45,7 +45,13 @@ import {
   ScriptError,
   valueOf,
 } from './go-parse.js';
-import { EMPTY_SNAPSHOT, InteractionEnv, isRefusal, type Recipient } from './interaction-env.js';
+import {
+  EMPTY_SNAPSHOT,
+  InteractionEnv,
+  isRefusal,
+  type NodeOptions,
+  type Recipient,
+} from './interaction-env.js';
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 type Handler = (env: InteractionEnv, run: ScriptCase) => void;
@@ -175,7 +181,7 @@ function forEachNode(
 }
 
 interface NodeArgs {
-  readonly options: Mutable<import('./interaction-env.js').NodeOptions>;
+  readonly options: Mutable<NodeOptions>;
   readonly voters: number[];
   readonly learners: number[];
   index: number;
