@@ -15,7 +15,7 @@
  *
  *   if (node.hasReady()) {
  *     const ready = node.ready();
- *     // 1. make ready.snapshot, ready.entries and ready.hardState durable, in this order;
+ *     // 1. make ready.snapshot, ready.entries and ready.hardState durable, in one write;
  *     // 2. send ready.messages;
  *     // 3. apply ready.snapshot, then ready.committedEntries; node.applyConfChange() for conf changes;
  *     // 4. serve reads of ready.readStates whose index is applied;

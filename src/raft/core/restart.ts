@@ -24,6 +24,10 @@ export function restart(r: Raft, config: CheckedConfig): void {
   );
 }
 
+/**
+ * Entries of a later term than the hard state's are fine: a crash came between the two writes, and
+ * nothing that rests on that term was sent.
+ */
 function loadHardState(r: Raft, { term, vote, commit }: HardState): void {
   if (!isCount(term, TERM_MAX) || !isCount(vote, NODE_ID_MAX) || !isCount(commit, INDEX_MAX)) {
     throw fatal(r.logger, 'storage: the hard state has no term, vote or commit');
@@ -34,9 +38,6 @@ function loadHardState(r: Raft, { term, vote, commit }: HardState): void {
       `${hex(r.id)} state.commit ${commit} is out of range ` +
         `[${r.log.committed}, ${r.log.lastIndex()}]`,
     );
-  }
-  if (r.log.lastTerm() > term) {
-    throw fatal(r.logger, `storage: an entry of term ${r.log.lastTerm()} above the hard state's`);
   }
   r.log.committed = commit;
   r.term = term;

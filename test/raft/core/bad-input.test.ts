@@ -148,6 +148,24 @@ describe('step refuses', () => {
   });
 });
 
+describe('an append before the commit index', () => {
+  it('is answered with the commit index, and replaces nothing', () => {
+    const member = newNode(1, [1, 2, 3]);
+    const { raft, storage } = member;
+    const entries = [entry(2, 3), entry(2, 4)];
+    raft.step(message(MSG_APP, 2, { index: 2, logTerm: 1, entries, commit: 4 }));
+    storage.append(raft.ready().entries);
+    raft.advance();
+    const before = logOf(member);
+    const other = { term: 3, index: 2, logTerm: 1, entries: [entry(3, 3)], commit: 3 };
+    raft.step(message(MSG_APP, 3, other));
+    const ready = raft.ready();
+    expect(ready.entries).toEqual([]);
+    expect(ready.messages).toMatchObject([{ type: MSG_APP_RESP, to: 3, index: 4, reject: false }]);
+    expect(logOf(member)).toBe(before);
+  });
+});
+
 describe('2^53', () => {
   it('is not passed by a proposal: it is refused, and the replica goes on', () => {
     const storage = new MemoryStorage();
@@ -196,31 +214,6 @@ describe('a replica fails, and says so from every call,', () => {
     expect(raft.failure).toBeInstanceOf(RaftError);
   });
 
-  it('when a leader contradicts a committed entry', () => {
-    const { raft } = newNode(1, [1, 2, 3]);
-    const m = message(MSG_APP, 2, { index: 2, logTerm: 1, entries: [entry(2, 3)], commit: 3 });
-    raft.step(m);
-    const other = message(MSG_APP, 3, {
-      term: 3,
-      index: 3,
-      logTerm: 2,
-      entries: [entry(3, 4)],
-      commit: 4,
-    });
-    raft.step(other);
-    const before = raft.basicStatus().hardState.commit;
-    const wrong = message(MSG_APP, 2, {
-      term: 4,
-      index: 4,
-      logTerm: 4,
-      entries: [],
-      commit: 4,
-    });
-    // Not at the index before: answered with a hint, nothing is replaced.
-    raft.step(wrong);
-    expect(raft.basicStatus().hardState.commit).toBe(before);
-  });
-
   it('when its storage throws', () => {
     class Broken extends MemoryStorage {
       isBroken = false;
@@ -263,7 +256,7 @@ describe('a replica fails, and says so from every call,', () => {
     expect(failsFor(stub({ term: () => -7 }))).toBe('failed');
     expect(failsFor(started(new HardState(3, 0, 9)))).toBe('failed');
     expect(failsFor(started(new HardState(3, 0, 4)))).toBe('failed');
-    expect(failsFor(started(new HardState(2, 0, 5)))).toBe('failed');
+    expect(failsFor(started(new HardState(2, 0, 5)))).toBe('taken');
     expect(failsFor(started(new HardState(3.5, 0, 5)))).toBe('failed');
     expect(failsFor(started(new HardState(3, 0, 5), new ConfState([1], [1])))).toBe('failed');
     const shifted = stub({ lastIndex: () => 7, term: () => 3, entries: () => [entry(3, 9)] });
