@@ -43,9 +43,27 @@ module.exports = {
       { path: ours, pathNot: '^src/(base|engine)/' },
     ),
     rule(
+      'raft-core-is-pure',
+      'src/raft/core sees only src/base: no engine, no disk, no network.',
+      { path: '^src/raft/core/' },
+      { path: ours, pathNot: '^src/(base|raft/core)/' },
+    ),
+    rule(
+      'raft-core-sees-no-env',
+      'Of the environment the core takes Random alone: it has no clock and no disk.',
+      { path: '^src/raft/core/', pathNot: '^src/raft/core/(config|raft)\\.ts$' },
+      { path: '^src/base/env\\.ts$' },
+    ),
+    rule(
+      'raft-core-index-is-the-door',
+      'Who uses the core imports its index.ts; the files of the core import the file that has the noun.',
+      { path: '^src/raft/core/' },
+      { path: '^src/raft/core/index\\.ts$' },
+    ),
+    rule(
       'library-without-packages',
-      'src/base and src/engine import no package; lz4 and the kernel lock come in through src/env.',
-      { path: '^src/(base|engine)/' },
+      'src/base, src/engine and src/raft import no package; lz4 and the kernel lock come in through src/env.',
+      { path: '^src/(base|engine|raft)/' },
       { dependencyTypes: ['npm', 'npm-optional', 'npm-dev', 'npm-peer', 'npm-no-pkg'] },
     ),
     rule(

@@ -153,7 +153,7 @@ export default tseslint.config(
     },
   },
   {
-    files: ['src/engine/**/*.ts', 'src/base/**/*.ts'],
+    files: ['src/engine/**/*.ts', 'src/base/**/*.ts', 'src/raft/**/*.ts'],
     rules: { 'no-restricted-properties': ['error', MATH_RANDOM, ...MATH_INEXACT] },
   },
   {

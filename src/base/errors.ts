@@ -22,7 +22,9 @@ export type NokvErrorCode =
   | 'NOKV_READ_ONLY'
   | 'NOKV_CHANGED'
   | 'NOKV_INVALID'
-  | 'NOKV_UNHEALTHY';
+  | 'NOKV_UNHEALTHY'
+  | 'NOKV_RAFT'
+  | 'NOKV_PROPOSAL_DROPPED';
 
 /** May the write that failed have happened? */
 export type Outcome = 'none' | 'unknown';
@@ -75,6 +77,8 @@ const DEFAULT_HINTS: Readonly<Record<NokvErrorCode, string>> = {
   NOKV_CHANGED: 'The workdir is in use and changed while it was read; run the command again',
   NOKV_INVALID: 'Correct the option or argument that the message names',
   NOKV_UNHEALTHY: 'See the listed findings',
+  NOKV_RAFT: 'See details.reason; after "failed" build the replica again from its storage',
+  NOKV_PROPOSAL_DROPPED: 'Propose again later, or at the leader',
 };
 
 export interface IoErrorDetails {
@@ -194,6 +198,39 @@ export class ChangedError extends NokvError {
   }
 }
 
+/**
+ * Why the consensus core refused. After `failed` the replica is unusable and has to be built again
+ * from its storage; after anything else it is as before the call.
+ */
+export type RaftErrorReason =
+  | 'invalid' // a message, an option or a change that cannot be right
+  | 'local-message' // a message that never comes from another node
+  | 'unknown-peer' // an answer of somebody who is no member
+  | 'limit' // an index or a term would pass 2^53
+  | 'compacted' // the log does not reach back that far
+  | 'unavailable' // the log does not reach that far
+  | 'snapshot-out-of-date' // there is a newer one
+  | 'failed'; // an invariant is broken, or the storage threw or contradicts itself
+
+/** The consensus core refused a call. Messages are those of etcd's raft where its scripts compare them. */
+export class RaftError extends NokvError {
+  override readonly name = 'RaftError';
+  readonly reason: RaftErrorReason;
+
+  constructor(reason: RaftErrorReason, message: string, init: Omit<NokvErrorInit, 'details'> = {}) {
+    super('NOKV_RAFT', message, { ...init, details: { reason } });
+    this.reason = reason;
+  }
+}
+
+/** A proposal was not taken: no leader, a transfer under way, or too much uncommitted. Nothing happened. */
+export class ProposalDroppedError extends NokvError {
+  override readonly name = 'ProposalDroppedError';
+  constructor() {
+    super('NOKV_PROPOSAL_DROPPED', 'raft proposal dropped', { retryable: true });
+  }
+}
+
 /** True for a NokvError with this code, also when it is wrapped as a `cause`. */
 export function hasCode(error: unknown, code: NokvErrorCode): boolean {
   let current: unknown = error;
@@ -280,6 +317,10 @@ function rebuild(plain: PlainError): Error {
       return new ReadOnlyError(message);
     case 'ChangedError':
       return new ChangedError(message);
+    case 'RaftError':
+      return new RaftError(details['reason'] as RaftErrorReason, message);
+    case 'ProposalDroppedError':
+      return new ProposalDroppedError();
     default:
       return new NokvError(nokv.code, message);
   }

@@ -35,6 +35,8 @@ const EXIT_STATUS: Readonly<Record<NokvErrorCode, number>> = {
   NOKV_CHANGED: EXIT_UNAVAILABLE,
   NOKV_INVALID: EXIT_USAGE,
   NOKV_UNHEALTHY: EXIT_UNHEALTHY,
+  NOKV_RAFT: EXIT_FAILED,
+  NOKV_PROPOSAL_DROPPED: EXIT_UNAVAILABLE,
 };
 
 /** The exit status of a command that ends with this error. */

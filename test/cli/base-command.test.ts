@@ -118,6 +118,8 @@ describe('BaseCommand', () => {
     'NOKV_CHANGED',
     'NOKV_INVALID',
     'NOKV_UNHEALTHY',
+    'NOKV_RAFT',
+    'NOKV_PROPOSAL_DROPPED',
   ];
   it.each(codes)('ends with the status of %s, the same in text and JSON', async (code) => {
     behavior = failingWith(new NokvError(code, 'Cannot do it: reason', { hint: 'Do that' }));
