@@ -44,7 +44,7 @@ import {
 } from './requests.js';
 import { RetentionSource } from './retention.js';
 import { Scan } from './scan.js';
-import { openSources, tombstonesOf } from './sources.js';
+import { openSources } from './sources.js';
 import type { Snapshot } from './snapshot.js';
 import { SnapshotRegistry } from './snapshot.js';
 import { collectStats, type Stats } from './stats.js';
@@ -294,7 +294,7 @@ export class Db {
       seqMax: options.snapshot?.seq ?? this.#visibleSeq(),
       versionMax: checkVersion(options.version) ?? SEQ_MAX,
       nowMs: options.snapshot?.createdMs ?? this.#env.clock.nowMs(),
-      tombstones: tombstonesOf(state),
+      tombstones: state.rangeTombstones(),
     });
     return { cursor, hold: new Hold(state, cursor, this.#holds) };
   }
