@@ -538,7 +538,7 @@ export class WriteQueue {
     const hasRows = !this.#rows.isEmpty;
     for (let i = 0; i < group.entries; i++) {
       memtable.memtable.insert(at);
-      if (hasRows) this.#rows.forget(memtable.data, view, at);
+      if (hasRows) this.#rows.follow(memtable.data, view, at);
       at += entryBytes(view, at);
     }
     memtable.pendingEntries -= group.entries;
