@@ -553,7 +553,7 @@ const FLUSH_AT_CLOSE_BYTES = 1024 * 1024;
  */
 export async function openDb(env: Env, workdir: string, given: OpenOptions = {}): Promise<Db> {
   if (typeof workdir !== 'string' || workdir === '') {
-    throw new TypeError('Cannot open: the workdir must be the path of a directory');
+    throw new NokvError('NOKV_INVALID', 'Cannot open: the workdir must be the path of a directory');
   }
   const options = resolveOptions(given);
   const core = await openCore(env, workdir, options);
