@@ -1,7 +1,7 @@
 /**
  * Cache of rows for point reads: the newest entry of a key with its value, found by the hash of the key, so
  * that a hit passes by memtables, filters, index and blocks. A row is what the key holds, not where it lies:
- * flush, compaction and value-log collection leave it warm. Whoever makes a write visible says so by `follow`.
+ * flush, compaction and value-log collection leave it warm. Whoever makes a write visible removes its key.
  *
  *   index   buckets of 8 (hash, place) pairs, one cache line each; a full bucket gives up one of its rows
  *   place   1 + chunk << 16 | offset / 16; 0 is none
@@ -19,19 +19,9 @@
  * Owned by one thread. Bytes of a row are *borrowed* until the next `put`.
  */
 import { assert } from '../../base/assert.js';
-import { copyBytes, equalBytes } from '../../base/bytes.js';
-import {
-  entryExpiresAt,
-  entryKeyLength,
-  entryKeyStart,
-  entryKind,
-  entrySeq,
-  entryValueLength,
-  entryVersion,
-  KIND_PUT,
-  KIND_RANGE_DELETE,
-} from '../entry.js';
-import { hashEncodedKey, type KeyBuffer } from '../key.js';
+import { copyBytes } from '../../base/bytes.js';
+import { KIND_PUT } from '../entry.js';
+import type { KeyBuffer } from '../key.js';
 import type { LookupResult } from '../sst/lookup-result.js';
 
 /** Where chunks come from. */
@@ -221,69 +211,6 @@ export class RowCache {
       index[at + 1] = 0;
       this.#count--;
     }
-  }
-
-  /**
-   * Takes note of the entry at `at` of a memtable's arena, which becomes visible now: the row of its key takes over
-   * a value of the same length, so that rows read and written in turn stay; else it is removed. A range delete removes all.
-   */
-  follow(data: Uint8Array, view: DataView, at: number): void {
-    const kind = entryKind(view, at);
-    if (kind === KIND_RANGE_DELETE) {
-      this.clear();
-      return;
-    }
-    const keyStart = entryKeyStart(view, at);
-    const keyLength = entryKeyLength(view, at);
-    const hash = hashEncodedKey(data, keyStart, keyLength);
-    const index = this.#index;
-    let pair = (hash & this.#bucketMask) * BUCKET_WORDS;
-    for (const end = pair + BUCKET_WORDS; pair < end; pair += 2) {
-      if (index[pair] !== hash) continue;
-      const place = index[pair + 1] as number;
-      if (place === 0) continue;
-      if (kind !== KIND_PUT || !this.#overwrite(place, data, view, at, keyStart, keyLength)) {
-        index[pair + 1] = 0;
-        this.#count--;
-      }
-    }
-  }
-
-  /** Puts the entry's value in place of the row's; false when it is another key's, has another length or is a managed entry. */
-  #overwrite(
-    place: number,
-    data: Uint8Array,
-    view: DataView,
-    at: number,
-    keyStart: number,
-    keyLength: number,
-  ): boolean {
-    const chunk = (place - 1) >>> OFFSET_BITS;
-    const start = ((place - 1) & OFFSET_MASK) << GRAIN_BITS;
-    const words = this.#words[chunk] as Uint32Array;
-    const word = start >>> 2;
-    const length = entryValueLength(view, at);
-    const seq = entrySeq(view, at);
-    if (
-      words[word + 2] !== length ||
-      words[word + 3] !== this.#epoch ||
-      ((words[word + 1] as number) & 0xffff) !== keyLength ||
-      entryVersion(view, at) !== seq
-    ) {
-      return false;
-    }
-    const bytes = this.#bytes[chunk] as Uint8Array;
-    const doubles = this.#doubles[chunk] as Float64Array;
-    const double = start >>> 3;
-    const rowKey = start + HEADER_BYTES;
-    // A managed row may be the newest by its version, whatever comes later.
-    if (doubles[double + 2] !== doubles[double + 3]) return false;
-    if (!equalBytes(bytes, rowKey, data, keyStart, keyLength)) return false;
-    doubles[double + 2] = seq;
-    doubles[double + 3] = seq;
-    doubles[double + 4] = entryExpiresAt(view, at);
-    copyBytes(data, keyStart + keyLength, bytes, rowKey + keyLength, length);
-    return true;
   }
 
   /** Forgets all rows. */
