@@ -120,7 +120,9 @@ export function handleVoteResponse(r: Raft, m: Message): void {
   } else if (result === VOTE_WON) {
     if (r.state === STATE_PRE_CANDIDATE) {
       campaign(r, CAMPAIGN_ELECTION);
-    } else {
+    } else if (r.tracker.hasVoted(r.id)) {
+      // Not before our own vote is durable, whatever the others say (asynchronous writes): led and
+      // forgotten, the term could be won once more, and its entries appended a second time.
       r.becomeLeader();
       broadcastAppend(r);
     }
