@@ -70,7 +70,8 @@ export const ACTIONS: Readonly<Record<Op, Action>> = {
   },
 
   compact(sim, random) {
-    anyNode(sim, random).compact(random.below(KEPT_MAX));
+    const node = random.chance(1, 2) ? leaderOrAny(sim, random) : anyNode(sim, random);
+    node.compact(random.below(KEPT_MAX));
   },
 
   drop(sim, random) {
@@ -84,12 +85,13 @@ export const ACTIONS: Readonly<Record<Op, Action>> = {
     for (let i = random.below(3); i >= 0 && sim.network.size > 0; i--) {
       sim.network.duplicate(random.below(sim.network.size));
     }
+    for (let i = random.below(4); i > 0; i--) sim.network.repeat(random);
   },
 
   partition(sim, random) {
     const { network, nodes } = sim;
     const leader = sim.leader();
-    if (random.chance(1, 3) && leader !== undefined) {
+    if (random.chance(1, 2) && leader !== undefined) {
       // The leader with few others, or with none.
       const friends = nodes.filter((node) => node === leader || random.chance(1, 4));
       separate(sim, (node) => friends.includes(node), random.chance(1, 4));
@@ -135,7 +137,7 @@ export const ACTIONS: Readonly<Record<Op, Action>> = {
 
   unreachable(sim, random) {
     const id = anyNode(sim, random).id;
-    sim.leader()?.call((raft) => raft.reportUnreachable(id));
+    sim.anyLeader(random)?.call((raft) => raft.reportUnreachable(id));
   },
 
   busy(sim, random) {
@@ -150,7 +152,7 @@ function anyNode(sim: Simulation, random: Prng): SimNode {
 
 function leaderOrAny(sim: Simulation, random: Prng): SimNode {
   const isAny = random.chance(1, 6);
-  return (isAny ? undefined : sim.leader()) ?? anyNode(sim, random);
+  return (isAny ? undefined : sim.anyLeader(random)) ?? anyNode(sim, random);
 }
 
 /** `isOneWay`: what the inside sends still arrives. */
@@ -184,9 +186,9 @@ function drawChange(sim: Simulation, conf: ConfState, random: Prng): AnyConfChan
 
 function drawSingle(sim: Simulation, conf: ConfState, random: Prng): ConfChangeSingle {
   const nodeId = 1 + random.below(sim.nodes.length);
-  // Groups stay large enough to be interesting.
+  // Groups stay large enough to be interesting, mostly.
   const isSmall = conf.voters.length <= 3;
-  const isRemoved = conf.voters.includes(nodeId) && random.chance(isSmall ? 1 : 2, isSmall ? 6 : 4);
+  const isRemoved = conf.voters.includes(nodeId) && random.chance(1, isSmall ? 4 : 2);
   if (random.chance(1, 20)) return { type: CONF_UPDATE_NODE, nodeId };
   if (isRemoved) return { type: CONF_REMOVE_NODE, nodeId };
   const isLearner = random.chance(1, 5);

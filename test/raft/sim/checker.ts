@@ -311,8 +311,7 @@ export class Checker {
 
   /** Before a message goes to another node. */
   sent(node: Watched, m: Message): void {
-    const { ghost, disk } = node;
-    const { durable } = disk;
+    const { durable } = node.disk;
     switch (m.type) {
       case MSG_VOTE_RESP:
         if (!m.reject) this.#votes(node, m);

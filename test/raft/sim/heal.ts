@@ -51,7 +51,7 @@ function proposed(sim: Simulation, leader: SimNode, random: Prng): boolean {
 
 function settle(sim: Simulation, random: Prng): void {
   for (let i = 0; i < DELIVERIES_MAX; i++) {
-    for (const node of sim.nodes) if (node.hasWork) node.work(random, 0);
+    for (const node of sim.nodes) if (node.hasWork) node.work(random, 0, true);
     if (sim.network.size > 0) sim.deliver(0);
     else if (!sim.nodes.some((node) => node.hasWork)) return;
   }

@@ -116,6 +116,8 @@ export class SimNode implements Watched {
     this.raft.bootstrap(peers);
     this.confInForce = new ConfState(peers.map((peer) => peer.id));
     this.#world.checker.observe(this);
+    // Durable before the node counts as started: a crash before would be a start from nothing.
+    this.work(this.#random, 0, true);
   }
 
   crash(random: Prng): void {
@@ -170,13 +172,15 @@ export class SimNode implements Watched {
     );
   }
 
-  /** Does what there is to do, stopping before any part of it by chance. */
-  work(random: Prng, pausePercent: number): void {
+  /** Does what there is to do, stopping before any part of it by chance. `isUrgent`: slow disks, too. */
+  work(random: Prng, pausePercent: number, isUrgent: boolean): void {
+    const { diskPercent } = this.#options;
+    const isDiskUp = isUrgent || diskPercent === 100 || random.chance(diskPercent, 100);
     for (let i = 0; i < WORK_MAX && this.hasWork; i++) {
       if (pausePercent > 0 && random.chance(pausePercent, 100)) return;
       try {
-        if (this.#options.isAsync) this.#workAsync(random);
-        else this.#workInOrder(random);
+        if (!this.#options.isAsync) this.#workInOrder(random);
+        else if (!this.#workAsync(random, isDiskUp)) return;
       } catch (error) {
         throw asViolation(this.id, error);
       }
@@ -248,12 +252,14 @@ export class SimNode implements Watched {
     }
   }
 
-  #workAsync(random: Prng): void {
+  /** False when there is nothing to do but what the disk does not get on with. */
+  #workAsync(random: Prng, isDiskUp: boolean): boolean {
     const raft = this.#mustRun();
     const choice = random.below(4);
+    const canFinish = isDiskUp && this.#writtenWork.length > 0;
     if (choice === 0 && this.#applyWork.length > 0) {
       this.#applyOne();
-    } else if (choice === 1 && this.#writtenWork.length > 0) {
+    } else if (choice === 1 && canFinish) {
       this.#finishWritten();
     } else if (raft.hasReady()) {
       for (const m of this.#takeReady().messages) {
@@ -261,13 +267,16 @@ export class SimNode implements Watched {
         else if (m.to === LOCAL_APPLY_THREAD) this.#applyWork.push(m);
         else this.#send(m);
       }
-    } else if (this.#appendWork.length > 0) {
+    } else if (isDiskUp && this.#appendWork.length > 0) {
       this.#writeOne();
-    } else if (this.#writtenWork.length > 0) {
+    } else if (canFinish) {
       this.#finishWritten();
     } else if (this.#applyWork.length > 0) {
       this.#applyOne();
+    } else {
+      return false;
     }
+    return true;
   }
 
   #writeOne(): void {

@@ -10,6 +10,8 @@ export interface NodeOptions {
   readonly isAppDurable: boolean;
   /** A Ready is one write; else entries come before the hard state. */
   readonly hasAtomicWrites: boolean;
+  /** Percent: the disk gets on with asynchronous writes while the node works. */
+  readonly diskPercent: number;
 }
 
 export interface SimOptions {
@@ -25,6 +27,8 @@ export interface SimOptions {
   readonly isLockstep: boolean;
   /** Older messages are lost, ticks. Only matters to leases. */
   readonly messageAgeMax: number;
+  /** What is on a cut link arrives after all, when the link is healed. */
+  readonly isCutHolding: boolean;
   /** Percent: a node with something to do does it in a step. */
   readonly workPercent: number;
   /** Percent: it stops between two stages of handling a Ready. */
@@ -46,7 +50,7 @@ export function drawOptions(random: Prng): SimOptions {
   const ids = Array.from({ length: nodeCount }, (_, i) => i + 1);
   const isBootstrapped = random.chance(1, 4);
   const hasLearner = !isBootstrapped && voterCount < nodeCount && random.chance(1, 3);
-  const isLease = random.chance(1, 5);
+  const isLease = random.chance(1, 4);
   const asyncMode = pick(random, 'none', 'all', 'all', 'mixed');
   return {
     nodeCount,
@@ -57,14 +61,16 @@ export function drawOptions(random: Prng): SimOptions {
       isAsync: asyncMode === 'all' || (asyncMode === 'mixed' && random.chance(1, 2)),
       isAppDurable: random.chance(1, 2),
       hasAtomicWrites: random.chance(1, 2),
+      diskPercent: pick(random, 100, 100, 70, 30, 10, 3),
     })),
     core: drawCore(random, isLease),
     isLockstep: isLease || random.chance(1, 3),
     messageAgeMax: isLease ? 5 : NO_LIMIT,
+    isCutHolding: random.chance(1, 2),
     workPercent: pick(random, 100, 95, 80, 60),
     pausePercent: pick(random, 0, 5, 10, 30),
     reorderPercent: pick(random, 0, 2, 10, 30),
-    burst: pick(random, 8, 10, 12, 16),
+    burst: pick(random, 10, 14, 20, 30),
   };
 }
 
@@ -74,9 +80,9 @@ function drawCore(random: Prng, isLease: boolean): CoreOptions {
   const inflightBytesMax = pick(random, NO_LIMIT, NO_LIMIT, 256, 1000);
   return {
     heartbeatTicks,
-    electionTicks: heartbeatTicks + pick(random, 4, 6, 10),
-    preVote: random.chance(1, 2),
-    checkQuorum: isLease || random.chance(1, 2),
+    electionTicks: heartbeatTicks + pick(random, 2, 3, 4, 6, 10),
+    preVote: random.chance(1, 3),
+    checkQuorum: isLease || random.chance(1, 3),
     ...(isLease ? { readOnly: READ_ONLY_LEASE_BASED } : {}),
     messageBytesMax,
     applyingBytesMax: pick(random, 0, 0, 1, 100),

@@ -44,7 +44,9 @@ export class Simulation {
     this.options = drawOptions(new Prng(seed));
     const { options } = this;
     this.isLease = options.core.readOnly === READ_ONLY_LEASE_BASED;
-    this.network = new Network(options.messageAgeMax, (m) => this.reportSnapshot(m, false));
+    this.network = new Network(options.messageAgeMax, options.isCutHolding, (m) =>
+      this.reportSnapshot(m, false),
+    );
     const { voters, isBootstrapped } = options;
     const first = isBootstrapped ? voters.map(bootstrapEntry) : [];
     const firstIndex = isBootstrapped ? voters.length : SNAPSHOT_INDEX;
@@ -89,7 +91,7 @@ export class Simulation {
   workOn(node: SimNode, random: Prng): void {
     const { workPercent, pausePercent } = this.options;
     if (!node.hasWork || (workPercent < 100 && !random.chance(workPercent, 100))) return;
-    node.work(random, pausePercent);
+    node.work(random, pausePercent, false);
   }
 
   /** Hands the message at this place of the network over, unless it gets lost; true when it did. */
@@ -121,6 +123,12 @@ export class Simulation {
     this.network.now++;
     this.checker.reads.tick(this.network.now, this.checker.commitMax);
     for (const node of nodes) node.call((raft) => raft.tick());
+  }
+
+  /** Any that believes it leads: who was cut off may not know better. */
+  anyLeader(random: Prng): SimNode | undefined {
+    const leaders = this.nodes.filter((node) => node.raft !== undefined && node.ghost.isLeader);
+    return leaders.length === 0 ? undefined : leaders[random.below(leaders.length)];
   }
 
   /** The one in the latest term, if any. */

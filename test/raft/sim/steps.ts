@@ -36,30 +36,31 @@ export interface Step {
 type Weights = Readonly<Partial<Record<Op, number>>>;
 
 const USUAL: Weights = {
-  tick: 22,
-  deliver: 56,
-  propose: 13,
-  read: 4,
+  tick: 24,
+  deliver: 50,
+  propose: 15,
+  read: 5,
   change: 1,
-  compact: 2,
+  compact: 3,
   heal: 1,
   restart: 2,
 };
 
 const PHASES: readonly Weights[] = [
   {},
-  {},
-  { drop: 4, duplicate: 3 },
-  { drop: 15, duplicate: 8, unreachable: 1 },
-  { partition: 3, heal: 2 },
-  { partition: 2, tick: 35, read: 10 },
-  { crash: 3, restart: 6 },
-  { crash: 2, restart: 4, drop: 4, partition: 1, heal: 2, compact: 5 },
-  { change: 6, compact: 4 },
-  { change: 6, crash: 2, restart: 4, partition: 2, heal: 2, transfer: 1 },
-  { campaign: 3, transfer: 2, forget: 2 },
-  { compact: 6, crash: 1, drop: 5, busy: 1 },
-  { tick: 40, campaign: 2, drop: 5, crash: 2, restart: 4 },
+  { drop: 4, duplicate: 3, unreachable: 3, compact: 6 },
+  { drop: 15, duplicate: 8, unreachable: 4, compact: 6 },
+  { partition: 2, tick: 30, read: 8 },
+  { partition: 2, tick: 35, read: 8, compact: 6 },
+  { partition: 4, heal: 3, campaign: 4, tick: 30, deliver: 40 },
+  { partition: 5, heal: 4, campaign: 6, tick: 15, deliver: 40, duplicate: 4 },
+  { crash: 3, restart: 6, campaign: 2 },
+  { crash: 2, restart: 4, drop: 4, partition: 1, heal: 2, compact: 5, campaign: 2 },
+  { change: 10, compact: 4, read: 8 },
+  { change: 10, crash: 2, restart: 4, partition: 2, heal: 2, transfer: 1, read: 8 },
+  { campaign: 6, transfer: 4, forget: 2, crash: 1, restart: 3, drop: 3 },
+  { compact: 8, crash: 1, drop: 8, duplicate: 4, busy: 1, campaign: 2, unreachable: 2 },
+  { tick: 40, campaign: 3, duplicate: 3, drop: 5, crash: 2, restart: 4 },
 ];
 
 const PHASE_STEPS_MIN = 30;
@@ -67,8 +68,10 @@ const PHASE_STEPS_SPREAD = 120;
 
 export function drawSteps(random: Prng, count: number): Step[] {
   const steps: Step[] = [{ op: 'campaign', salt: random.u32() }];
+  // Some groups hardly keep a leader.
+  const restless: Weights = random.chance(1, 3) ? { campaign: 7, heal: 3 } : {};
   while (steps.length < count) {
-    const draw = drawer({ ...USUAL, ...pick(random, ...PHASES) });
+    const draw = drawer({ ...USUAL, ...pick(random, ...PHASES), ...restless });
     const end = steps.length + PHASE_STEPS_MIN + random.below(PHASE_STEPS_SPREAD);
     while (steps.length < Math.min(end, count)) {
       steps.push({ op: draw(random), salt: random.u32() });
