@@ -7,8 +7,9 @@ import type { SimNode } from './sim-node.js';
 import type { Simulation } from './simulation.js';
 import { Violation } from './violation.js';
 
-/** Election timeouts within which a proposal must commit. */
-const TIMEOUTS_MAX = 40;
+/** A proposal must commit within so many election timeouts, and ticks: short timeouts collide often. */
+const TIMEOUTS_MAX = 60;
+const EXTRA_TICKS = 400;
 /** Messages delivered in one tick: more is a storm. */
 const DELIVERIES_MAX = 20_000;
 
@@ -23,7 +24,7 @@ export function heal(sim: Simulation, random: Prng): void {
   }
   let target: number | undefined;
   let ticksStrange = 0;
-  const ticksMax = TIMEOUTS_MAX * electionTicks;
+  const ticksMax = TIMEOUTS_MAX * electionTicks + EXTRA_TICKS;
   for (let ticks = 0; ticks < ticksMax; ticks++) {
     settle(sim, random);
     const leader = sim.leader();

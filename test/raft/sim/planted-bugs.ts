@@ -212,15 +212,14 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
         RaftLog.prototype,
         'maybeAppend',
         (original) =>
-          function (this: RaftLog, index, term, entries, committed) {
-            const known = this.term(index);
-            return original.call(this, index, Math.max(known, 0), entries, committed + 0 * term);
+          function (this: RaftLog, index, _term, entries, committed) {
+            return original.call(this, index, this.termOrZero(index), entries, committed);
           },
       ),
   },
   {
     name: 'a follower cuts its log behind every append, conflict or not',
-    breaks: ['commit-quorum', 'commit-truth', 'leader-completeness', 'durable-before-told'],
+    breaks: ['commit-quorum', 'commit-truth', 'durable-before-told', 'refused'],
     plant: () =>
       patch(
         RaftLog.prototype,
@@ -388,7 +387,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   },
   {
     name: 'a snapshot replaces a longer log that it matches',
-    breaks: ['commit-quorum', 'commit-truth', 'leader-completeness', 'durable-before-told'],
+    breaks: ['commit-quorum', 'commit-truth', 'durable-before-told', 'refused', 'liveness'],
     plant: () => restoringAlways(false),
   },
   {
