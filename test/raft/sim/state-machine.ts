@@ -2,7 +2,7 @@
  * The application of a simulated node: a hash over everything applied, and the members. A snapshot
  * carries the hash, so two state machines at one index are equal when their hashes are.
  */
-import { ConfState, Snapshot, type Entry } from '../../../src/raft/core/index.js';
+import { Snapshot, type ConfState, type Entry } from '../../../src/raft/core/index.js';
 
 export class StateMachine {
   applied: number;
