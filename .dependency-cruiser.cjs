@@ -3,6 +3,7 @@
  *
  *   base <- everyone            engine <- server, transfer, bench, index.ts        cli <- commands
  *   env  <- server, bench, index.ts, test; its worker entry runs engine/jobs.ts
+ *   raft/core on base alone
  */
 const rule = (name, comment, from, to) => ({ name, comment, severity: 'error', from, to });
 const ours = '^src/';

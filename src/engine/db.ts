@@ -27,9 +27,11 @@ import { type OpenOptions, type Options, resolveOptions } from './options.js';
 import { Hold, PointReader, ReadState } from './read-view.js';
 import {
   type BatchInput,
-  checkOperation,
+  checkNames,
+  checkOperations,
   checkVersion,
   type DeleteOptions,
+  durabilityOf,
   EMPTY,
   expiryOf,
   familyOf,
@@ -44,7 +46,7 @@ import {
 } from './requests.js';
 import { RetentionSource } from './retention.js';
 import { Scan } from './scan.js';
-import { openSources, tombstonesOf } from './sources.js';
+import { openSources } from './sources.js';
 import type { Snapshot } from './snapshot.js';
 import { SnapshotRegistry } from './snapshot.js';
 import { collectStats, type Stats } from './stats.js';
@@ -194,7 +196,7 @@ export class Db {
         bytes,
         expiresAt,
         version,
-        options.durability ?? this.options.durability,
+        durabilityOf(options, this.options.durability),
       );
     } catch (error) {
       return rejectedWith(error);
@@ -214,7 +216,7 @@ export class Db {
         EMPTY,
         NO_EXPIRY,
         checkVersion(options.version) ?? 0,
-        options.durability ?? this.options.durability,
+        durabilityOf(options, this.options.durability),
       );
     } catch (error) {
       return rejectedWith(error);
@@ -225,7 +227,7 @@ export class Db {
   deleteRange(start: Key, end: Key, options: DeleteOptions = {}): Promise<void> {
     const { durability, ...rest } = options;
     return this.batch(
-      [{ type: 'deleteRange', start, end, ...rest }],
+      [{ ...rest, type: 'deleteRange', start, end }],
       durability === undefined ? {} : { durability },
     );
   }
@@ -234,12 +236,13 @@ export class Db {
   batch(operations: readonly BatchInput[], options: WriteOptions = {}): Promise<void> {
     try {
       const queue = this.#mustWrite('batch');
+      checkNames(options);
       const nowMs = this.#env.clock.nowMs();
-      const checked = operations.map((operation) => checkOperation(operation, nowMs));
+      const checked = checkOperations(operations, nowMs);
       return queue.writeBatch(
         checked,
         this.#writeKey,
-        options.durability ?? this.options.durability,
+        durabilityOf(options, this.options.durability),
       );
     } catch (error) {
       return rejectedWith(error);
@@ -249,8 +252,8 @@ export class Db {
   /** Rows of a range as of one moment; see ScanOptions. Close it when it is not read to its end. */
   scan(options: ScanOptions = {}): Scan {
     const limit = options.limit ?? Number.POSITIVE_INFINITY;
-    if (limit < 0 || Number.isNaN(limit)) {
-      throw new RangeError('Cannot scan: limit must not be negative');
+    if (typeof limit !== 'number' || !(limit >= 0)) {
+      throw new RangeError('Cannot scan: limit must be a number from 0');
     }
     const memory = options.keysOnly === true ? undefined : this.#scanSlab;
     const { cursor, hold } = this.#openCursor('scan', options, memory);
@@ -285,6 +288,7 @@ export class Db {
     memory?: ValueSlab,
   ): { readonly cursor: VisibleCursor; readonly hold: Hold } {
     if (this.#state === undefined) throw new ClosedError(call);
+    checkNames(options);
     options.snapshot?.mustBeOpen();
     const state = options.snapshot?.state ?? this.#state;
     const { lower, upper } = rangeOf(familyOf(options), options);
@@ -294,7 +298,7 @@ export class Db {
       seqMax: options.snapshot?.seq ?? this.#visibleSeq(),
       versionMax: checkVersion(options.version) ?? SEQ_MAX,
       nowMs: options.snapshot?.createdMs ?? this.#env.clock.nowMs(),
-      tombstones: tombstonesOf(state),
+      tombstones: state.rangeTombstones(),
     });
     return { cursor, hold: new Hold(state, cursor, this.#holds) };
   }
@@ -558,6 +562,9 @@ const FLUSH_AT_CLOSE_BYTES = 1024 * 1024;
  * @throws LockedError, CorruptionError, FormatError, ModeError, IoError, NokvError NOKV_INVALID
  */
 export async function openDb(env: Env, workdir: string, given: OpenOptions = {}): Promise<Db> {
+  if (typeof workdir !== 'string' || workdir === '') {
+    throw new NokvError('NOKV_INVALID', 'Cannot open: the workdir must be the path of a directory');
+  }
   const options = resolveOptions(given);
   const core = await openCore(env, workdir, options);
   traceRecovery(env, core.report);

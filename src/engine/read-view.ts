@@ -22,6 +22,7 @@ import type { EntryCursor } from './iterators/entry-cursor.js';
 import type { KeyBuffer } from './key.js';
 import type { LoggedMemtable } from './logged-memtable.js';
 import { LookupResult } from './sst/lookup-result.js';
+import { RangeTombstones } from './range-tombstones.js';
 import type { Level, OpenTable, TreeVersion } from './tree-version.js';
 import { ValueSlab } from './value-slab.js';
 import type { ValueLogReader } from './vlog/reader.js';
@@ -32,11 +33,32 @@ export class ReadState {
   /** Sealed memtables, newest first. */
   readonly sealed: readonly LoggedMemtable[];
   readonly tree: TreeVersion;
+  #tombstones: RangeTombstones | undefined;
+  /** Range tombstones of memtables among #tombstones. */
+  #tombstoneCount: number;
 
   constructor(active: LoggedMemtable, sealed: readonly LoggedMemtable[], tree: TreeVersion) {
     this.active = active;
     this.sealed = sealed;
     this.tree = tree;
+    this.#tombstones = undefined;
+    this.#tombstoneCount = 0;
+  }
+
+  /** All range tombstones that a scan sees; made again only when the active memtable has got more. */
+  rangeTombstones(): RangeTombstones {
+    let count = this.active.memtable.rangeTombstones.length;
+    for (const { memtable } of this.sealed) count += memtable.rangeTombstones.length;
+    if (count === 0) return this.tree.rangeTombstones;
+    if (this.#tombstones === undefined || this.#tombstoneCount !== count) {
+      const memtables = [this.active, ...this.sealed];
+      this.#tombstones = RangeTombstones.merge([
+        ...memtables.map((memtable) => memtable.rangeTombstones()),
+        this.tree.rangeTombstones,
+      ]);
+      this.#tombstoneCount = count;
+    }
+    return this.#tombstones;
   }
 
   /** Keeps all sources alive for a cursor; undone by `release`. */

@@ -2,6 +2,7 @@
  * What callers ask for, and the checks of it: options of reads and writes, batch operations, ranges.
  * Bad input is a TypeError or RangeError that names the argument; nothing was written then.
  */
+import { closestName } from '../base/closest-name.js';
 import { VALUE_BYTES_MAX } from '../base/limits.js';
 import { KIND_DELETE, KIND_PUT, KIND_RANGE_DELETE, NO_EXPIRY } from './entry.js';
 import {
@@ -102,13 +103,44 @@ const FAMILIES: Readonly<Record<FamilyName | 'system', number>> = {
 };
 export const EMPTY = new Uint8Array(0);
 
+/** Every name that some call, or an operation of a batch, takes. */
+const NAMES = new Set(
+  (
+    'columnFamily version durability ttlMs expiresAt snapshot gte gt lte lt prefix reverse limit keysOnly ' +
+    'type key value start end'
+  ).split(' '),
+);
+
+/**
+ * A mistyped name must not be passed over: a "ttl" would never expire. @throws TypeError naming it, and the nearest
+ * known name
+ */
+export function checkNames(options: object): void {
+  if (typeof options !== 'object' || options === null) {
+    throw new TypeError('Cannot use options: they must be an object');
+  }
+  for (const name in options) {
+    if (NAMES.has(name)) continue;
+    const closest = closestName(name, [...NAMES]);
+    const suggestion = closest === undefined ? '' : `; did you mean "${closest}"?`;
+    throw new TypeError(`Cannot use options: unknown name "${name}"${suggestion}`);
+  }
+}
+
+/** The family byte that options of a call, or an operation, ask for; their names are checked on the way. */
 export function familyOf(options: { readonly columnFamily?: FamilyName }): number {
+  checkNames(options);
   const name = options.columnFamily;
   if (name === undefined) return FAMILY_DEFAULT;
-  const family = FAMILIES[name] as number | undefined;
-  if (family === undefined)
-    throw new RangeError(`Cannot use column family "${name}": there is no such family`);
-  return family;
+  if (Object.hasOwn(FAMILIES, name)) return FAMILIES[name];
+  throw new RangeError(`Cannot use column family "${name as string}": there is no such family`);
+}
+
+/** What a write asks for, or else `initial`. @throws RangeError */
+export function durabilityOf({ durability }: WriteOptions, initial: Durability): Durability {
+  if (durability === undefined) return initial;
+  if (durability === 'os' || durability === 'disk') return durability;
+  throw new RangeError(`Cannot write: durability must be os or disk, not ${durability as string}`);
 }
 
 export function checkVersion(version: number | undefined): number | undefined {
@@ -148,7 +180,17 @@ export function valueBytes(value: Value): Uint8Array {
   return bytes;
 }
 
-export function checkOperation(operation: BatchInput, nowMs: number): BatchOperation {
+/** @throws TypeError, RangeError naming what is wrong with the first operation that is */
+export function checkOperations(
+  operations: readonly BatchInput[],
+  nowMs: number,
+): BatchOperation[] {
+  if (Array.isArray(operations))
+    return operations.map((one: BatchInput) => checkOperation(one, nowMs));
+  throw new TypeError('Cannot write batch: the operations must be an array');
+}
+
+function checkOperation(operation: BatchInput, nowMs: number): BatchOperation {
   const family = familyOf(operation);
   const version = checkVersion(operation.version) ?? 0;
   switch (operation.type) {

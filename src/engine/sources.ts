@@ -1,7 +1,6 @@
 /** The cursors that a scan merges: every memtable, run and level of a read state, newest first. */
 import type { EntryCursor } from './iterators/entry-cursor.js';
 import { RunCursor } from './iterators/run-cursor.js';
-import { RangeTombstones } from './range-tombstones.js';
 import type { ReadState } from './read-view.js';
 import type { TableCursorOptions } from './sst/table-cursor.js';
 import type { Level, OpenTable } from './tree-version.js';
@@ -20,16 +19,4 @@ export function openSources(state: ReadState, memory?: ValueSlab): EntryCursor[]
 function cursorOver(level: Level, options: TableCursorOptions): EntryCursor {
   const { tables, metas } = level;
   return new RunCursor(metas, (index) => (tables[index] as OpenTable).reader.newCursor(options));
-}
-
-/** All range tombstones that a scan of this state sees. */
-export function tombstonesOf(state: ReadState): RangeTombstones {
-  const memtables = [state.active, ...state.sealed].filter(
-    (memtable) => memtable.memtable.rangeTombstones.length > 0,
-  );
-  if (memtables.length === 0) return state.tree.rangeTombstones;
-  return RangeTombstones.merge([
-    ...memtables.map((memtable) => memtable.rangeTombstones()),
-    state.tree.rangeTombstones,
-  ]);
 }

@@ -69,16 +69,18 @@ export class TreeVersion {
   readonly levels: readonly Level[];
   /** Highest version in any table: a read that holds a newer entry need not look here. */
   readonly maxVersion: number;
-  /** Of all tables together. */
-  readonly rangeTombstones: RangeTombstones;
+  /** The tables with range tombstones, and these together; made when a read first asks for them. */
+  readonly #tombstoneTables: readonly OpenTable[];
+  #tombstones: RangeTombstones | undefined;
   #references: number;
   readonly #onRelease: (version: TreeVersion) => void;
 
-  /** The creator holds one reference. `tables` finds the open table of every meta. */
+  /** The creator holds one reference. `tables` finds the open table of every meta; `previous` is what this one follows. */
   constructor(
     version: Version,
     tables: ReadonlyMap<number, OpenTable>,
     onRelease: (version: TreeVersion) => void,
+    previous?: TreeVersion,
   ) {
     const openOf = (meta: TableMeta): OpenTable => {
       const table = tables.get(meta.fileNumber);
@@ -95,9 +97,23 @@ export class TreeVersion {
       .filter((level) => level.tables.length > 0);
     const all = this.tables();
     this.maxVersion = all.reduce((max, table) => Math.max(max, table.meta.maxVersion), 0);
-    this.rangeTombstones = combinedTombstones(all);
+    this.#tombstoneTables = all.filter((table) => table.meta.rangeTombstones > 0);
+    this.#tombstones = previous?.tombstonesFor(this.#tombstoneTables);
     this.#references = 1;
     this.#onRelease = onRelease;
+  }
+
+  /** Of all tables together. @throws CorruptionError */
+  get rangeTombstones(): RangeTombstones {
+    this.#tombstones ??= combinedTombstones(this.#tombstoneTables);
+    return this.#tombstones;
+  }
+
+  /** What is made of these tables' range tombstones, if it was made: most changes of the tree leave them as they are. */
+  tombstonesFor(tables: readonly OpenTable[]): RangeTombstones | undefined {
+    const own = this.#tombstoneTables;
+    const isSame = own.length === tables.length && own.every((table, i) => table === tables[i]);
+    return isSame ? this.#tombstones : undefined;
   }
 
   /** Every table, upper levels first. */
@@ -120,8 +136,5 @@ export class TreeVersion {
 }
 
 function combinedTombstones(tables: readonly OpenTable[]): RangeTombstones {
-  const list = tables
-    .filter((table) => table.meta.rangeTombstones > 0)
-    .flatMap((table) => table.reader.rangeTombstones());
-  return new RangeTombstones(list);
+  return new RangeTombstones(tables.flatMap((table) => table.reader.rangeTombstones()));
 }

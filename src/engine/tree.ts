@@ -167,7 +167,7 @@ export class Tree {
     const { version } = this.manifest;
     this.#openTables(version);
     const previous = this.#current;
-    this.#current = this.#makeVersion(version);
+    this.#current = this.#makeVersion(version, previous);
     this.onChange();
     previous.release();
   }
@@ -188,7 +188,7 @@ export class Tree {
     assert(state !== undefined, 'tree: an added segment is in the version');
     const previous = this.#current;
     const valueLog = new Map(previous.version.valueLog).set(added.fileNumber, state);
-    this.#current = this.#makeVersion({ ...previous.version, valueLog });
+    this.#current = this.#makeVersion({ ...previous.version, valueLog }, previous);
     this.onChange();
     previous.release();
   }
@@ -217,7 +217,8 @@ export class Tree {
     if (order <= this.#installed) return;
     this.#installed = order;
     const previous = this.#current;
-    this.#current = this.#makeVersion({ ...version, valueLog: this.#withLaterSegments(version) });
+    const latest = { ...version, valueLog: this.#withLaterSegments(version) };
+    this.#current = this.#makeVersion(latest, previous);
     this.onChange();
     previous.release();
   }
@@ -229,14 +230,15 @@ export class Tree {
     return new Map([...version.valueLog, ...latest]);
   }
 
-  #makeVersion(version: Version): TreeVersion {
+  #makeVersion(version: Version, previous?: TreeVersion): TreeVersion {
     for (const [fileNumber, { bucket, identity }] of version.valueLog) {
       const segment = this.#segments.get(fileNumber);
       const path = this.segmentPath(fileNumber, bucket);
       if (segment !== undefined) segment.references++;
       else this.#segments.set(fileNumber, { references: 1, path, identity });
     }
-    return new TreeVersion(version, this.#tables, (released) => this.#onReleased(released));
+    const onRelease = (released: TreeVersion): void => this.#onReleased(released);
+    return new TreeVersion(version, this.#tables, onRelease, previous);
   }
 
   #onReleased(released: TreeVersion): void {

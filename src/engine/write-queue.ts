@@ -19,6 +19,7 @@ import type { RowCache } from './cache/row-cache.js';
 import { entryBytes, entrySize, KIND_PUT, KIND_VALUE_POINTER, putEntryHeader } from './entry.js';
 import type { KeyBuffer } from './key.js';
 import type { LoggedMemtable } from './logged-memtable.js';
+import { NO_KEY } from './memtable/memtable.js';
 import type { Durability } from './options.js';
 import { RECORD_HEADER_BYTES } from './record-log.js';
 import type { ActiveValueLog } from './vlog/active-value-log.js';
@@ -537,8 +538,11 @@ export class WriteQueue {
     let at = group.recordStart + RECORD_HEADER_BYTES + BATCH_HEADER_BYTES;
     const hasRows = !this.#rows.isEmpty;
     for (let i = 0; i < group.entries; i++) {
-      memtable.memtable.insert(at);
-      if (hasRows) this.#rows.forget(memtable.data, view, at);
+      const hash = memtable.memtable.insert(at);
+      if (hasRows) {
+        if (hash === NO_KEY) this.#rows.clear();
+        else this.#rows.remove(hash);
+      }
       at += entryBytes(view, at);
     }
     memtable.pendingEntries -= group.entries;

@@ -5,6 +5,7 @@
 import {
   closeSync,
   constants,
+  existsSync,
   fsyncSync,
   mkdirSync,
   openSync,
@@ -16,7 +17,7 @@ import {
   unlink,
   unlinkSync,
 } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { DirectoryLock, FileStat, Fs, FsFile, Host, OpenMode } from '../base/env.js';
 import { takeDirectoryLock } from './directory-lock.js';
 import { sortNames } from './names.js';
@@ -29,6 +30,23 @@ export interface NodeFsOptions {
   readonly keepAccessTimes?: boolean;
   /** Who holds the locks this file system takes. Default: this process on this machine. */
   readonly host?: Host;
+}
+
+/**
+ * As mkdirSync of Node with `recursive`, which never returns where a file system says ENOENT beside a parent that is
+ * there, as /proc does.
+ */
+function mkdirWithParents(directory: string): void {
+  try {
+    mkdirSync(directory);
+  } catch (error) {
+    const errno = errnoOf(error);
+    if (errno === 'EEXIST' && statSync(directory).isDirectory()) return;
+    const parent = dirname(directory);
+    if (errno !== 'ENOENT' || existsSync(parent)) throw error;
+    mkdirWithParents(parent);
+    mkdirSync(directory);
+  }
 }
 
 /** Permissions of new files, before the umask. */
@@ -104,7 +122,7 @@ export class NodeFs implements Fs {
 
   makeDirectory(directory: string): void {
     try {
-      mkdirSync(directory, { recursive: true });
+      mkdirWithParents(directory);
     } catch (error) {
       throw toIoError('mkdir', directory, error);
     }

@@ -147,6 +147,14 @@ describe('inspecting commands', () => {
     }
   });
 
+  it('refuse an empty path, as writing commands do', () => {
+    for (const command of ['stats', 'check', 'get k', 'put k v --create', 'compact']) {
+      const { status, stderr } = nokv([...command.split(' '), '--workdir', '']);
+      expect([command, status]).toEqual([command, 2]);
+      expect(stderr).toContain('must be the path of a directory [NOKV_INVALID]');
+    }
+  });
+
   it('need a workdir, an address or a file', () => {
     for (const command of [
       ['stats'],

@@ -39,6 +39,21 @@ describe('Db.get with rows cached', () => {
     await db.close();
   });
 
+  it('follows overwrites of the same and of another length, of another lifetime and of an older version', async () => {
+    const { db, env } = await openSim(TINY);
+    await db.put('k', value('1'), { ttlMs: 1000 });
+    db.get('k');
+    await db.put('k', value('2'));
+    expect(text(db.get('k'))).toBe(value('2'));
+    env.clock.advance(2000);
+    expect(text(db.get('k'))).toBe(value('2'));
+    await db.put('k', value('3'), { version: 1 });
+    expect(text(db.get('k'))).toBe(value('2'));
+    await db.put('k', 'short');
+    expect(text(db.get('k'))).toBe('short');
+    await db.close();
+  });
+
   it('does not keep the old row when it is read while its successor waits for its sync', async () => {
     const { db } = await openSim(TINY);
     await db.put('k', value('1'));

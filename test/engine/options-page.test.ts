@@ -19,7 +19,8 @@ function cellsOf(rule: (typeof OPTION_RULES)[keyof typeof OPTION_RULES]): string
     case 'policies':
       return ['none', 'rules'];
     case 'number': {
-      const text = (value: number): string => (rule.isBytes ? bytesText(value) : formatCount(value));
+      const text = (value: number): string =>
+        rule.isBytes ? bytesText(value) : formatCount(value);
       return [text(rule.initial), `${text(rule.min)} to ${text(rule.max)}`];
     }
   }

@@ -174,4 +174,10 @@ describe('NodeFs keepAccessTimes', () => {
     expect(file.read(new Uint8Array(10), 0, 10, 0)).toBe(10);
     file.close();
   });
+
+  it('gives up making a directory where the file system has no room for it, as /proc', () => {
+    const fs = new NodeFs();
+    // Elsewhere than on Linux the parent is not there either, and the root may not be written to.
+    expect(() => fs.makeDirectory('/proc/nokv-is-not-a-process/data')).toThrow(IoError);
+  });
 });

@@ -20,8 +20,8 @@
  */
 import { assert } from '../../base/assert.js';
 import { copyBytes } from '../../base/bytes.js';
-import { entryKeyLength, entryKeyStart, entryKind, KIND_PUT, KIND_RANGE_DELETE } from '../entry.js';
-import { hashEncodedKey, type KeyBuffer } from '../key.js';
+import { KIND_PUT } from '../entry.js';
+import type { KeyBuffer } from '../key.js';
 import type { LookupResult } from '../sst/lookup-result.js';
 
 /** Where chunks come from. */
@@ -211,12 +211,6 @@ export class RowCache {
       index[at + 1] = 0;
       this.#count--;
     }
-  }
-
-  /** Removes what the entry at `at` of a memtable's arena replaces: the row of its key, or all for a range delete. */
-  forget(data: Uint8Array, view: DataView, at: number): void {
-    if (entryKind(view, at) === KIND_RANGE_DELETE) this.clear();
-    else this.remove(hashEncodedKey(data, entryKeyStart(view, at), entryKeyLength(view, at)));
   }
 
   /** Forgets all rows. */

@@ -119,6 +119,9 @@ export function openInspection(env: Env, workdir: string, scope: InspectionScope
 }
 
 function mustExist(env: Env, workdir: string, scope: InspectionScope): void {
+  if (workdir === '') {
+    throw new NokvError('NOKV_INVALID', 'Cannot open: the workdir must be the path of a directory');
+  }
   const stat = env.fs.stat(workdir);
   if (stat?.isDirectory === false) throw workdirIsFile(workdir);
   if (stat === undefined) {

@@ -42,6 +42,11 @@ export interface RaftConfig {
   readonly disableConfChangeValidation?: boolean;
   /** A leader that is removed or demoted steps down at once. Default false. */
   readonly stepDownOnRemoval?: boolean;
+  /**
+   * Counts acknowledgements of entries that the leader does not have, as etcd's raft does. They come from a node that was
+   * set up with a log of its own; counted, they can commit what no quorum holds. For comparisons. Default false: refused.
+   */
+  readonly countUnknownAcks?: boolean;
   readonly logger?: RaftLogger;
 }
 
@@ -88,6 +93,7 @@ export function checkConfig(config: RaftConfig): CheckedConfig {
     disableProposalForwarding: config.disableProposalForwarding ?? false,
     disableConfChangeValidation: config.disableConfChangeValidation ?? false,
     stepDownOnRemoval: config.stepDownOnRemoval ?? false,
+    countUnknownAcks: config.countUnknownAcks ?? false,
     logger: config.logger ?? SILENT_LOGGER,
   };
 }

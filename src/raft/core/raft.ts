@@ -51,6 +51,7 @@ export class Raft {
   readonly disableProposalForwarding: boolean;
   readonly disableConfChangeValidation: boolean;
   readonly stepDownOnRemoval: boolean;
+  readonly countUnknownAcks: boolean;
 
   term = 0;
   /** Who got our vote in `term`. */
@@ -94,6 +95,7 @@ export class Raft {
     this.disableProposalForwarding = config.disableProposalForwarding;
     this.disableConfChangeValidation = config.disableConfChangeValidation;
     this.stepDownOnRemoval = config.stepDownOnRemoval;
+    this.countUnknownAcks = config.countUnknownAcks;
     this.tracker = new ProgressTracker(config.inflightMessagesMax, config.inflightBytesMax);
   }
 

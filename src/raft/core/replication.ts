@@ -1,5 +1,5 @@
 /** How a leader brings its log to the others, and what they answer. */
-import { hex, NONE } from './ids.js';
+import { hex } from './ids.js';
 import { fatal } from './logger.js';
 import {
   Message,
@@ -129,9 +129,4 @@ export function handleHeartbeat(r: Raft, m: Message): void {
   const response = new Message(MSG_HEARTBEAT_RESP, m.from);
   response.context = m.context;
   r.send(response);
-}
-
-/** The progress of a member other than ourselves; undefined for strangers. */
-export function progressOf(r: Raft, id: number): Progress | undefined {
-  return id === NONE ? undefined : r.tracker.progress.get(id);
 }

@@ -356,7 +356,7 @@ describe('loadManifest', () => {
     const fs = withFile(good.fs, MANIFEST, newer);
     expect(() => load(fs)).toThrow(FormatError);
     expect(readManifest(fs, WORKDIR).findings).toMatchObject([
-      { kind: 'damage', file: MANIFEST, offset: 0 },
+      { kind: 'format', file: MANIFEST, offset: 0 },
     ]);
   });
 

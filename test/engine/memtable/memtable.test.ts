@@ -3,7 +3,7 @@ import { compareArrays } from '../../../src/base/bytes.js';
 import { KEY_BYTES_MAX, SEQ_MAX } from '../../../src/base/limits.js';
 import { Prng } from '../../../src/base/prng.js';
 import { KIND_DELETE, KIND_PUT, KIND_RANGE_DELETE, NO_EXPIRY } from '../../../src/engine/entry.js';
-import { encodeKey, FAMILY_DEFAULT, KeyBuffer } from '../../../src/engine/key.js';
+import { encodeKey, FAMILY_DEFAULT, hashEncodedKey, KeyBuffer } from '../../../src/engine/key.js';
 import { indexBytesFor, Memtable } from '../../../src/engine/memtable/memtable.js';
 import type { MemtableCursor } from '../../../src/engine/memtable/memtable-cursor.js';
 import {
@@ -119,6 +119,7 @@ describe.each(KINDS)('Memtable (%s)', (kind) => {
       const wanted = (model[random.below(model.length)] as ModelEntry).key;
       buffer.bytes = wanted;
       buffer.length = wanted.length;
+      buffer.hash = hashEncodedKey(wanted, 0, wanted.length);
       const seqMax = random.below(1600);
       const versionMax = random.chance(1, 2) ? SEQ_MAX : random.below(3000);
       expect(memtable.findVisible(buffer, seqMax, versionMax), `seed ${seed}`).toBe(

@@ -101,6 +101,8 @@ export class InteractionEnv {
         heartbeatTicks: 1,
         messageBytesMax: NO_LIMIT,
         inflightMessagesMax: 0x7fff_ffff,
+        // Scripts written for etcd's raft may rely on it.
+        countUnknownAcks: true,
         ...options,
         id,
         storage,

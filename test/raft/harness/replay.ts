@@ -80,9 +80,11 @@ function differenceOf(one: ScriptCase, actual: string): Difference | undefined {
   };
 }
 
-/** Every *.txt at or below `path`, sorted. */
+/** Every *.txt at or below `path`, sorted; none when nothing is there. */
 export function scriptsBelow(path: string): string[] {
-  if (!statSync(path).isDirectory()) return [path];
+  const stat = statSync(path, { throwIfNoEntry: false });
+  if (stat === undefined) return [];
+  if (!stat.isDirectory()) return [path];
   return readdirSync(path, { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile() && entry.name.endsWith('.txt'))
     .map((entry) => join(entry.parentPath, entry.name))
