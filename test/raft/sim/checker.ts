@@ -384,7 +384,11 @@ export class Checker {
     }
     if (this.#committed[index] !== term) {
       const actual = this.#committed[index] ?? 'none';
-      fail('state-machine-safety', node, `applies ${index} of term ${term}; committed is ${actual}`);
+      fail(
+        'state-machine-safety',
+        node,
+        `applies ${index} of term ${term}; committed is ${actual}`,
+      );
     }
     const seen = this.#seen.get(keyOf(index, term));
     if (seen === undefined || !isSame(seen.entry, entry)) {

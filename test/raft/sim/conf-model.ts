@@ -101,9 +101,7 @@ function isMajority(ids: readonly number[], has: (id: number) => boolean): boole
 
 /** In any role. */
 export function isMember(conf: ConfState, id: number): boolean {
-  return (
-    conf.voters.includes(id) || conf.learners.includes(id) || conf.votersOutgoing.includes(id)
-  );
+  return conf.voters.includes(id) || conf.learners.includes(id) || conf.votersOutgoing.includes(id);
 }
 
 /** One line; equal states give equal lines. */

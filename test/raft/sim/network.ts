@@ -43,6 +43,11 @@ export class Network {
     if (this.#queue.length > IN_FLIGHT_MAX) this.drop(0);
   }
 
+  /** Place of the first message that is meant, or -1. */
+  find(isMeant: (m: Message) => boolean): number {
+    return this.#queue.findIndex(({ message }) => isMeant(message));
+  }
+
   /** Takes the message out; undefined when its link is cut, or it is too old. */
   take(at: number): Message | undefined {
     const taken = this.#queue[at] as InFlight;

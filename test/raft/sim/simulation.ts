@@ -39,10 +39,9 @@ export class Simulation {
   readonly isLease: boolean;
   #proposals = 0;
 
-  constructor(seed: number, trace?: Trace) {
+  constructor(seed: number, trace?: Trace, options = drawOptions(new Prng(seed))) {
     this.trace = trace;
-    this.options = drawOptions(new Prng(seed));
-    const { options } = this;
+    this.options = options;
     this.isLease = options.core.readOnly === READ_ONLY_LEASE_BASED;
     this.network = new Network(options.messageAgeMax, options.isCutHolding, (m) =>
       this.reportSnapshot(m, false),

@@ -69,7 +69,9 @@ const PHASE_STEPS_SPREAD = 120;
 export function drawSteps(random: Prng, count: number): Step[] {
   const steps: Step[] = [{ op: 'campaign', salt: random.u32() }];
   // Some groups hardly keep a leader.
-  const restless: Weights = random.chance(1, 3) ? { campaign: 7, partition: 4, heal: 4, duplicate: 6 } : {};
+  const restless: Weights = random.chance(1, 3)
+    ? { campaign: 7, partition: 4, heal: 4, duplicate: 6 }
+    : {};
   while (steps.length < count) {
     const draw = drawer({ ...USUAL, ...pick(random, ...PHASES), ...restless });
     const end = steps.length + PHASE_STEPS_MIN + random.below(PHASE_STEPS_SPREAD);
