@@ -29,6 +29,7 @@ import {
   MSG_STORAGE_APPEND_RESP,
   MSG_STORAGE_APPLY_RESP,
   MSG_VOTE,
+  voteResponseType,
 } from './messages.js';
 import type { Raft } from './raft.js';
 import { STATE_FOLLOWER, STATE_LEADER, type Snapshot } from './state.js';
@@ -97,11 +98,11 @@ function stepOlderTerm(r: Raft, m: Message): void {
     // Votes of a later term may be ignored in this mode, so a node that was cut off and raised its
     // term could never come back: this answer makes the leader of the earlier term step down.
     r.send(new Message(MSG_APP_RESP, m.from));
-  } else if (m.type === MSG_PRE_VOTE) {
+  } else if (m.type === MSG_PRE_VOTE || isVoteOfUnknownWithoutLeader(r, m)) {
     // Silence could lock the group: the candidate may have the longer log and an old term.
     const line = voteLine(r, m);
     r.logger.info(`${line.before} rejected ${messageTypeName(m.type)} from ${line.after}`);
-    const response = new Message(MSG_PRE_VOTE_RESP, m.from);
+    const response = new Message(voteResponseType(m.type), m.from);
     response.term = r.term;
     response.reject = true;
     r.send(response);
@@ -122,6 +123,15 @@ function stepOlderTerm(r: Raft, m: Message): void {
         `with lower term from ${hex(m.from)} [term: ${m.term}]`,
     );
   }
+}
+
+/**
+ * The candidate is no member here, so our own campaigns, which raise the term as fast as its own, do
+ * not reach it. With a leader we keep silent: who was removed shall not learn how to depose it.
+ */
+function isVoteOfUnknownWithoutLeader(r: Raft, m: Message): boolean {
+  const isUnknown = r.tracker.progress.get(m.from) === undefined;
+  return m.type === MSG_VOTE && r.lead === NONE && isUnknown;
 }
 
 function applied(r: Raft, m: Message): void {

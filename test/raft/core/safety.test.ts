@@ -124,6 +124,29 @@ describe('a vote', () => {
     expect(answer).toMatchObject({ type: MSG_VOTE_RESP, reject: true, index: 2, logTerm: 1 });
   });
 
+  it('of an older term is refused with our term, when the candidate cannot learn it otherwise', () => {
+    const node = newNode(4, [2, 3, 4]);
+    node.raft.campaign();
+    write(node);
+    node.raft.campaign();
+    write(node);
+    // A member asks: it hears our own campaign.
+    node.raft.step(message(MSG_VOTE, 2, 4, { term: 2, index: 9, logTerm: 1 }));
+    expect(node.raft.hasReady()).toBe(false);
+    node.raft.step(message(MSG_VOTE, 1, 4, { term: 2, index: 9, logTerm: 1 }));
+    const [answer] = node.raft.ready().messages;
+    expect(answer).toMatchObject({ type: MSG_VOTE_RESP, to: 1, term: 3, reject: true });
+  });
+
+  it('of an older term is ignored when there is a leader', () => {
+    const { raft } = newNode(4, [2, 3, 4]);
+    raft.step(message(MSG_APP, 2, 4, { term: 3, index: 2, logTerm: 1, commit: 2 }));
+    raft.ready();
+    raft.advance();
+    raft.step(message(MSG_VOTE, 1, 4, { term: 2, index: 9, logTerm: 1 }));
+    expect(raft.hasReady()).toBe(false);
+  });
+
   it('that is refused brings a committed conf change to a candidate, which then does not go on', () => {
     const node = newNode(1, [1, 2, 3]);
     const data = encodeConfChange(confChange(CONF_REMOVE_NODE, 2));
