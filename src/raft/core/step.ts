@@ -94,11 +94,11 @@ function stepLaterTerm(r: Raft, m: Message): boolean {
 /** A message of an earlier term is ignored, or answered so that its sender learns of ours. */
 function stepOlderTerm(r: Raft, m: Message): void {
   const isFromLeader = m.type === MSG_HEARTBEAT || m.type === MSG_APP;
-  if (isFromLeader && (r.checkQuorum || r.preVote)) {
+  if (isFromLeader && (r.checkQuorum || r.preVote || !isReachedByOurCampaigns(r, m.from))) {
     // Votes of a later term may be ignored in this mode, so a node that was cut off and raised its
     // term could never come back: this answer makes the leader of the earlier term step down.
     r.send(new Message(MSG_APP_RESP, m.from));
-  } else if (m.type === MSG_PRE_VOTE || isVoteOfUnknownWithoutLeader(r, m)) {
+  } else if (m.type === MSG_PRE_VOTE || isVoteToAnswer(r, m)) {
     // Silence could lock the group: the candidate may have the longer log and an old term.
     const line = voteLine(r, m);
     r.logger.info(`${line.before} rejected ${messageTypeName(m.type)} from ${line.after}`);
@@ -125,13 +125,17 @@ function stepOlderTerm(r: Raft, m: Message): void {
   }
 }
 
+/** It will learn our term from a campaign of ours, if from nothing else. */
+function isReachedByOurCampaigns(r: Raft, id: number): boolean {
+  return r.isPromotable() && r.tracker.config.voters.has(id);
+}
+
 /**
- * The candidate is no member here, so our own campaigns, which raise the term as fast as its own, do
- * not reach it. With a leader we keep silent: who was removed shall not learn how to depose it.
+ * Its candidate would never learn our term, and may need our vote. With a leader we keep silent: who
+ * was removed shall not learn how to depose it.
  */
-function isVoteOfUnknownWithoutLeader(r: Raft, m: Message): boolean {
-  const isUnknown = r.tracker.progress.get(m.from) === undefined;
-  return m.type === MSG_VOTE && r.lead === NONE && isUnknown;
+function isVoteToAnswer(r: Raft, m: Message): boolean {
+  return m.type === MSG_VOTE && r.lead === NONE && !isReachedByOurCampaigns(r, m.from);
 }
 
 function applied(r: Raft, m: Message): void {

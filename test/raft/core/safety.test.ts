@@ -12,6 +12,8 @@ import {
   HardState,
   Message,
   MSG_APP,
+  MSG_APP_RESP,
+  MSG_HEARTBEAT,
   MSG_SNAP,
   MSG_STORAGE_APPEND,
   MSG_VOTE,
@@ -171,5 +173,28 @@ describe('a vote', () => {
     node.raft.step(message(MSG_VOTE_RESP, 2, 1, refusal));
     expect(node.raft.basicStatus().hardState.commit).toBe(2);
     expect(roleOf(node)).toBe(STATE_CANDIDATE);
+  });
+});
+
+describe('a leader of an older term', () => {
+  const heartbeat = message(MSG_HEARTBEAT, 2, 4, { term: 2, commit: 0 });
+
+  it('is told ours by who never campaigns, and would go on for ever', () => {
+    const { raft } = newNode(4, [1, 2, 3]);
+    raft.step(message(MSG_VOTE, 1, 4, { term: 3, index: 2, logTerm: 1 }));
+    raft.ready();
+    raft.advance();
+    raft.step(heartbeat);
+    const [answer] = raft.ready().messages;
+    expect(answer).toMatchObject({ type: MSG_APP_RESP, to: 2, term: 3 });
+  });
+
+  it('is not answered by a voter, which will campaign', () => {
+    const { raft } = newNode(4, [1, 2, 3, 4]);
+    raft.step(message(MSG_VOTE, 1, 4, { term: 3, index: 2, logTerm: 1 }));
+    raft.ready();
+    raft.advance();
+    raft.step(heartbeat);
+    expect(raft.hasReady()).toBe(false);
   });
 });
