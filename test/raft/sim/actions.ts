@@ -54,13 +54,17 @@ export const ACTIONS: Readonly<Record<Op, Action>> = {
   },
 
   read(sim, random) {
-    const node = leaderOrAny(sim, random);
+    // Whoever believes it leads is asked, too: who was cut off must not answer.
+    const asked = sim.nodes.filter(({ raft, ghost }) => raft !== undefined && ghost.isLeader);
+    if (asked.length === 0 || random.chance(1, 4)) asked.push(anyNode(sim, random));
     // A lease may be two timeouts old, a message some ticks more.
     const { core, messageAgeMax } = sim.options;
     const ticks = sim.isLease ? 2 * core.electionTicks + 2 * messageAgeMax : 0;
     const { checker, network } = sim;
-    const context = checker.reads.asked(network.now, checker.commitMax, ticks);
-    node.call((raft) => raft.readIndex(context));
+    for (const node of asked) {
+      const context = checker.reads.asked(network.now, checker.commitMax, ticks);
+      node.call((raft) => raft.readIndex(context));
+    }
   },
 
   change(sim, random) {

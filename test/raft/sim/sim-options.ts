@@ -65,7 +65,7 @@ export function drawOptions(random: Prng): SimOptions {
     })),
     core: drawCore(random, isLease),
     isLockstep: isLease || random.chance(1, 3),
-    messageAgeMax: isLease ? 5 : NO_LIMIT,
+    messageAgeMax: isLease ? 2 : NO_LIMIT,
     isCutHolding: random.chance(1, 2),
     workPercent: pick(random, 100, 95, 80, 60),
     pausePercent: pick(random, 0, 5, 10, 30),
@@ -80,7 +80,8 @@ function drawCore(random: Prng, isLease: boolean): CoreOptions {
   const inflightBytesMax = pick(random, NO_LIMIT, NO_LIMIT, 256, 1000);
   return {
     heartbeatTicks,
-    electionTicks: heartbeatTicks + pick(random, 2, 3, 4, 6, 10),
+    // Short timeouts for leases, so that they run out while the group is cut apart.
+    electionTicks: heartbeatTicks + (isLease ? pick(random, 2, 3) : pick(random, 2, 3, 4, 6, 10)),
     preVote: random.chance(1, 3),
     checkQuorum: isLease || random.chance(1, 3),
     ...(isLease ? { readOnly: READ_ONLY_LEASE_BASED } : {}),

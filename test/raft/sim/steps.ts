@@ -52,6 +52,8 @@ const PHASES: readonly Weights[] = [
   { drop: 15, duplicate: 8, unreachable: 4, compact: 6 },
   { partition: 2, tick: 30, read: 8 },
   { partition: 2, tick: 35, read: 8, compact: 6 },
+  { partition: 2, heal: 0, tick: 45, read: 10 },
+  { drop: 10, duplicate: 6, unreachable: 8, compact: 14, propose: 20 },
   { partition: 4, heal: 3, campaign: 4, tick: 30, deliver: 40 },
   { partition: 5, heal: 4, campaign: 6, tick: 15, deliver: 40, duplicate: 4 },
   { crash: 3, restart: 6, campaign: 2 },
