@@ -355,7 +355,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   },
   {
     name: 'an old snapshot is restored, and the commit index goes back',
-    breaks: ['durable-state', 'commit-truth', 'state-machine-safety'],
+    breaks: ['durable-state', 'commit-truth', 'state-machine-safety', 'refused'],
     plant: () => restoringAlways(true),
   },
 ];
