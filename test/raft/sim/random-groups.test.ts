@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { checkSeeds, coverageProblems, violationText } from './check-seeds.js';
+import { Counts } from './counts.js';
 import { runSteps, stepsOf } from './run-seed.js';
 
 const SEEDS = 150;
@@ -12,6 +13,11 @@ describe('random groups of replicas', () => {
     const { violation } = result;
     expect(violation === undefined ? '' : violationText(violation)).toBe('');
     expect(coverageProblems(result, STEPS)).toEqual([]);
+  });
+
+  it('are no proof when nothing happens in them', () => {
+    const idle = { seedsDone: SEEDS, counts: new Counts(), violation: undefined };
+    expect(coverageProblems(idle, STEPS)).toContain('0.0 commits per seed, which should be 100.0');
   });
 
   it('have one history per seed', () => {
