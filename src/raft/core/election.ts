@@ -110,6 +110,11 @@ export function handleVoteResponse(r: Raft, m: Message): void {
     `${hex(r.id)} received ${type}${isGranted ? '' : ' rejection'} from ${hex(m.from)} at term ${r.term}`,
   );
   r.tracker.recordVote(m.from, isGranted);
+  if (m.reject) {
+    const { state } = r;
+    learnCommit(r, m);
+    if (r.state !== state) return;
+  }
   const { granted, rejected, result } = r.tracker.tallyVotes();
   r.logger.info(
     `${hex(r.id)} has received ${granted} ${type} votes and ${rejected} vote rejections`,
@@ -120,7 +125,9 @@ export function handleVoteResponse(r: Raft, m: Message): void {
   } else if (result === VOTE_WON) {
     if (r.state === STATE_PRE_CANDIDATE) {
       campaign(r, CAMPAIGN_ELECTION);
-    } else {
+    } else if (r.tracker.hasVoted(r.id)) {
+      // Not before our own vote is durable, whatever the others say (asynchronous writes): led and
+      // forgotten, the term could be won once more, and its entries appended a second time.
       r.becomeLeader();
       broadcastAppend(r);
     }
@@ -155,7 +162,20 @@ export function handleVoteRequest(r: Raft, m: Message): void {
   r.logger.info(`${line.before} rejected ${messageTypeName(m.type)} from ${line.after}`);
   response.term = r.term;
   response.reject = true;
+  if (!r.isPromotable()) {
+    // Removed, perhaps, by a change that the candidate does not know to be committed. With a longer
+    // log we refuse it for ever, and cannot lead ourselves: so it learns what we know.
+    response.index = r.log.committed;
+    response.logTerm = r.log.termOrZero(r.log.committed);
+  }
   r.send(response);
+}
+
+/** Candidate: who cannot lead refuses, and says what is committed. That may end the campaign. */
+function learnCommit(r: Raft, m: Message): void {
+  if (r.log.maybeCommit(m.index, m.logTerm) && hasUnappliedConfChanges(r)) {
+    r.becomeFollower(r.term, NONE);
+  }
 }
 
 /** The two halves of what is logged about a vote request, around the verdict. */

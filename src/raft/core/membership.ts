@@ -8,14 +8,14 @@ import {
   type ConfChangeV2,
 } from './conf-change.js';
 import { ConfChanger, restoreMembership, type Membership } from './conf-changer.js';
-import { hex, NONE } from './ids.js';
+import { hex, NO_LIMIT, NONE } from './ids.js';
 import { fatal } from './logger.js';
 import { Message, MSG_APP_RESP } from './messages.js';
 import type { Raft } from './raft.js';
 import { broadcastAppend, maybeSendAppend } from './replication.js';
 import { ConfState, equalConfStates, Snapshot, STATE_FOLLOWER, STATE_LEADER } from './state.js';
 import { confStateText } from './go-text.js';
-import { NO_DATA } from './entry.js';
+import { isConfChangeEntry, NO_DATA } from './entry.js';
 
 /** @throws RaftError `invalid`, and nothing changes, when the change does not fit the configuration. */
 export function applyConfChange(r: Raft, change: ConfChangeV2): ConfState {
@@ -92,6 +92,11 @@ function restore(r: Raft, snapshot: Snapshot): boolean {
     );
     return false;
   }
+  if (isChangeBeingApplied(r)) {
+    // It would be made on top of the snapshot's members. The leader sends a snapshot again.
+    r.logger.info(`${hex(r.id)} ignored snapshot while a conf change is being applied`);
+    return false;
+  }
   if (r.log.matchTerm(index, term)) {
     r.logger.info(
       `${hex(r.id)} [commit: ${r.log.committed}, lastindex: ${r.log.lastIndex()}, ` +
@@ -110,6 +115,14 @@ function restore(r: Raft, snapshot: Snapshot): boolean {
       `lastterm: ${r.log.lastTerm()}] restored snapshot [index: ${index}, term: ${term}]`,
   );
   return true;
+}
+
+/** A conf change was handed out, and the application has not yet said that it is applied. */
+function isChangeBeingApplied(r: Raft): boolean {
+  const { applied, applying } = r.log;
+  if (applying <= applied) return false;
+  const entries = r.log.slice(applied + 1, applying + 1, NO_LIMIT);
+  return entries === undefined || entries.some(isConfChangeEntry);
 }
 
 /** The membership that `state` describes, with fresh progress; or why it cannot be. */

@@ -9,7 +9,7 @@ import type { AckedIndexer, JointConfig } from './quorum.js';
 
 /** Reads ask a quorum: linearizable whatever clocks do. */
 export const READ_ONLY_SAFE = 0;
-/** Reads trust the leader's lease: linearizable while clocks do not drift apart. Needs checkQuorum. */
+/** Reads trust the leader's lease and may be a little stale: docs/raft-core.md. Needs checkQuorum. */
 export const READ_ONLY_LEASE_BASED = 1;
 export type ReadOnlyOption = typeof READ_ONLY_SAFE | typeof READ_ONLY_LEASE_BASED;
 

@@ -275,10 +275,11 @@ function transferLeader(r: Raft, progress: Progress): void {
 }
 
 function readIndex(r: Raft, m: Message): void {
-  if (r.tracker.isSingleton) {
-    answerRead(r, m, r.log.committed);
-  } else if (!r.hasCommittedInTerm()) {
+  if (!r.hasCommittedInTerm()) {
+    // Also when we are the only voter: the commit index may have been lost in a restart.
     r.pendingReads.push(m);
+  } else if (r.tracker.isOnlyVoter(r.id)) {
+    answerRead(r, m, r.log.committed);
   } else {
     confirmRead(r, m);
   }
@@ -305,7 +306,7 @@ function releasePendingReads(r: Raft): void {
   }
   const pending = r.pendingReads;
   r.pendingReads = [];
-  for (const m of pending) confirmRead(r, m);
+  for (const m of pending) readIndex(r, m);
 }
 
 /** A local request is answered by a read state, one of another node by a message. */

@@ -29,6 +29,7 @@ import {
   MSG_STORAGE_APPEND_RESP,
   MSG_STORAGE_APPLY_RESP,
   MSG_VOTE,
+  voteResponseType,
 } from './messages.js';
 import type { Raft } from './raft.js';
 import { STATE_FOLLOWER, STATE_LEADER, type Snapshot } from './state.js';
@@ -93,15 +94,15 @@ function stepLaterTerm(r: Raft, m: Message): boolean {
 /** A message of an earlier term is ignored, or answered so that its sender learns of ours. */
 function stepOlderTerm(r: Raft, m: Message): void {
   const isFromLeader = m.type === MSG_HEARTBEAT || m.type === MSG_APP;
-  if (isFromLeader && (r.checkQuorum || r.preVote)) {
+  if (isFromLeader && (r.checkQuorum || r.preVote || !isReachedByOurCampaigns(r, m.from))) {
     // Votes of a later term may be ignored in this mode, so a node that was cut off and raised its
     // term could never come back: this answer makes the leader of the earlier term step down.
     r.send(new Message(MSG_APP_RESP, m.from));
-  } else if (m.type === MSG_PRE_VOTE) {
+  } else if (m.type === MSG_PRE_VOTE || isVoteToAnswer(r, m)) {
     // Silence could lock the group: the candidate may have the longer log and an old term.
     const line = voteLine(r, m);
     r.logger.info(`${line.before} rejected ${messageTypeName(m.type)} from ${line.after}`);
-    const response = new Message(MSG_PRE_VOTE_RESP, m.from);
+    const response = new Message(voteResponseType(m.type), m.from);
     response.term = r.term;
     response.reject = true;
     r.send(response);
@@ -122,6 +123,19 @@ function stepOlderTerm(r: Raft, m: Message): void {
         `with lower term from ${hex(m.from)} [term: ${m.term}]`,
     );
   }
+}
+
+/** It will learn our term from a campaign of ours, if from nothing else. */
+function isReachedByOurCampaigns(r: Raft, id: number): boolean {
+  return r.isPromotable() && r.tracker.config.voters.has(id);
+}
+
+/**
+ * Its candidate would never learn our term, and may need our vote. With a leader we keep silent: who
+ * was removed shall not learn how to depose it.
+ */
+function isVoteToAnswer(r: Raft, m: Message): boolean {
+  return m.type === MSG_VOTE && r.lead === NONE && !isReachedByOurCampaigns(r, m.from);
 }
 
 function applied(r: Raft, m: Message): void {

@@ -91,9 +91,10 @@ export class ProgressTracker implements AckedIndexer {
     return new ProgressTracker(this.#inflightCountMax, this.#inflightBytesMax);
   }
 
-  /** Exactly one voter, and no change under way. */
-  get isSingleton(): boolean {
-    return this.config.voters.incoming.size === 1 && !this.config.voters.isJoint;
+  /** The one voter, and no change under way. A leader that was removed is none, though one may be left. */
+  isOnlyVoter(id: number): boolean {
+    const { incoming, isJoint } = this.config.voters;
+    return incoming.size === 1 && incoming.has(id) && !isJoint;
   }
 
   ackedIndex(voter: number): number {
@@ -122,6 +123,10 @@ export class ProgressTracker implements AckedIndexer {
   /** The first vote of a node counts. */
   recordVote(id: number, isGranted: boolean): void {
     if (!this.#votes.has(id)) this.#votes.set(id, isGranted);
+  }
+
+  hasVoted(id: number): boolean {
+    return this.#votes.has(id);
   }
 
   tallyVotes(): VoteTally {

@@ -1,0 +1,13 @@
+/**
+ * Random groups of replicas of the consensus core, checked after every step (test/raft/sim):
+ *
+ *   npm run test:raft -- --seeds 10000 --steps 1000 --seed 1
+ *
+ * Exit status 1 on a violation, and when too little happened for the run to prove anything.
+ */
+import { register } from 'tsx/esm/api';
+
+process.env.NOKV_INVARIANTS ??= '1';
+register();
+const { main } = await import('../test/raft/sim/main.ts');
+process.exitCode = main(process.argv.slice(2));
