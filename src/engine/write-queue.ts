@@ -16,8 +16,16 @@ import type { Clock } from '../base/env.js';
 import { BusyError, ReadOnlyError } from '../base/errors.js';
 import { BATCH_BYTES_MAX, BATCH_ENTRIES_MAX, GIB, MIB } from '../base/limits.js';
 import type { RowCache } from './cache/row-cache.js';
-import { entryBytes, entrySize, KIND_PUT, KIND_VALUE_POINTER, putEntryHeader } from './entry.js';
-import type { KeyBuffer } from './key.js';
+import {
+  entryBytes,
+  entryKeyLength,
+  entryKeyStart,
+  entrySize,
+  KIND_PUT,
+  KIND_VALUE_POINTER,
+  putEntryHeader,
+} from './entry.js';
+import { hashEncodedKey, type KeyBuffer } from './key.js';
 import type { LoggedMemtable } from './logged-memtable.js';
 import type { Durability } from './options.js';
 import { RECORD_HEADER_BYTES } from './record-log.js';
@@ -64,6 +72,20 @@ export interface WriteQueueHost {
   syncLogs(): Promise<void>;
   /** Milliseconds by which the acknowledgement of `bytes` is held back (write slowdown). */
   delayMs(bytes: number): number;
+}
+
+/** Learns of every write, in the order of the sequence numbers, when it gets its own: visible or not. */
+export interface WriteTracker {
+  /** The entry at `at` of a memtable's arena; it may still fail to be written. */
+  note(view: DataView, data: Uint8Array, at: number, keyHash: number): void;
+}
+
+/** Decides on a batch at the moment when its place is sure, before its first entry. */
+export interface BatchGuard {
+  /** Nothing is encoded between this call and the batch. @throws what the batch is refused with */
+  validate(): void;
+  /** The batch has its place: its entries have numbers up to this one. */
+  placed(lastSeq: number): void;
 }
 
 /** Entries that are written and acknowledged together. */
@@ -135,6 +157,8 @@ export class WriteQueue {
   #stallStartMs: number;
   #groupsThisTurn: number;
   #failure: unknown;
+  /** undefined: nobody wants to know. */
+  #tracker: WriteTracker | undefined;
   readonly #commitSoon: () => void;
 
   constructor(
@@ -171,6 +195,7 @@ export class WriteQueue {
     this.#stallStartMs = 0;
     this.#groupsThisTurn = 0;
     this.#failure = undefined;
+    this.#tracker = undefined;
     this.#commitSoon = () => this.#commitOpenGroup();
   }
 
@@ -204,11 +229,15 @@ export class WriteQueue {
     return this.#waitToWrite(kind, key, family, value, expiresAt, version, durability);
   }
 
-  /** Writes all operations as one atomic record. The caller leaves them unchanged until it resolves. */
+  /**
+   * Writes all operations as one atomic record. The caller leaves them unchanged until it resolves. What a guard
+   * throws comes back as it is: thrown, or rejected with when the batch had to wait for room.
+   */
   writeBatch(
     operations: readonly BatchOperation[],
     key: KeyBuffer,
     durability: Durability,
+    guard?: BatchGuard,
   ): Promise<void> {
     this.#checkFailure();
     if (operations.length === 0) return Promise.resolve();
@@ -219,7 +248,7 @@ export class WriteQueue {
       );
     }
     const place = (): Promise<void> | undefined =>
-      this.#placeBatch(operations, bytes, key, durability);
+      this.#placeBatch(operations, bytes, key, durability, guard);
     if (this.#waiting.length === 0) {
       const done = place();
       if (done !== undefined) return done;
@@ -236,6 +265,23 @@ export class WriteQueue {
     group.lastSeq = this.lastSeq;
     this.#finishWritten(group);
     return group.promise;
+  }
+
+  /** Resolves when every write that has a number by now is visible. Rejects as they do. */
+  untilVisible(): Promise<void> {
+    this.#commitOpenGroup();
+    return this.#written.at(-1)?.promise ?? Promise.resolve();
+  }
+
+  /** Notes every write that is not visible yet, and from now on each that comes. Requires that none is tracking. */
+  track(tracker: WriteTracker): void {
+    for (const group of this.#written) noteAll(tracker, group);
+    if (this.#group !== undefined) noteAll(tracker, this.#group);
+    this.#tracker = tracker;
+  }
+
+  untrack(): void {
+    this.#tracker = undefined;
   }
 
   get isFailed(): boolean {
@@ -352,8 +398,10 @@ export class WriteQueue {
     bytes: number,
     key: KeyBuffer,
     durability: Durability,
+    guard: BatchGuard | undefined,
   ): Promise<void> | undefined {
     if (!this.#makeRoom(bytes, operations.length)) return undefined;
+    guard?.validate();
     const group = this.#group ?? this.#openGroup();
     const { cursor } = group.memtable;
     const { entries } = group;
@@ -366,6 +414,7 @@ export class WriteQueue {
       this.#valueLog.rewind(mark);
       throw error;
     }
+    guard?.placed(this.lastSeq);
     if (durability === 'disk') group.needsSync = true;
     if (group.memtable.cursor - group.recordStart >= GROUP_BYTES_MAX) this.#commitOpenGroup();
     return group.promise;
@@ -415,6 +464,7 @@ export class WriteQueue {
     }
     this.lastSeq = seq;
     const data = memtable.data;
+    const entryStart = memtable.cursor;
     const valueLength = isSeparated ? VALUE_POINTER_SIZE : value.length;
     const storedKind = isSeparated ? KIND_VALUE_POINTER : kind;
     let at = putEntryHeader(
@@ -438,6 +488,7 @@ export class WriteQueue {
     memtable.cursor = at + valueLength;
     group.entries++;
     group.lastSeq = seq;
+    if (this.#tracker !== undefined) this.#tracker.note(memtable.view, data, entryStart, key.hash);
   }
 
   /** True when the active memtable can take a record of `bytes`; rotates if need be. */
@@ -586,5 +637,15 @@ export class WriteQueue {
     return new Promise<void>((resolve, reject) => {
       this.#waiting.push({ bytes, place, resolve, reject });
     });
+  }
+}
+
+function noteAll(tracker: WriteTracker, group: WriteGroup): void {
+  const { data, view } = group.memtable;
+  let at = group.recordStart + RECORD_HEADER_BYTES + BATCH_HEADER_BYTES;
+  for (let i = 0; i < group.entries; i++) {
+    const hash = hashEncodedKey(data, entryKeyStart(view, at), entryKeyLength(view, at));
+    tracker.note(view, data, at, hash);
+    at += entryBytes(view, at);
   }
 }
