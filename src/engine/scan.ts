@@ -55,7 +55,7 @@ export class Scan implements Iterable<Row>, AsyncIterable<Row> {
   #isStarted: boolean;
   #isClosed: boolean;
 
-  /** Made by `Db.scan()` and `Transaction.scan()`; the cursor shows what is visible, one entry per key. `hold` keeps what the cursor reads. */
+  /** Made by `Db.scan()` and `Transaction.scan()`; the cursor shows one entry per key. `hold` keeps what it reads. */
   constructor(
     cursor: EntryCursor,
     plan: ScanPlan,

@@ -16,16 +16,8 @@ import type { Clock } from '../base/env.js';
 import { BusyError, ReadOnlyError } from '../base/errors.js';
 import { BATCH_BYTES_MAX, BATCH_ENTRIES_MAX, GIB, MIB } from '../base/limits.js';
 import type { RowCache } from './cache/row-cache.js';
-import {
-  entryBytes,
-  entryKeyLength,
-  entryKeyStart,
-  entrySize,
-  KIND_PUT,
-  KIND_VALUE_POINTER,
-  putEntryHeader,
-} from './entry.js';
-import { hashEncodedKey, type KeyBuffer } from './key.js';
+import { entryBytes, entrySize, KIND_PUT, KIND_VALUE_POINTER, putEntryHeader } from './entry.js';
+import type { KeyBuffer } from './key.js';
 import type { LoggedMemtable } from './logged-memtable.js';
 import type { Durability } from './options.js';
 import { RECORD_HEADER_BYTES } from './record-log.js';
@@ -33,6 +25,7 @@ import type { ActiveValueLog } from './vlog/active-value-log.js';
 import { encodeValuePointer, VALUE_POINTER_SIZE } from './vlog/value-pointer.js';
 import { WAL_BATCH } from './wal/format.js';
 import type { WalWriter } from './wal/writer.js';
+import { BATCH_HEADER_BYTES, WriteGroup, type WriteTracker } from './write-group.js';
 
 /** A group is written as soon as it holds this much. */
 const GROUP_BYTES_MAX = 4 * MIB;
@@ -40,8 +33,6 @@ const GROUP_BYTES_MAX = 4 * MIB;
 const GROUPS_PER_TURN = 32;
 /** Copies of writes that wait for room. */
 const WAITING_BYTES_MAX = GIB;
-/** u32 entry count before the entries of a batch record. */
-const BATCH_HEADER_BYTES = 4;
 
 /** One operation of an atomic batch, already checked. */
 export interface BatchOperation {
@@ -74,44 +65,12 @@ export interface WriteQueueHost {
   delayMs(bytes: number): number;
 }
 
-/** Learns of every write, in the order of the sequence numbers, when it gets its own: visible or not. */
-export interface WriteTracker {
-  /** The entry at `at` of a memtable's arena; it may still fail to be written. */
-  note(view: DataView, data: Uint8Array, at: number, keyHash: number): void;
-}
-
 /** Decides on a batch at the moment when its place is sure, before its first entry. */
 export interface BatchGuard {
   /** Nothing is encoded between this call and the batch. @throws what the batch is refused with */
   validate(): void;
   /** The batch has its place: its entries have numbers up to this one. */
   placed(lastSeq: number): void;
-}
-
-/** Entries that are written and acknowledged together. */
-class WriteGroup {
-  readonly memtable: LoggedMemtable;
-  readonly recordStart: number;
-  readonly valueLogMark: number;
-  entries: number;
-  lastSeq: number;
-  needsSync: boolean;
-  readonly promise: Promise<void>;
-  resolve!: () => void;
-  reject!: (error: unknown) => void;
-
-  constructor(memtable: LoggedMemtable, valueLogMark: number) {
-    this.memtable = memtable;
-    this.recordStart = memtable.cursor;
-    this.valueLogMark = valueLogMark;
-    this.entries = 0;
-    this.lastSeq = 0;
-    this.needsSync = false;
-    this.promise = new Promise<void>((resolve, reject) => {
-      this.resolve = resolve;
-      this.reject = reject;
-    });
-  }
 }
 
 /** A write that waits for room; it owns copies of its keys and values. */
@@ -275,8 +234,8 @@ export class WriteQueue {
 
   /** Notes every write that is not visible yet, and from now on each that comes. Requires that none is tracking. */
   track(tracker: WriteTracker): void {
-    for (const group of this.#written) noteAll(tracker, group);
-    if (this.#group !== undefined) noteAll(tracker, this.#group);
+    for (const group of this.#written) group.noteAll(tracker);
+    this.#group?.noteAll(tracker);
     this.#tracker = tracker;
   }
 
@@ -585,7 +544,7 @@ export class WriteQueue {
   #makeVisible(group: WriteGroup): void {
     const memtable = group.memtable;
     const view = memtable.view;
-    let at = group.recordStart + RECORD_HEADER_BYTES + BATCH_HEADER_BYTES;
+    let at = group.firstEntryAt;
     const hasRows = !this.#rows.isEmpty;
     for (let i = 0; i < group.entries; i++) {
       memtable.memtable.insert(at);
@@ -637,15 +596,5 @@ export class WriteQueue {
     return new Promise<void>((resolve, reject) => {
       this.#waiting.push({ bytes, place, resolve, reject });
     });
-  }
-}
-
-function noteAll(tracker: WriteTracker, group: WriteGroup): void {
-  const { data, view } = group.memtable;
-  let at = group.recordStart + RECORD_HEADER_BYTES + BATCH_HEADER_BYTES;
-  for (let i = 0; i < group.entries; i++) {
-    const hash = hashEncodedKey(data, entryKeyStart(view, at), entryKeyLength(view, at));
-    tracker.note(view, data, at, hash);
-    at += entryBytes(view, at);
   }
 }

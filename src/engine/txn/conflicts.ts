@@ -2,6 +2,7 @@
  * Which write of somebody else forbids a commit. Pure questions over the recent writes and, for a transaction that
  * reads at a version, over the stored entries; when they are asked is the business of oracle.ts.
  */
+import { compareBytes } from '../../base/bytes.js';
 import { ConflictError, type ConflictReason } from '../../base/errors.js';
 import { MergingCursor } from '../iterators/merging.js';
 import { keySuccessor, userKeyOf } from '../key.js';
@@ -63,10 +64,10 @@ export function findNewerVersion(
       cursor.seek(lower, 0, lower.length);
       for (; cursor.valid; cursor.next()) {
         const { keyBytes, keyStart, keyLength } = cursor;
-        const key = keyBytes.subarray(keyStart, keyStart + keyLength);
-        if (Buffer.compare(key, upper) >= 0) break;
-        if (cursor.version > readVersion && cursor.seq <= sinceSeq)
-          return conflict('version', readVersion, key, cursor.version);
+        if (compareBytes(keyBytes, keyStart, keyLength, upper, 0, upper.length) >= 0) break;
+        if (cursor.version <= readVersion || cursor.seq > sinceSeq) continue;
+        const key = keyBytes.slice(keyStart, keyStart + keyLength);
+        return conflict('version', readVersion, key, cursor.version);
       }
     }
     return undefined;

@@ -292,13 +292,13 @@ describe('conflicts', () => {
     for (const [name, look, inside, outside] of looks) {
       const txn = db.begin();
       look(txn);
-      txn.put('result', '1');
+      txn.put('Z', '1');
       await db.put(outside, 'x');
       await txn.commit();
       await db.del(outside);
       const other = db.begin();
       look(other);
-      other.put('result', '1');
+      other.put('Z', '1');
       await db.put(inside, 'x');
       const error = await conflictOf(other.commit().then(() => expect.fail(name)));
       expect([name, error.details['reason'], error.details['key']]).toEqual([
