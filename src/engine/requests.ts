@@ -17,7 +17,7 @@ import {
 } from './key.js';
 import type { Durability, FamilyName } from './options.js';
 import type { Snapshot } from './snapshot.js';
-import type { BatchOperation } from './write-queue.js';
+import type { BatchOperation } from './batch.js';
 
 export interface ReadOptions {
   /** Read as of this snapshot; default: now. */

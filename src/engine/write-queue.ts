@@ -15,6 +15,7 @@ import { copyBytes, detach } from '../base/bytes.js';
 import type { Clock } from '../base/env.js';
 import { BusyError, ReadOnlyError } from '../base/errors.js';
 import { BATCH_BYTES_MAX, BATCH_ENTRIES_MAX, GIB, MIB } from '../base/limits.js';
+import type { BatchGuard, BatchOperation } from './batch.js';
 import type { RowCache } from './cache/row-cache.js';
 import { entryBytes, entrySize, KIND_PUT, KIND_VALUE_POINTER, putEntryHeader } from './entry.js';
 import type { KeyBuffer } from './key.js';
@@ -34,19 +35,6 @@ const GROUPS_PER_TURN = 32;
 /** Copies of writes that wait for room. */
 const WAITING_BYTES_MAX = GIB;
 
-/** One operation of an atomic batch, already checked. */
-export interface BatchOperation {
-  readonly kind: number;
-  readonly family: number;
-  readonly key: Uint8Array | string;
-  /** Value; for a range delete the encoded end key. */
-  readonly value: Uint8Array;
-  /** Wall milliseconds or NO_EXPIRY. */
-  readonly expiresAt: number;
-  /** Managed version, or 0 for version = seq. */
-  readonly version: number;
-}
-
 /** What the queue needs of the database around it. */
 export interface WriteQueueHost {
   /**
@@ -63,14 +51,6 @@ export interface WriteQueueHost {
   syncLogs(): Promise<void>;
   /** Milliseconds by which the acknowledgement of `bytes` is held back (write slowdown). */
   delayMs(bytes: number): number;
-}
-
-/** Decides on a batch at the moment when its place is sure, before its first entry. */
-export interface BatchGuard {
-  /** Nothing is encoded between this call and the batch. @throws what the batch is refused with */
-  validate(): void;
-  /** The batch has its place: its entries have numbers up to this one. */
-  placed(lastSeq: number): void;
 }
 
 /** A write that waits for room; it owns copies of its keys and values. */

@@ -205,7 +205,7 @@ class Run {
     const rows = new Map<string, Found>();
     let last: string | undefined;
     for (const { key, value } of inner.scan({ gte: from, lt: upper, reverse, limit })) {
-      last = text(key) as string;
+      last = text(key) ?? '';
       rows.set(last, foundIn(value) as Found);
     }
     const isCut = rows.size === limit && last !== undefined;

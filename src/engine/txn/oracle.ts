@@ -27,10 +27,12 @@
  */
 import { NokvError, type TransactionEnd } from '../../base/errors.js';
 import type { Timer } from '../../base/env.js';
+import type { BatchGuard, BatchOperation } from '../batch.js';
+import type { KeyBuffer } from '../key.js';
 import type { Durability } from '../options.js';
 import { checkNames, checkVersion } from '../requests.js';
 import type { Snapshot } from '../snapshot.js';
-import type { WriteQueue } from '../write-queue.js';
+import type { WriteTracker } from '../write-group.js';
 import { findConflict, findNewerVersion } from './conflicts.js';
 import { RecentWrites } from './recent-writes.js';
 import {
@@ -63,10 +65,21 @@ export interface TransactionCounters {
   expired: number;
 }
 
+/** Of the write queue (write-queue.ts), what commits need. */
+export interface CommitQueue {
+  writeBatch(
+    operations: readonly BatchOperation[],
+    key: KeyBuffer,
+    durability: Durability,
+    guard: BatchGuard,
+  ): Promise<void>;
+  track(tracker: WriteTracker): void;
+}
+
 /** What the database does for the oracle. */
 export interface OracleHost extends TransactionParts {
   /** @throws ClosedError, ReadOnlyError */
-  mustWrite(call: string): WriteQueue;
+  mustWrite(call: string): CommitQueue;
   /** Pins the present. @throws ClosedError */
   snapshot(): Snapshot;
   /** Ends the noting of writes. */

@@ -16,7 +16,7 @@ import { BATCH_BYTES_MAX, BATCH_ENTRIES_MAX } from '../../base/limits.js';
 import { entrySize, KIND_DELETE, KIND_PUT, KIND_RANGE_DELETE, NO_EXPIRY } from '../entry.js';
 import { type KeyBuffer, userKeyOf } from '../key.js';
 import { EMPTY } from '../requests.js';
-import type { BatchOperation } from '../write-queue.js';
+import type { BatchOperation } from '../batch.js';
 import { type KeySpan, mergeSpans, spanOf } from './key-spans.js';
 
 /** One write of a key. */

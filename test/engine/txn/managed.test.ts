@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest';
+import type { ConflictError } from '../../../src/base/errors.js';
 import type { Db } from '../../../src/engine/db.js';
 import type { VersionsOptions } from '../../../src/engine/txn/versions.js';
 import type { SimEnv } from '../../../src/env/sim-env.js';
@@ -70,7 +71,7 @@ describe('managed versions', () => {
       txn.put(`z${cases.indexOf(one)}`, 'mine');
       const outcome = txn.commit({ version: one.at + 1 }).then(
         () => 'fine',
-        (error: { details: { reason: string } }) => error.details.reason,
+        (error: unknown) => (error as ConflictError).details['reason'],
       );
       expect([one.at, one.does, await outcome]).toEqual([
         one.at,
