@@ -11,7 +11,7 @@ import { type KeySpan, mergeSpans } from './key-spans.js';
 import { keyText } from './write-set.js';
 
 /** Points, and ranges that do not touch, of one transaction. */
-export const READS_MAX = 4 * 1024 * 1024;
+const READS_MAX = 4 * 1024 * 1024;
 
 /** A range that was read. Its bounds are replaced, never changed. */
 export interface ReadSpan {
@@ -25,13 +25,16 @@ export interface ReadSpan {
 const JOIN_AT_MIN = 1024;
 
 export class ReadSet {
+  readonly #readsMax: number;
   /** Hash of the encoded key by its latin-1 text. */
   readonly #points: Map<string, number>;
   #spans: ReadSpan[];
   /** Ranges at which they are joined. */
   #joinAt: number;
 
-  constructor() {
+  /** The limit is READS_MAX, but for tests. */
+  constructor(readsMax = READS_MAX) {
+    this.#readsMax = readsMax;
     this.#points = new Map();
     this.#spans = [];
     this.#joinAt = JOIN_AT_MIN;
@@ -77,7 +80,7 @@ export class ReadSet {
   }
 
   #checkLimit(): void {
-    if (this.count < READS_MAX) return;
-    throw new TransactionTooLargeError({ reads: this.count, readsMax: READS_MAX });
+    if (this.count < this.#readsMax) return;
+    throw new TransactionTooLargeError({ reads: this.count, readsMax: this.#readsMax });
   }
 }

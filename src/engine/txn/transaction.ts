@@ -22,7 +22,7 @@ import {
 import { DbIterator } from '../db-iterator.js';
 import { MergingCursor } from '../iterators/merging.js';
 import { VisibleCursor } from '../iterators/visible.js';
-import type { KeyBuffer } from '../key.js';
+import { FAMILY_DEFAULT, type KeyBuffer } from '../key.js';
 import type { Durability, Options } from '../options.js';
 import { Hold, type PointReader, type ReadState } from '../read-view.js';
 import {
@@ -391,7 +391,7 @@ export class Transaction {
     this.#mustBeOpen(call);
     if (options !== undefined) checkNames(options, READ_NAMES);
     const buffer = this.#parts.key;
-    buffer.encode(familyOf(options ?? {}), key);
+    buffer.encode(options === undefined ? FAMILY_DEFAULT : familyOf(options), key);
     return buffer;
   }
 

@@ -59,6 +59,8 @@ export function keyText(bytes: Uint8Array, start: number, length: number): strin
 }
 
 export class WriteSet {
+  readonly #entriesMax: number;
+  readonly #bytesMax: number;
   readonly #points: Map<string, PendingWrite>;
   /** Merged, for reads. */
   #deleted: readonly KeySpan[];
@@ -73,7 +75,10 @@ export class WriteSet {
   readonly #marks: Mark[];
   #savepoints: number;
 
-  constructor() {
+  /** The limits are those of a batch, but for tests. */
+  constructor(entriesMax = BATCH_ENTRIES_MAX, bytesMax = BATCH_BYTES_MAX) {
+    this.#entriesMax = entriesMax;
+    this.#bytesMax = bytesMax;
     this.#points = new Map();
     this.#deleted = [];
     this.#ranges = [];
@@ -203,12 +208,12 @@ export class WriteSet {
   }
 
   #checkLimits(entries: number, bytes: number): void {
-    if (this.count + entries > BATCH_ENTRIES_MAX || this.#bytes + bytes > BATCH_BYTES_MAX) {
+    if (this.count + entries > this.#entriesMax || this.#bytes + bytes > this.#bytesMax) {
       throw new TransactionTooLargeError({
         entries: this.count + entries,
-        entriesMax: BATCH_ENTRIES_MAX,
+        entriesMax: this.#entriesMax,
         bytes: this.#bytes + bytes,
-        bytesMax: BATCH_BYTES_MAX,
+        bytesMax: this.#bytesMax,
       });
     }
   }
