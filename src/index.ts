@@ -77,11 +77,27 @@ export type {
 export type { MetricsServer, MetricsServerOptions } from './server/metrics-server.js';
 export type { Row, Scan } from './engine/scan.js';
 export type { Snapshot } from './engine/snapshot.js';
+export type { BeginOptions } from './engine/txn/oracle.js';
+export type { TransactionOptions, UpdateOptions } from './engine/txn/run.js';
+export type {
+  CommitOptions,
+  Isolation,
+  RollbackReason,
+  Transaction,
+  TxnDeleteOptions,
+  TxnPutOptions,
+  TxnReadOptions,
+  TxnScanOptions,
+} from './engine/txn/transaction.js';
+export type { KeyVersion, VersionsOptions } from './engine/txn/versions.js';
+export type { Savepoint } from './engine/txn/write-set.js';
 export type { Stats } from './engine/stats.js';
 export {
   BusyError,
   ChangedError,
   ClosedError,
+  ConflictError,
+  type ConflictReason,
   CorruptionError,
   FormatError,
   hasCode,
@@ -91,4 +107,7 @@ export {
   NokvError,
   type NokvErrorCode,
   ReadOnlyError,
+  TransactionDoneError,
+  type TransactionEnd,
+  TransactionTooLargeError,
 } from './base/errors.js';

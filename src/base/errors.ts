@@ -19,6 +19,9 @@ export type NokvErrorCode =
   | 'NOKV_TIMEOUT'
   | 'NOKV_NOT_FOUND'
   | 'NOKV_CONFLICT'
+  | 'NOKV_TXN_DONE'
+  | 'NOKV_TXN_EXPIRED'
+  | 'NOKV_TXN_TOO_LARGE'
   | 'NOKV_READ_ONLY'
   | 'NOKV_CHANGED'
   | 'NOKV_INVALID'
@@ -73,6 +76,10 @@ const DEFAULT_HINTS: Readonly<Record<NokvErrorCode, string>> = {
   NOKV_TIMEOUT: 'Retry with a longer time limit; a write may have happened',
   NOKV_NOT_FOUND: 'Check the name or the key',
   NOKV_CONFLICT: 'Read again and retry the transaction',
+  NOKV_TXN_DONE: 'Begin another transaction',
+  NOKV_TXN_EXPIRED:
+    'Begin another transaction; make it shorter, or give it a longer timeoutMs (transactionTimeoutMs)',
+  NOKV_TXN_TOO_LARGE: 'Commit or roll back what there is; split the work into several transactions',
   NOKV_READ_ONLY: 'Open the workdir without readOnly, or reopen it after the named failure',
   NOKV_CHANGED: 'The workdir is in use and changed while it was read; run the command again',
   NOKV_INVALID: 'Correct the option or argument that the message names',
@@ -187,6 +194,73 @@ export class ReadOnlyError extends NokvError {
   override readonly name = 'ReadOnlyError';
   constructor(message: string, init: NokvErrorInit = {}) {
     super('NOKV_READ_ONLY', message, init);
+  }
+}
+
+/** Why a transaction was refused; all but the last are somebody else's write behind its begin. */
+export type ConflictReason =
+  | 'write' // of a key, or in a range, that the transaction writes too
+  | 'read' // of a key that it has read, or found absent
+  | 'range' // of a key in a range that it has read
+  | 'version' // a version above its readVersion was there already
+  | 'history'; // its begin is further back than recent writes are kept: perhaps nobody wrote
+
+/** A type, not an interface: it is Details. */
+export type ConflictDetails = {
+  readonly reason: ConflictReason;
+  /** Text when it is printable, else 0x and hexadecimal; null when no key is known. */
+  readonly key: string | null;
+  /** Sequence number that the transaction read at, or its readVersion. */
+  readonly startTs: number;
+  /** Sequence number, or version, of the write in its way. */
+  readonly conflictTs: number;
+};
+
+/** Somebody else's write was first; nothing of the transaction was written. */
+export class ConflictError extends NokvError {
+  override readonly name = 'ConflictError';
+  constructor(details: ConflictDetails) {
+    super('NOKV_CONFLICT', CONFLICT_MESSAGES[details.reason], { details, retryable: true });
+  }
+}
+
+const CONFLICT_MESSAGES: Readonly<Record<ConflictReason, string>> = {
+  write: 'Cannot commit: a key of the transaction was written by somebody else first',
+  read: 'Cannot commit: a key that the transaction has read was written since',
+  range: 'Cannot commit: a range that the transaction has read was written to since',
+  version: 'Cannot commit: a key of the transaction has a version above readVersion',
+  history: 'Cannot commit: the transaction began too long ago to be checked',
+};
+
+/** How a transaction ended. */
+export type TransactionEnd = 'committed' | 'rolled back' | 'failed' | 'expired' | 'closed';
+
+/** A call on a transaction that is over; `details` has the call and how it ended. */
+export class TransactionDoneError extends NokvError {
+  override readonly name = 'TransactionDoneError';
+  constructor(call: string, end: TransactionEnd | 'committing') {
+    super(
+      end === 'expired' ? 'NOKV_TXN_EXPIRED' : 'NOKV_TXN_DONE',
+      `Cannot ${call}: the transaction ${END_MESSAGES[end]}`,
+      { details: { call, end } },
+    );
+  }
+}
+
+const END_MESSAGES: Readonly<Record<TransactionEnd | 'committing', string>> = {
+  committed: 'was committed',
+  'rolled back': 'was rolled back',
+  failed: 'has failed',
+  expired: 'was open longer than its time limit',
+  closed: 'ended when the database was closed',
+  committing: 'is being committed',
+};
+
+/** A transaction would be larger than a batch may be, or has read too much to be checked. It is as it was before. */
+export class TransactionTooLargeError extends NokvError {
+  override readonly name = 'TransactionTooLargeError';
+  constructor(details: Details) {
+    super('NOKV_TXN_TOO_LARGE', 'Cannot go on: the transaction is too large', { details });
   }
 }
 
@@ -317,6 +391,12 @@ function rebuild(plain: PlainError): Error {
       return new ReadOnlyError(message);
     case 'ChangedError':
       return new ChangedError(message);
+    case 'ConflictError':
+      return new ConflictError(details as unknown as ConflictDetails);
+    case 'TransactionDoneError':
+      return new TransactionDoneError(String(details['call']), details['end'] as TransactionEnd);
+    case 'TransactionTooLargeError':
+      return new TransactionTooLargeError(details);
     case 'RaftError':
       return new RaftError(details['reason'] as RaftErrorReason, message);
     case 'ProposalDroppedError':

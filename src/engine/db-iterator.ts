@@ -6,25 +6,24 @@
  * clamps to them; past the far bound the iterator is invalid, and next or prev do not bring it back.
  * A failure (CorruptionError) leaves it invalid and usable: the next seek starts anew.
  */
-import { ClosedError } from '../base/errors.js';
 import { encodeKey, keySuccessor, decodeUserKey, userKeyLength } from './key.js';
-import type { VisibleCursor } from './iterators/visible.js';
+import type { EntryCursor } from './iterators/entry-cursor.js';
 import type { Hold } from './read-view.js';
 import { valueOf } from './scan.js';
 import type { ValueSlab } from './value-slab.js';
 import type { ValueLogReader } from './vlog/reader.js';
 
 export class DbIterator {
-  readonly #cursor: VisibleCursor;
+  readonly #cursor: EntryCursor;
   readonly #family: number;
   readonly #valueLog: ValueLogReader;
   readonly #slab: ValueSlab;
   readonly #hold: Hold;
   #isPositioned: boolean;
 
-  /** Made by `Db.iterator()`. `hold` keeps what the cursor reads. */
+  /** Made by `Db.iterator()` and `Transaction.iterator()`; the cursor shows one entry per key. `hold` keeps what the cursor reads. */
   constructor(
-    cursor: VisibleCursor,
+    cursor: EntryCursor,
     family: number,
     valueLog: ValueLogReader,
     slab: ValueSlab,
@@ -120,7 +119,7 @@ export class DbIterator {
   }
 
   #mustBeOpen(): void {
-    if (this.#hold.isReleased) throw new ClosedError('use this iterator');
+    if (this.#hold.isReleased) throw this.#hold.refusal('use this iterator');
   }
 
   #mustBeValid(): void {

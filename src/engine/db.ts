@@ -5,6 +5,7 @@
  *   write: write-queue.ts -> value log -> write-ahead log -> memtable
  *   read:  read-view.ts   -> memtables -> L0 runs -> levels -> value log
  *   background.ts         -> flush-runner.ts, compaction-runner.ts -> tree.ts (manifest)
+ *   transactions: txn/oracle.ts, over all of these
  */
 import { ClosedError, NokvError, ReadOnlyError } from '../base/errors.js';
 import { SEQ_MAX } from '../base/limits.js';
@@ -45,11 +46,15 @@ import {
   type WriteOptions,
 } from './requests.js';
 import { RetentionSource } from './retention.js';
-import { Scan } from './scan.js';
+import { Scan, scanPlanOf } from './scan.js';
 import { openSources } from './sources.js';
 import type { Snapshot } from './snapshot.js';
 import { SnapshotRegistry } from './snapshot.js';
 import { collectStats, type Stats } from './stats.js';
+import { type BeginOptions, Oracle } from './txn/oracle.js';
+import { runTransaction, runView, type TransactionOptions, type UpdateOptions } from './txn/run.js';
+import type { Transaction } from './txn/transaction.js';
+import { type KeyVersion, openVersions, type VersionsOptions } from './txn/versions.js';
 import { ValuePlacement } from './value-placement.js';
 import { ValueSlab } from './value-slab.js';
 import type { SegmentReport } from './vlog/gc-picker.js';
@@ -75,6 +80,7 @@ export class Db {
   readonly #scanSlab: ValueSlab;
   /** Of scans and iterators that are not closed. */
   readonly #holds: Set<Hold>;
+  readonly #oracle: Oracle;
   /** Sealed memtables, newest first: part of every read. */
   #sealed: LoggedMemtable[];
   /** undefined once closed. */
@@ -107,6 +113,7 @@ export class Db {
     this.#followedSeq = core.lastSeq;
     this.#state = new ReadState(core.active, this.#sealed, core.tree.current);
     core.tree.onChange = () => this.#refreshState();
+    this.#oracle = new Oracle(this.#oracleHost());
     if (options.readOnly) {
       this.#queue = undefined;
       this.#background = undefined;
@@ -251,17 +258,9 @@ export class Db {
 
   /** Rows of a range as of one moment; see ScanOptions. Close it when it is not read to its end. */
   scan(options: ScanOptions = {}): Scan {
-    const limit = options.limit ?? Number.POSITIVE_INFINITY;
-    if (typeof limit !== 'number' || !(limit >= 0)) {
-      throw new RangeError('Cannot scan: limit must be a number from 0');
-    }
-    const memory = options.keysOnly === true ? undefined : this.#scanSlab;
+    const plan = scanPlanOf(options);
+    const memory = plan.isKeysOnly ? undefined : this.#scanSlab;
     const { cursor, hold } = this.#openCursor('scan', options, memory);
-    const plan = {
-      isReverse: options.reverse ?? false,
-      isKeysOnly: options.keysOnly ?? false,
-      limit,
-    };
     const { valueLog } = this.#core.tree;
     return new Scan(cursor, plan, valueLog, this.#scanSlab, this.#env.clock, hold);
   }
@@ -301,6 +300,54 @@ export class Db {
       tombstones: state.rangeTombstones(),
     });
     return { cursor, hold: new Hold(state, cursor, this.#holds) };
+  }
+
+  /**
+   * All stored versions of a key, newest first, deletes included. Managed versions are kept; of ordinary writes only
+   * what open snapshots see is sure to be there.
+   */
+  versions(key: Key, options: VersionsOptions = {}): Generator<KeyVersion, void, void> {
+    if (this.#state === undefined) throw new ClosedError('versions');
+    const { valueLog } = this.#core.tree;
+    return openVersions(this.#state, this.#holds, valueLog, this.#visibleSeq(), key, options);
+  }
+
+  /**
+   * Begins a transaction; end it by commit or rollback. docs/transactions.md
+   * @throws ClosedError, ReadOnlyError, TypeError, RangeError, NokvError NOKV_INVALID
+   */
+  begin(options: BeginOptions = {}): Transaction {
+    if (this.#state === undefined || this.#closing !== undefined) throw new ClosedError('begin');
+    return this.#oracle.begin(options);
+  }
+
+  /**
+   * Calls `fn` in a transaction and commits it. After a conflict `fn` is called again, in another one, up to `retries`
+   * times: it must have no effects of its own. What it throws rolls back and is thrown on.
+   */
+  transaction<T>(
+    fn: (transaction: Transaction) => T | Promise<T>,
+    options: TransactionOptions = {},
+  ): Promise<T> {
+    const untilVisible = () => this.#mustWrite('transaction').untilVisible();
+    return runTransaction(this.#oracle, { env: this.#env, untilVisible }, fn, options);
+  }
+
+  /** As `transaction`, with one attempt. */
+  update<T>(
+    fn: (transaction: Transaction) => T | Promise<T>,
+    options: UpdateOptions = {},
+  ): Promise<T> {
+    return this.transaction(fn, { ...options, retries: 0 });
+  }
+
+  /** Calls `fn` in a read-only transaction, which ends with it, or with the promise that it returns. */
+  view<T>(
+    fn: (transaction: Transaction) => T,
+    options: Omit<BeginOptions, 'readOnly' | 'isolation'> = {},
+  ): T {
+    if (this.#state === undefined || this.#closing !== undefined) throw new ClosedError('view');
+    return runView(this.#oracle, fn, options);
   }
 
   /** Pins the present: reads with it repeat until it is closed. */
@@ -416,8 +463,10 @@ export class Db {
       background: this.#background,
       compaction: this.#compaction,
       snapshots: this.#snapshots,
-      openScans: this.#holds.size,
+      openScans: this.#holds.size + this.#oracle.openScans,
+      oracle: this.#oracle,
       uptimeMs: this.#env.clock.nowMs() - this.#openedMs,
+      wallMs: this.#env.clock.nowMs(),
       nowMs: this.#env.clock.monotonicMs(),
     });
   }
@@ -445,6 +494,7 @@ export class Db {
         errors.push(error);
       }
     };
+    this.#oracle.closeAll();
     await attempt(() => this.#queue?.drain());
     await attempt(() => this.#flushForClose());
     await attempt(() => this.#background?.close());
@@ -478,6 +528,21 @@ export class Db {
   #mustBackground(): Background {
     if (this.#background === undefined) throw new ReadOnlyError('Cannot do this: open read-only');
     return this.#background;
+  }
+
+  #oracleHost(): ConstructorParameters<typeof Oracle>[0] {
+    return {
+      env: this.#env,
+      options: this.options,
+      reader: this.#reader,
+      valueLog: this.#core.tree.valueLog,
+      slab: this.#scanSlab,
+      key: new KeyBuffer(),
+      state: () => this.#state,
+      snapshot: () => this.snapshot(),
+      mustWrite: (call) => this.#mustWrite(call),
+      untrack: () => this.#queue?.untrack(),
+    };
   }
 
   #queueHost(): ConstructorParameters<typeof WriteQueue>[1] {

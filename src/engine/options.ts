@@ -78,6 +78,10 @@ export interface OpenOptions {
   readonly valueLogGc?: boolean;
   /** Manifest size at which it is rewritten, bytes. Default 4 MiB. */
   readonly manifestRewriteBytes?: number;
+  /** A transaction that is open for longer is rolled back, milliseconds; 0: never. Default 0. */
+  readonly transactionTimeoutMs?: number;
+  /** Memory for the keys written while transactions are open, bytes. Default 64 MiB. */
+  readonly transactionHistoryBytes?: number;
 }
 
 /** All options with their values. */
@@ -159,6 +163,8 @@ export const OPTION_RULES: { readonly [Name in keyof Required<OpenOptions>]: Rul
   valueLogGcRatio: share(0.5, 0.01, 0.99),
   valueLogGc: flag(true),
   manifestRewriteBytes: bytes(4 * MIB, 4 * KIB, GIB),
+  transactionTimeoutMs: count(0, 0, 2 ** 31 - 1),
+  transactionHistoryBytes: bytes(64 * MIB, 64 * KIB, 4 * GIB),
 };
 
 /** The fields of a rule of `valuePolicies`. */

@@ -6,6 +6,7 @@
  * Nothing is allocated on the way to the value; the value itself is copied once, into private memory.
  */
 import { detach } from '../base/bytes.js';
+import { ClosedError } from '../base/errors.js';
 import {
   entryExpiresAt,
   entryKind,
@@ -75,12 +76,14 @@ export class ReadState {
   }
 }
 
-/** What an open cursor holds on to; let go by its owner, or by the database when it closes first. */
+/** What an open cursor holds on to; let go by its owner, or before by the database or transaction it reads from. */
 export class Hold {
   readonly #state: ReadState;
   readonly #cursor: EntryCursor;
   readonly #holds: Set<Hold>;
   isReleased: boolean;
+  /** What later calls are refused with, by the name of the call. */
+  #refusal: (call: string) => Error;
 
   /** Retains `state`. */
   constructor(state: ReadState, cursor: EntryCursor, holds: Set<Hold>) {
@@ -90,17 +93,26 @@ export class Hold {
     this.#cursor = cursor;
     this.#holds = holds;
     this.isReleased = false;
+    this.#refusal = databaseClosed;
   }
 
-  /** Closes the cursor and releases its sources. Idempotent. */
-  release(): void {
+  /** What a call is refused with after the release. */
+  refusal(call: string): Error {
+    return this.#refusal(call);
+  }
+
+  /** Closes the cursor and releases its sources. Idempotent. `refusal`: why, when it is not the database that closes. */
+  release(refusal: (call: string) => Error = databaseClosed): void {
     if (this.isReleased) return;
     this.isReleased = true;
+    this.#refusal = refusal;
     this.#holds.delete(this);
     this.#cursor.close();
     this.#state.release();
   }
 }
+
+const databaseClosed = (call: string): Error => new ClosedError(call);
 
 export class PointReader {
   readonly #valueLog: ValueLogReader;

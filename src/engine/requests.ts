@@ -17,7 +17,7 @@ import {
 } from './key.js';
 import type { Durability, FamilyName } from './options.js';
 import type { Snapshot } from './snapshot.js';
-import type { BatchOperation } from './write-queue.js';
+import type { BatchOperation } from './batch.js';
 
 export interface ReadOptions {
   /** Read as of this snapshot; default: now. */
@@ -107,7 +107,7 @@ export const EMPTY = new Uint8Array(0);
 const NAMES = new Set(
   (
     'columnFamily version durability ttlMs expiresAt snapshot gte gt lte lt prefix reverse limit keysOnly ' +
-    'type key value start end'
+    'type key value start end since'
   ).split(' '),
 );
 
@@ -115,13 +115,13 @@ const NAMES = new Set(
  * A mistyped name must not be passed over: a "ttl" would never expire. @throws TypeError naming it, and the nearest
  * known name
  */
-export function checkNames(options: object): void {
+export function checkNames(options: object, names: ReadonlySet<string> = NAMES): void {
   if (typeof options !== 'object' || options === null) {
     throw new TypeError('Cannot use options: they must be an object');
   }
   for (const name in options) {
-    if (NAMES.has(name)) continue;
-    const closest = closestName(name, [...NAMES]);
+    if (names.has(name)) continue;
+    const closest = closestName(name, [...names]);
     const suggestion = closest === undefined ? '' : `; did you mean "${closest}"?`;
     throw new TypeError(`Cannot use options: unknown name "${name}"${suggestion}`);
   }
@@ -212,26 +212,34 @@ function checkOperation(operation: BatchInput, nowMs: number): BatchOperation {
         expiresAt: NO_EXPIRY,
         version,
       };
-    case 'deleteRange': {
-      const end = encodeKey(family, operation.end);
-      const start = encodeKey(family, operation.start);
-      if (Buffer.compare(start, end) >= 0) {
-        throw new RangeError('Cannot delete range: start must sort before end');
-      }
+    case 'deleteRange':
       return {
         kind: KIND_RANGE_DELETE,
         family,
         key: operation.start,
-        value: end,
+        value: rangeToDelete(family, operation.start, operation.end).upper,
         expiresAt: NO_EXPIRY,
         version,
       };
-    }
     default:
       throw new TypeError(
         `Cannot write batch: unknown operation type "${String((operation as { type: unknown }).type)}"`,
       );
   }
+}
+
+/** The encoded bounds of [start, end). @throws RangeError unless start < end */
+export function rangeToDelete(
+  family: number,
+  start: Key,
+  end: Key,
+): { lower: Uint8Array; upper: Uint8Array } {
+  const upper = encodeKey(family, end);
+  const lower = encodeKey(family, start);
+  if (Buffer.compare(lower, upper) >= 0) {
+    throw new RangeError('Cannot delete range: start must sort before end');
+  }
+  return { lower, upper };
 }
 
 /** The half-open range of encoded keys that the bounds of a scan mean. */

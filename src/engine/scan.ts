@@ -5,12 +5,11 @@
  * A scan keeps its tables, memtables and value-log files alive until it is exhausted or closed.
  */
 import type { Clock } from '../base/env.js';
-import { ClosedError } from '../base/errors.js';
 import { decodeUserKey, userKeyLength } from './key.js';
 import { KIND_VALUE_POINTER } from './entry.js';
 import type { EntryCursor } from './iterators/entry-cursor.js';
-import type { VisibleCursor } from './iterators/visible.js';
 import type { Hold } from './read-view.js';
+import type { ScanOptions } from './requests.js';
 import type { ValueSlab } from './value-slab.js';
 import type { ValueLogReader } from './vlog/reader.js';
 
@@ -32,8 +31,21 @@ export interface ScanPlan {
   readonly limit: number;
 }
 
+/** @throws RangeError */
+export function scanPlanOf(options: ScanOptions): ScanPlan {
+  const limit = options.limit ?? Number.POSITIVE_INFINITY;
+  if (typeof limit !== 'number' || !(limit >= 0)) {
+    throw new RangeError('Cannot scan: limit must be a number from 0');
+  }
+  return {
+    isReverse: options.reverse ?? false,
+    isKeysOnly: options.keysOnly ?? false,
+    limit,
+  };
+}
+
 export class Scan implements Iterable<Row>, AsyncIterable<Row> {
-  readonly #cursor: VisibleCursor;
+  readonly #cursor: EntryCursor;
   readonly #plan: ScanPlan;
   readonly #valueLog: ValueLogReader;
   readonly #clock: Clock;
@@ -43,9 +55,9 @@ export class Scan implements Iterable<Row>, AsyncIterable<Row> {
   #isStarted: boolean;
   #isClosed: boolean;
 
-  /** Made by `Db.scan()`. `hold` keeps what the cursor reads. */
+  /** Made by `Db.scan()` and `Transaction.scan()`; the cursor shows one entry per key. `hold` keeps what it reads. */
   constructor(
-    cursor: VisibleCursor,
+    cursor: EntryCursor,
     plan: ScanPlan,
     valueLog: ValueLogReader,
     slab: ValueSlab,
@@ -69,7 +81,7 @@ export class Scan implements Iterable<Row>, AsyncIterable<Row> {
     if (this.#left === 0) this.close();
     const cursor = this.#cursor;
     if (this.#isClosed) return undefined;
-    if (this.#hold.isReleased) throw new ClosedError('scan on');
+    if (this.#hold.isReleased) throw this.#hold.refusal('scan on');
     this.#step();
     if (!cursor.valid) {
       this.close();

@@ -13,6 +13,7 @@ import type { ReadState } from './read-view.js';
 import type { SnapshotRegistry } from './snapshot.js';
 import { type TableMeta, valueLogBytes } from './table-meta.js';
 import type { SegmentReport } from './vlog/gc-picker.js';
+import type { Oracle } from './txn/oracle.js';
 import type { WriteQueue } from './write-queue.js';
 
 export interface StatsInput {
@@ -24,7 +25,9 @@ export interface StatsInput {
   readonly compaction: CompactionRunner | undefined;
   readonly snapshots: SnapshotRegistry;
   readonly openScans: number;
+  readonly oracle: Oracle;
   readonly uptimeMs: number;
+  readonly wallMs: number;
   /** Monotonic milliseconds. */
   readonly nowMs: number;
 }
@@ -187,7 +190,30 @@ export function collectStats(input: StatsInput) {
       oldest_snapshot_ms: snapshots.oldestMs() ?? null,
       scans: input.openScans,
     },
+    ...transactionStats(input),
     recovery: core.report,
+  };
+}
+
+/** The counters in the root have the names of the Go system. */
+function transactionStats({ oracle, wallMs }: StatsInput) {
+  const { counters } = oracle;
+  const { active, readOnly, oldestMs, history } = oracle.inspect(wallMs);
+  return {
+    txns_active: active,
+    txns_started: counters.started,
+    txns_committed: counters.committed,
+    txns_conflicts: counters.conflicts,
+    txn: {
+      active_read_only: readOnly,
+      oldest_age_ms: oldestMs,
+      rolled_back: counters.rolledBack,
+      failed: counters.failed,
+      expired: counters.expired,
+      history_entries: history.rows,
+      history_bytes: history.bytes,
+      history_floor_seq: history.floor,
+    },
   };
 }
 

@@ -15,6 +15,7 @@ import { copyBytes, detach } from '../base/bytes.js';
 import type { Clock } from '../base/env.js';
 import { BusyError, ReadOnlyError } from '../base/errors.js';
 import { BATCH_BYTES_MAX, BATCH_ENTRIES_MAX, GIB, MIB } from '../base/limits.js';
+import type { BatchGuard, BatchOperation } from './batch.js';
 import type { RowCache } from './cache/row-cache.js';
 import { entryBytes, entrySize, KIND_PUT, KIND_VALUE_POINTER, putEntryHeader } from './entry.js';
 import type { KeyBuffer } from './key.js';
@@ -26,6 +27,7 @@ import type { ActiveValueLog } from './vlog/active-value-log.js';
 import { encodeValuePointer, VALUE_POINTER_SIZE } from './vlog/value-pointer.js';
 import { WAL_BATCH } from './wal/format.js';
 import type { WalWriter } from './wal/writer.js';
+import { BATCH_HEADER_BYTES, WriteGroup, type WriteTracker } from './write-group.js';
 
 /** A group is written as soon as it holds this much. */
 const GROUP_BYTES_MAX = 4 * MIB;
@@ -33,21 +35,6 @@ const GROUP_BYTES_MAX = 4 * MIB;
 const GROUPS_PER_TURN = 32;
 /** Copies of writes that wait for room. */
 const WAITING_BYTES_MAX = GIB;
-/** u32 entry count before the entries of a batch record. */
-const BATCH_HEADER_BYTES = 4;
-
-/** One operation of an atomic batch, already checked. */
-export interface BatchOperation {
-  readonly kind: number;
-  readonly family: number;
-  readonly key: Uint8Array | string;
-  /** Value; for a range delete the encoded end key. */
-  readonly value: Uint8Array;
-  /** Wall milliseconds or NO_EXPIRY. */
-  readonly expiresAt: number;
-  /** Managed version, or 0 for version = seq. */
-  readonly version: number;
-}
 
 /** What the queue needs of the database around it. */
 export interface WriteQueueHost {
@@ -65,32 +52,6 @@ export interface WriteQueueHost {
   syncLogs(): Promise<void>;
   /** Milliseconds by which the acknowledgement of `bytes` is held back (write slowdown). */
   delayMs(bytes: number): number;
-}
-
-/** Entries that are written and acknowledged together. */
-class WriteGroup {
-  readonly memtable: LoggedMemtable;
-  readonly recordStart: number;
-  readonly valueLogMark: number;
-  entries: number;
-  lastSeq: number;
-  needsSync: boolean;
-  readonly promise: Promise<void>;
-  resolve!: () => void;
-  reject!: (error: unknown) => void;
-
-  constructor(memtable: LoggedMemtable, valueLogMark: number) {
-    this.memtable = memtable;
-    this.recordStart = memtable.cursor;
-    this.valueLogMark = valueLogMark;
-    this.entries = 0;
-    this.lastSeq = 0;
-    this.needsSync = false;
-    this.promise = new Promise<void>((resolve, reject) => {
-      this.resolve = resolve;
-      this.reject = reject;
-    });
-  }
 }
 
 /** A write that waits for room; it owns copies of its keys and values. */
@@ -136,6 +97,8 @@ export class WriteQueue {
   #stallStartMs: number;
   #groupsThisTurn: number;
   #failure: unknown;
+  /** undefined: nobody wants to know. */
+  #tracker: WriteTracker | undefined;
   readonly #commitSoon: () => void;
 
   constructor(
@@ -172,6 +135,7 @@ export class WriteQueue {
     this.#stallStartMs = 0;
     this.#groupsThisTurn = 0;
     this.#failure = undefined;
+    this.#tracker = undefined;
     this.#commitSoon = () => this.#commitOpenGroup();
   }
 
@@ -205,11 +169,15 @@ export class WriteQueue {
     return this.#waitToWrite(kind, key, family, value, expiresAt, version, durability);
   }
 
-  /** Writes all operations as one atomic record. The caller leaves them unchanged until it resolves. */
+  /**
+   * Writes all operations as one atomic record. The caller leaves them unchanged until it resolves. What a guard
+   * throws comes back as it is: thrown, or rejected with when the batch had to wait for room.
+   */
   writeBatch(
     operations: readonly BatchOperation[],
     key: KeyBuffer,
     durability: Durability,
+    guard?: BatchGuard,
   ): Promise<void> {
     this.#checkFailure();
     if (operations.length === 0) return Promise.resolve();
@@ -220,7 +188,7 @@ export class WriteQueue {
       );
     }
     const place = (): Promise<void> | undefined =>
-      this.#placeBatch(operations, bytes, key, durability);
+      this.#placeBatch(operations, bytes, key, durability, guard);
     if (this.#waiting.length === 0) {
       const done = place();
       if (done !== undefined) return done;
@@ -237,6 +205,23 @@ export class WriteQueue {
     group.lastSeq = this.lastSeq;
     this.#finishWritten(group);
     return group.promise;
+  }
+
+  /** Resolves when every write that has a number by now is visible. Rejects as they do. */
+  untilVisible(): Promise<void> {
+    this.#commitOpenGroup();
+    return this.#written.at(-1)?.promise ?? Promise.resolve();
+  }
+
+  /** Notes every write that is not visible yet, and from now on each that comes. Requires that none is tracking. */
+  track(tracker: WriteTracker): void {
+    for (const group of this.#written) group.noteAll(tracker);
+    this.#group?.noteAll(tracker);
+    this.#tracker = tracker;
+  }
+
+  untrack(): void {
+    this.#tracker = undefined;
   }
 
   get isFailed(): boolean {
@@ -353,8 +338,10 @@ export class WriteQueue {
     bytes: number,
     key: KeyBuffer,
     durability: Durability,
+    guard: BatchGuard | undefined,
   ): Promise<void> | undefined {
     if (!this.#makeRoom(bytes, operations.length)) return undefined;
+    guard?.validate();
     const group = this.#group ?? this.#openGroup();
     const { cursor } = group.memtable;
     const { entries } = group;
@@ -367,6 +354,7 @@ export class WriteQueue {
       this.#valueLog.rewind(mark);
       throw error;
     }
+    guard?.placed(this.lastSeq);
     if (durability === 'disk') group.needsSync = true;
     if (group.memtable.cursor - group.recordStart >= GROUP_BYTES_MAX) this.#commitOpenGroup();
     return group.promise;
@@ -416,6 +404,7 @@ export class WriteQueue {
     }
     this.lastSeq = seq;
     const data = memtable.data;
+    const entryStart = memtable.cursor;
     const valueLength = isSeparated ? VALUE_POINTER_SIZE : value.length;
     const storedKind = isSeparated ? KIND_VALUE_POINTER : kind;
     let at = putEntryHeader(
@@ -439,6 +428,7 @@ export class WriteQueue {
     memtable.cursor = at + valueLength;
     group.entries++;
     group.lastSeq = seq;
+    if (this.#tracker !== undefined) this.#tracker.note(memtable.view, data, entryStart, key.hash);
   }
 
   /** True when the active memtable can take a record of `bytes`; rotates if need be. */
@@ -535,7 +525,7 @@ export class WriteQueue {
   #makeVisible(group: WriteGroup): void {
     const memtable = group.memtable;
     const view = memtable.view;
-    let at = group.recordStart + RECORD_HEADER_BYTES + BATCH_HEADER_BYTES;
+    let at = group.firstEntryAt;
     const hasRows = !this.#rows.isEmpty;
     for (let i = 0; i < group.entries; i++) {
       const hash = memtable.memtable.insert(at);

@@ -18,6 +18,23 @@ import {
 import type { Inspection } from './open-inspection.js';
 import { segmentReports } from './value-log-report.js';
 
+const NO_TRANSACTIONS = {
+  txns_active: null,
+  txns_started: null,
+  txns_committed: null,
+  txns_conflicts: null,
+  txn: {
+    active_read_only: null,
+    oldest_age_ms: null,
+    rolled_back: null,
+    failed: null,
+    expired: null,
+    history_entries: null,
+    history_bytes: null,
+    history_floor_seq: null,
+  },
+};
+
 /** `inspection` has the logs open. Entries of tables that a log replaces are counted twice, as by a live one. */
 export function workdirStats(inspection: Inspection): WorkdirStats {
   const { version } = inspection;
@@ -43,6 +60,7 @@ export function workdirStats(inspection: Inspection): WorkdirStats {
     lsm: lsmStats(levels),
     memtable: { kind: null, count: null, active_bytes: null, bytes: null, arena_bytes: null },
     readers: { snapshots: null, oldest_snapshot_ms: null, scans: null },
+    ...NO_TRANSACTIONS,
     recovery: recoveryFigures(inspection),
   };
 }

@@ -1,0 +1,147 @@
+/**
+ * The history of one key: all its stored versions, newest first, deletes included. Managed versions are kept;
+ * of ordinary writes only what a reader may still need is there, until a compaction comes by.
+ */
+import { encodeKey, keySuccessor } from '../key.js';
+import { KIND_DELETE, KIND_VALUE_POINTER } from '../entry.js';
+import { MergingCursor } from '../iterators/merging.js';
+import { Hold, type ReadState } from '../read-view.js';
+import { equalBytes } from '../../base/bytes.js';
+import type { FamilyName } from '../options.js';
+import { checkNames, familyOf, type Key } from '../requests.js';
+import { openSources } from '../sources.js';
+import type { Snapshot } from '../snapshot.js';
+import type { ValueLogReader } from '../vlog/reader.js';
+
+export interface VersionsOptions {
+  /** Only versions above this one. */
+  readonly since?: number;
+  /** Versions at most. */
+  readonly limit?: number;
+  readonly columnFamily?: FamilyName;
+  /** As of this snapshot; default: now. */
+  readonly snapshot?: Snapshot;
+}
+
+/** One version of a key; the value is owned by the receiver. */
+export interface KeyVersion {
+  readonly version: number;
+  readonly seq: number;
+  /** delRange: a range delete that holds the key. */
+  readonly kind: 'put' | 'del' | 'delRange';
+  /** undefined for a delete. */
+  readonly value: Uint8Array | undefined;
+  /** Wall milliseconds, 0 when it does not expire. It is listed also when that has passed. */
+  readonly expiresAt: number;
+}
+
+const VERSIONS_NAMES = new Set(['since', 'limit', 'columnFamily', 'snapshot']);
+
+/** What to list: the versions of an encoded key in (since, ...], up to a sequence number. */
+interface VersionsPlan {
+  readonly key: Uint8Array;
+  readonly seqMax: number;
+  readonly since: number;
+  readonly limit: number;
+}
+
+interface Stamp {
+  readonly version: number;
+  readonly seq: number;
+}
+
+/** The versions that a read at `visibleSeq`, or at the snapshot of the options, can see. @throws TypeError, RangeError, ClosedError */
+export function openVersions(
+  state: ReadState,
+  holds: Set<Hold>,
+  valueLog: ValueLogReader,
+  visibleSeq: number,
+  key: Key,
+  options: VersionsOptions,
+): Generator<KeyVersion, void, void> {
+  checkNames(options, VERSIONS_NAMES);
+  const { since = 0, limit = Number.POSITIVE_INFINITY, snapshot } = options;
+  if (!Number.isSafeInteger(since) || since < 0) {
+    throw new RangeError('Cannot list versions: since must be an integer from 0 to 2^53 - 1');
+  }
+  if (typeof limit !== 'number' || !(limit >= 0)) {
+    throw new RangeError('Cannot list versions: limit must be a number from 0');
+  }
+  snapshot?.mustBeOpen();
+  const plan = {
+    key: encodeKey(familyOf(options), key),
+    seqMax: snapshot?.seq ?? visibleSeq,
+    since,
+    limit,
+  };
+  return keyVersions(snapshot?.state ?? state, holds, valueLog, plan);
+}
+
+/** Keeps the state alive until it is read to its end or returned from; ends early when the database closes. */
+function* keyVersions(
+  state: ReadState,
+  holds: Set<Hold>,
+  valueLog: ValueLogReader,
+  plan: VersionsPlan,
+): Generator<KeyVersion, void, void> {
+  const cursor = new MergingCursor(openSources(state));
+  const hold = new Hold(state, cursor, holds);
+  try {
+    const deletes = rangeDeletesOf(state, plan);
+    let left = plan.limit;
+    cursor.seek(plan.key, 0, plan.key.length);
+    while (left > 0 && !hold.isReleased) {
+      skipUnseen(cursor, plan);
+      const isPoint = isAt(cursor, plan.key) && cursor.version > plan.since;
+      const [range] = deletes;
+      if (range !== undefined && (!isPoint || isNewer(range, cursor))) {
+        deletes.shift();
+        yield { ...range, kind: 'delRange', value: undefined, expiresAt: 0 };
+      } else if (isPoint) {
+        const found = versionAt(cursor, valueLog);
+        cursor.next();
+        yield found;
+      } else {
+        return;
+      }
+      left--;
+    }
+  } finally {
+    hold.release();
+  }
+}
+
+function skipUnseen(cursor: MergingCursor, plan: VersionsPlan): void {
+  while (isAt(cursor, plan.key) && cursor.seq > plan.seqMax) cursor.next();
+}
+
+function isAt(cursor: MergingCursor, key: Uint8Array): boolean {
+  return (
+    cursor.valid &&
+    cursor.keyLength === key.length &&
+    equalBytes(cursor.keyBytes, cursor.keyStart, key, 0, key.length)
+  );
+}
+
+function isNewer(a: Stamp, b: Stamp): boolean {
+  return a.version > b.version || (a.version === b.version && a.seq > b.seq);
+}
+
+/** The range deletes that hold the key, newest first, each once. */
+function rangeDeletesOf(state: ReadState, { key, seqMax, since }: VersionsPlan): Stamp[] {
+  const [fragment] = state.rangeTombstones().clip(key, keySuccessor(key));
+  if (fragment === undefined) return [];
+  return fragment.versions
+    .map((version, i) => ({ version, seq: fragment.seqs[i] as number }))
+    .filter(({ version, seq }) => seq <= seqMax && version > since);
+}
+
+function versionAt(cursor: MergingCursor, valueLog: ValueLogReader): KeyVersion {
+  const { version, seq, kind, expiresAt, valueBytes, valueStart, valueLength } = cursor;
+  if (kind === KIND_DELETE) return { version, seq, kind: 'del', value: undefined, expiresAt };
+  const value =
+    kind === KIND_VALUE_POINTER
+      ? valueLog.read(valueBytes, valueStart)
+      : valueBytes.slice(valueStart, valueStart + valueLength);
+  return { version, seq, kind: 'put', value, expiresAt };
+}

@@ -1,0 +1,293 @@
+/**
+ * What a transaction has written and not committed: the last write of each key, and the ranges it has deleted.
+ * Kept so that it can be read at once (points by map, ranges in key order) and taken back to a savepoint.
+ *
+ * A range delete first drops the writes of its keys; later writes of such a key stand above it. So the batch of a
+ * commit is: range deletes, then one operation per key.
+ *
+ * Ownership: keys and values are copies. `sorted()` hands out an array that is not changed afterwards: a scan keeps
+ * what was there when it was opened.
+ *
+ * Invariant: #sorted, when it is there, has exactly the writes of #points in key order.
+ */
+import { detach } from '../../base/bytes.js';
+import { TransactionTooLargeError } from '../../base/errors.js';
+import { BATCH_BYTES_MAX, BATCH_ENTRIES_MAX } from '../../base/limits.js';
+import { entrySize, KIND_DELETE, KIND_PUT, KIND_RANGE_DELETE, NO_EXPIRY } from '../entry.js';
+import { type KeyBuffer, userKeyOf } from '../key.js';
+import { EMPTY } from '../requests.js';
+import type { BatchOperation } from '../batch.js';
+import { type KeySpan, mergeSpans, spanOf } from './key-spans.js';
+
+/** One write of a key. */
+export interface PendingWrite {
+  /** Encoded key, and the same bytes as a string of latin-1: its order is the order of the bytes. */
+  readonly key: Uint8Array;
+  readonly text: string;
+  readonly hash: number;
+  readonly isDelete: boolean;
+  readonly value: Uint8Array;
+  /** Wall milliseconds or NO_EXPIRY. */
+  readonly expiresAt: number;
+  /** Managed version, or 0 for that of the commit. */
+  readonly version: number;
+}
+
+interface RangeDelete extends KeySpan {
+  readonly version: number;
+}
+
+/** What takes a change back. */
+type Undo =
+  | { readonly text: string; readonly before: PendingWrite | undefined }
+  | { readonly rangesBefore: readonly RangeDelete[] };
+
+/** Where to go back to; of one transaction. */
+export interface Savepoint {
+  /** Counts the savepoints of the transaction, from 1. */
+  readonly id: number;
+}
+
+interface Mark {
+  readonly savepoint: Savepoint;
+  readonly undoLength: number;
+}
+
+/** The encoded key as a string: one character per byte. */
+export function keyText(bytes: Uint8Array, start: number, length: number): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset + start, length).toString('latin1');
+}
+
+export class WriteSet {
+  readonly #entriesMax: number;
+  readonly #bytesMax: number;
+  readonly #points: Map<string, PendingWrite>;
+  /** Merged, for reads. */
+  #deleted: readonly KeySpan[];
+  /** As they were asked for, in their order. */
+  #ranges: readonly RangeDelete[];
+  #sorted: PendingWrite[] | undefined;
+  /** Somebody else reads #sorted: the next change copies it. */
+  #isShared: boolean;
+  #bytes: number;
+  /** Changes since the first savepoint; empty while there is none. */
+  readonly #undo: Undo[];
+  readonly #marks: Mark[];
+  #savepoints: number;
+
+  /** The limits are those of a batch, but for tests. */
+  constructor(entriesMax = BATCH_ENTRIES_MAX, bytesMax = BATCH_BYTES_MAX) {
+    this.#entriesMax = entriesMax;
+    this.#bytesMax = bytesMax;
+    this.#points = new Map();
+    this.#deleted = [];
+    this.#ranges = [];
+    this.#sorted = undefined;
+    this.#isShared = false;
+    this.#bytes = 0;
+    this.#undo = [];
+    this.#marks = [];
+    this.#savepoints = 0;
+  }
+
+  /** Operations of the batch. */
+  get count(): number {
+    return this.#points.size + this.#ranges.length;
+  }
+
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** The ranges deleted: sorted, disjoint. */
+  get deleted(): readonly KeySpan[] {
+    return this.#deleted;
+  }
+
+  get(text: string): PendingWrite | undefined {
+    return this.#points.get(text);
+  }
+
+  points(): Iterable<PendingWrite> {
+    return this.#points.values();
+  }
+
+  /** Is the key in a range that was deleted here? A write of the key itself stands above that. */
+  isDeleted(bytes: Uint8Array, start: number, length: number): boolean {
+    return this.#deleted.length > 0 && spanOf(this.#deleted, bytes, start, length) !== undefined;
+  }
+
+  /** All writes of keys in key order; never changed afterwards. */
+  sorted(): readonly PendingWrite[] {
+    this.#sorted ??= [...this.#points.values()].sort((a, b) => (a.text < b.text ? -1 : 1));
+    this.#isShared = true;
+    return this.#sorted;
+  }
+
+  /** Sets a key; copies key and value. @throws TransactionTooLargeError: nothing was changed */
+  put(key: KeyBuffer, value: Uint8Array, expiresAt: number, version: number): void {
+    const own = detach(value, 0, value.length);
+    this.#set(pendingOf(key, false, own, expiresAt, version));
+  }
+
+  /** Deletes a key. @throws TransactionTooLargeError: nothing was changed */
+  del(key: KeyBuffer, version: number): void {
+    this.#set(pendingOf(key, true, EMPTY, NO_EXPIRY, version));
+  }
+
+  /** Deletes [lower, upper); keeps the bounds. @throws TransactionTooLargeError: nothing was changed */
+  deleteRange(lower: Uint8Array, upper: Uint8Array, version: number): void {
+    const range = { lower, upper, version };
+    this.#checkLimits(1, sizeOfRange(range));
+    for (const write of this.#within(range)) this.#replace(write.text, undefined);
+    if (this.#marks.length > 0) this.#undo.push({ rangesBefore: this.#ranges });
+    this.#setRanges([...this.#ranges, range]);
+  }
+
+  savepoint(): Savepoint {
+    const savepoint = { id: ++this.#savepoints };
+    this.#marks.push({ savepoint, undoLength: this.#undo.length });
+    return savepoint;
+  }
+
+  /** Takes back every change since; false when it is not one of here, or one that was gone back behind. */
+  rollbackTo(savepoint: Savepoint): boolean {
+    const at = this.#marks.findIndex((mark) => mark.savepoint === savepoint);
+    const mark = this.#marks[at];
+    if (mark === undefined) return false;
+    const undone = this.#undo.splice(mark.undoLength).reverse();
+    for (const change of undone) {
+      if ('rangesBefore' in change) this.#setRanges(change.rangesBefore);
+      else this.#replace(change.text, change.before);
+    }
+    this.#undo.length = mark.undoLength; // taking back is not to be taken back
+    this.#marks.length = at + 1;
+    return true;
+  }
+
+  /** The batch of a commit; `version` is that of every write that has none of its own, 0: its sequence number. */
+  operations(version: number): BatchOperation[] {
+    const operations: BatchOperation[] = this.#ranges.map((range) => ({
+      kind: KIND_RANGE_DELETE,
+      family: range.lower[0] as number,
+      key: userKeyOf(range.lower),
+      value: range.upper,
+      expiresAt: NO_EXPIRY,
+      version: range.version === 0 ? version : range.version,
+    }));
+    for (const write of this.#points.values()) {
+      operations.push({
+        kind: write.isDelete ? KIND_DELETE : KIND_PUT,
+        family: write.key[0] as number,
+        key: userKeyOf(write.key),
+        value: write.value,
+        expiresAt: write.expiresAt,
+        version: write.version === 0 ? version : write.version,
+      });
+    }
+    return operations;
+  }
+
+  /** Lets go of everything. */
+  clear(): void {
+    this.#points.clear();
+    this.#setRanges([]);
+    this.#sorted = undefined;
+    this.#undo.length = 0;
+    this.#marks.length = 0;
+    this.#bytes = 0;
+  }
+
+  #set(write: PendingWrite): void {
+    const before = this.#points.get(write.text);
+    this.#checkLimits(
+      before === undefined ? 1 : 0,
+      sizeOf(write) - (before === undefined ? 0 : sizeOf(before)),
+    );
+    this.#replace(write.text, write);
+  }
+
+  #checkLimits(entries: number, bytes: number): void {
+    if (this.count + entries > this.#entriesMax || this.#bytes + bytes > this.#bytesMax) {
+      throw new TransactionTooLargeError({
+        entries: this.count + entries,
+        entriesMax: this.#entriesMax,
+        bytes: this.#bytes + bytes,
+        bytesMax: this.#bytesMax,
+      });
+    }
+  }
+
+  /** The one place where a write of a key comes, changes or goes. */
+  #replace(text: string, write: PendingWrite | undefined): void {
+    const before = this.#points.get(text);
+    if (this.#marks.length > 0) this.#undo.push({ text, before });
+    if (before !== undefined) this.#bytes -= sizeOf(before);
+    if (write === undefined) this.#points.delete(text);
+    else this.#points.set(text, write);
+    if (write !== undefined) this.#bytes += sizeOf(write);
+    if (this.#sorted !== undefined) this.#place(text, before, write);
+  }
+
+  #place(text: string, before: PendingWrite | undefined, write: PendingWrite | undefined): void {
+    if (this.#isShared) this.#sorted = (this.#sorted as PendingWrite[]).slice();
+    this.#isShared = false;
+    const sorted = this.#sorted as PendingWrite[];
+    const at = lowerBound(sorted, text);
+    const removed = before === undefined ? 0 : 1;
+    if (write === undefined) sorted.splice(at, removed);
+    else sorted.splice(at, removed, write);
+  }
+
+  #setRanges(ranges: readonly RangeDelete[]): void {
+    for (const range of this.#ranges) this.#bytes -= sizeOfRange(range);
+    for (const range of ranges) this.#bytes += sizeOfRange(range);
+    this.#ranges = ranges;
+    this.#deleted = mergeSpans(ranges);
+  }
+
+  #within({ lower, upper }: KeySpan): readonly PendingWrite[] {
+    const sorted = this.sorted();
+    const from = lowerBound(sorted, keyText(lower, 0, lower.length));
+    return sorted.slice(from, lowerBound(sorted, keyText(upper, 0, upper.length)));
+  }
+}
+
+/** Index of the first write whose key is not before `text`. */
+export function lowerBound(sorted: readonly PendingWrite[], text: string): number {
+  let low = 0;
+  let high = sorted.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if ((sorted[middle] as PendingWrite).text < text) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+function pendingOf(
+  key: KeyBuffer,
+  isDelete: boolean,
+  value: Uint8Array,
+  expiresAt: number,
+  version: number,
+): PendingWrite {
+  return {
+    key: key.copy(),
+    text: keyText(key.bytes, 0, key.length),
+    hash: key.hash,
+    isDelete,
+    value,
+    expiresAt,
+    version,
+  };
+}
+
+/** Arena bytes at most: a value that goes to the value log takes less of the batch, and as much memory here. */
+function sizeOf(write: PendingWrite): number {
+  return entrySize(write.key.length, write.value.length, true, write.expiresAt !== NO_EXPIRY);
+}
+
+function sizeOfRange(range: RangeDelete): number {
+  return entrySize(range.lower.length, range.upper.length, true, false);
+}
