@@ -43,10 +43,10 @@ export interface RaftConfig {
   /** A leader that is removed or demoted steps down at once. Default false. */
   readonly stepDownOnRemoval?: boolean;
   /**
-   * Counts acknowledgements of entries that the leader does not have, as etcd's raft does. They come from a node that was
-   * set up with a log of its own; counted, they can commit what no quorum holds. For comparisons. Default false: refused.
+   * Does as etcd's raft does also where that can break a promise or hang a group (docs/raft-core.md lists the places):
+   * for scripts that are compared with it, never for data. Default false.
    */
-  readonly countUnknownAcks?: boolean;
+  readonly likeEtcd?: boolean;
   readonly logger?: RaftLogger;
 }
 
@@ -93,7 +93,7 @@ export function checkConfig(config: RaftConfig): CheckedConfig {
     disableProposalForwarding: config.disableProposalForwarding ?? false,
     disableConfChangeValidation: config.disableConfChangeValidation ?? false,
     stepDownOnRemoval: config.stepDownOnRemoval ?? false,
-    countUnknownAcks: config.countUnknownAcks ?? false,
+    likeEtcd: config.likeEtcd ?? false,
     logger: config.logger ?? SILENT_LOGGER,
   };
 }

@@ -125,7 +125,7 @@ export function handleVoteResponse(r: Raft, m: Message): void {
   } else if (result === VOTE_WON) {
     if (r.state === STATE_PRE_CANDIDATE) {
       campaign(r, CAMPAIGN_ELECTION);
-    } else if (r.tracker.hasVoted(r.id)) {
+    } else if (r.likeEtcd || r.tracker.hasVoted(r.id)) {
       // Not before our own vote is durable, whatever the others say (asynchronous writes): led and
       // forgotten, the term could be won once more, and its entries appended a second time.
       r.becomeLeader();
@@ -162,7 +162,7 @@ export function handleVoteRequest(r: Raft, m: Message): void {
   r.logger.info(`${line.before} rejected ${messageTypeName(m.type)} from ${line.after}`);
   response.term = r.term;
   response.reject = true;
-  if (!r.isPromotable()) {
+  if (!r.likeEtcd && !r.isPromotable()) {
     // Removed, perhaps, by a change that the candidate does not know to be committed. With a longer
     // log we refuse it for ever, and cannot lead ourselves: so it learns what we know.
     response.index = r.log.committed;

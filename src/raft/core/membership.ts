@@ -92,7 +92,7 @@ function restore(r: Raft, snapshot: Snapshot): boolean {
     );
     return false;
   }
-  if (isChangeBeingApplied(r)) {
+  if (!r.likeEtcd && isChangeBeingApplied(r)) {
     // It would be made on top of the snapshot's members. The leader sends a snapshot again.
     r.logger.info(`${hex(r.id)} ignored snapshot while a conf change is being applied`);
     return false;

@@ -51,7 +51,7 @@ export class Raft {
   readonly disableProposalForwarding: boolean;
   readonly disableConfChangeValidation: boolean;
   readonly stepDownOnRemoval: boolean;
-  readonly countUnknownAcks: boolean;
+  readonly likeEtcd: boolean;
 
   term = 0;
   /** Who got our vote in `term`. */
@@ -95,7 +95,7 @@ export class Raft {
     this.disableProposalForwarding = config.disableProposalForwarding;
     this.disableConfChangeValidation = config.disableConfChangeValidation;
     this.stepDownOnRemoval = config.stepDownOnRemoval;
-    this.countUnknownAcks = config.countUnknownAcks;
+    this.likeEtcd = config.likeEtcd;
     this.tracker = new ProgressTracker(config.inflightMessagesMax, config.inflightBytesMax);
   }
 

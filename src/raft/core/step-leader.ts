@@ -171,7 +171,7 @@ function handleRejection(r: Raft, m: Message, progress: Progress): void {
 }
 
 function handleAck(r: Raft, m: Message, progress: Progress): void {
-  if (m.index > r.log.lastIndex() && !r.countUnknownAcks) {
+  if (m.index > r.log.lastIndex() && !r.likeEtcd) {
     throw new RaftError('invalid', 'Cannot take an acknowledgement: the index is not in the log');
   }
   // An answer that says nothing new still ends probing.

@@ -127,6 +127,7 @@ function stepOlderTerm(r: Raft, m: Message): void {
 
 /** It will learn our term from a campaign of ours, if from nothing else. */
 function isReachedByOurCampaigns(r: Raft, id: number): boolean {
+  if (r.likeEtcd) return true;
   return r.isPromotable() && r.tracker.config.voters.has(id);
 }
 

@@ -102,7 +102,7 @@ export class InteractionEnv {
         messageBytesMax: NO_LIMIT,
         inflightMessagesMax: 0x7fff_ffff,
         // Scripts written for etcd's raft may rely on it.
-        countUnknownAcks: true,
+        likeEtcd: true,
         ...options,
         id,
         storage,
