@@ -1,6 +1,7 @@
 /**
  * The embedded database: the public API, and the one file that sees every part. One thread owns it:
- * reads are synchronous, writes return promises, flush and compaction run in workers.
+ * reads are synchronous, writes return promises, flush and compaction run in workers. It is long because the whole
+ * public API with its docstrings is one class; what the calls do stands in other files.
  *
  *   write: write-queue.ts -> value log -> write-ahead log -> memtable
  *   read:  read-view.ts   -> memtables -> L0 runs -> levels -> value log
