@@ -71,7 +71,7 @@ export const NO_KEY = -1;
 
 const FILTER_WORDS_LOG_MIN = 1;
 const FILTER_WORDS_LOG_MAX = 20;
-/** One word of the filter for this many bytes of data: for rows of this size 0.3 % of the lookups in vain pass it, for half the size 1.1 %. */
+/** One word of the filter for this many bytes of data: 0.3 % of the lookups in vain pass it for rows of this size, 1.1 % for half. */
 const BYTES_PER_FILTER_WORD = 1024;
 
 function filterWordsLog(dataBytes: number): number {
