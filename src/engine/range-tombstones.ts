@@ -50,16 +50,6 @@ export class RangeTombstones {
     this.#build();
   }
 
-  /** Everything of several sources in one; the sources stay usable and apart. */
-  static merge(sources: readonly RangeTombstones[]): RangeTombstones {
-    const all: RangeTombstone[] = [];
-    for (const source of sources) {
-      for (const t of source.#sorted) all.push(t);
-      for (const t of source.#tail) all.push(t);
-    }
-    return new RangeTombstones(all);
-  }
-
   get isEmpty(): boolean {
     return this.#sorted.length === 0 && this.#tail.length === 0;
   }
