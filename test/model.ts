@@ -157,6 +157,7 @@ export class Model {
 
   /** Forgets every write behind this sequence number: a crash took them. */
   rewind(seq: number): void {
+    if (seq === this.#seq) return;
     this.#seq = seq;
     const isKept = (one: Stamp): boolean => one.seq <= seq;
     for (const family of Object.values(this.#families)) {

@@ -212,10 +212,14 @@ export class ModelRun {
       if (found < Number(low)) return `writes ${found + 1} to ${low} are gone, and were promised`;
       if (found > this.#model.seq) return `there are ${found} writes of ${this.#model.seq}`;
       if (!this.#ends.has(found)) return `write ${found} is not the end of a call`;
-      this.#model.rewind(found);
-      for (const end of this.#ends) if (end > found) this.#ends.delete(end);
+      if (found < this.#model.seq) this.#rewind(found);
       return differenceOf(content, this.#everything(this.#model.snapshot()));
     };
+  }
+
+  #rewind(seq: number): void {
+    this.#model.rewind(seq);
+    for (const end of this.#ends) if (end > seq) this.#ends.delete(end);
   }
 
   /**
