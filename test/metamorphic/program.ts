@@ -10,6 +10,7 @@
 import { Prng } from '../../src/base/prng.js';
 import type { Durability } from '../../src/engine/options.js';
 import { MODEL_FAMILIES, type ModelFamily, type ModelRange } from '../model.js';
+import { type TransactionStep, TXN_SLOTS } from './transaction-steps.js';
 
 /** The bytes of a value: valueText makes them. */
 export interface ValueSpec {
@@ -69,6 +70,7 @@ export interface Move {
 }
 
 export type Step =
+  | TransactionStep
   | { readonly op: 'write'; readonly write: WriteSpec; readonly durability?: Durability }
   | {
       readonly op: 'batch';
@@ -126,7 +128,8 @@ export type Step =
       readonly op: 'reopen';
       readonly how: Reopening;
       readonly isChanged: boolean;
-      /** Writes that were under way for so many turns when it crashed. */
+      /** A transaction, by its slot, and writes that were under way for so many turns when it crashed; -1: none. */
+      readonly commit: number;
       readonly calls: readonly (readonly WriteSpec[])[];
       readonly turns: number;
     }
@@ -162,7 +165,14 @@ export function generateProgram(seed: number, operations: number): Program {
   const generator = new Generator(seed);
   const steps: Step[] = [];
   while (steps.length < operations) steps.push(generator.step());
-  const end = { op: 'reopen', how: 'close', isChanged: true, calls: [], turns: 0 } as const;
+  const end = {
+    op: 'reopen',
+    how: 'close',
+    isChanged: true,
+    commit: -1,
+    calls: [],
+    turns: 0,
+  } as const;
   steps.push({ op: 'checkAll' }, end, { op: 'checkAll' });
   return { seed, steps };
 }
@@ -191,6 +201,16 @@ const WEIGHTS = {
   closeReader: 3,
   storedEntries: 3,
   race: 40,
+  beginTxn: 50,
+  writeTxn: 200,
+  readTxn: 120,
+  scanTxn: 40,
+  openTxnIterator: 20,
+  moveTxnIterator: 60,
+  savepoint: 20,
+  rollbackTo: 15,
+  rollbackTxn: 5,
+  commitTxns: 50,
   openSnapshot: 20,
   closeSnapshot: 18,
   flush: 10,
@@ -218,6 +238,8 @@ class Generator {
   readonly #valueSizeMax: number;
   readonly #hasExpiry: boolean;
   #valueId: number;
+  /** Steps of a transaction that come soon, with few others in between: one that lives for long never commits. */
+  readonly #soon: Step[];
 
   constructor(seed: number) {
     const random = new Prng(seed);
@@ -237,9 +259,11 @@ class Generator {
     this.#valueSizeMax = this.#oneOf([20, 300, 3000]);
     this.#hasExpiry = random.chance(1, 2);
     this.#valueId = 0;
+    this.#soon = [];
   }
 
   step(): Step {
+    if (this.#soon.length > 0 && this.#random.chance(4, 5)) return this.#soon.shift() as Step;
     const drawn = this.#random.below(this.#cumulative.at(-1) as number);
     const kind = this.#kinds[this.#cumulative.findIndex((sum) => drawn < sum)] as Kind;
     switch (kind) {
@@ -299,10 +323,96 @@ class Generator {
         return { op: 'turns', count: 1 + this.#random.below(6) };
       case 'advance':
         return { op: 'advance', ms: this.#oneOf([1, 10, 1000, 100_000]) };
-      case 'reopen':
-        return this.#reopen();
+      case 'reopen': {
+        const reopen = this.#reopen();
+        return reopen.commit < 0 ? reopen : this.#transaction(reopen.commit, reopen);
+      }
+      case 'beginTxn': {
+        const slot = this.#random.below(TXN_SLOTS);
+        if (this.#random.chance(1, 4)) return this.#transactionStep(kind, slot);
+        return this.#transaction(slot, this.#transactionStep('commitTxns', slot));
+      }
+      case 'writeTxn':
+      case 'readTxn':
+      case 'scanTxn':
+      case 'openTxnIterator':
+      case 'moveTxnIterator':
+      case 'savepoint':
+      case 'rollbackTo':
+      case 'rollbackTxn':
+      case 'commitTxns':
+        return this.#transactionStep(kind, this.#random.below(TXN_SLOTS));
       case 'checkAll':
         return { op: 'checkAll' };
+    }
+  }
+
+  /** A transaction that begins now, or after the one that is planned; `end` is its commit. */
+  #transaction(slot: number, end: Step): Step {
+    this.#soon.push(this.#transactionStep('beginTxn', slot));
+    for (let i = 1 + this.#random.below(8); i > 0; i--) {
+      const op = this.#oneOf([
+        'writeTxn',
+        'writeTxn',
+        'writeTxn',
+        'readTxn',
+        'readTxn',
+        'scanTxn',
+        'openTxnIterator',
+        'moveTxnIterator',
+        'savepoint',
+        'rollbackTo',
+      ] as const);
+      this.#soon.push(this.#transactionStep(op, slot));
+    }
+    this.#soon.push(end);
+    return this.#soon.shift() as Step;
+  }
+
+  #transactionStep(op: TransactionStep['op'], slot: number): TransactionStep {
+    const random = this.#random;
+    switch (op) {
+      case 'beginTxn':
+        return {
+          op,
+          slot,
+          isolation: this.#oneOf(['serializable', 'snapshot']),
+          isReadOnly: random.chance(1, 15),
+          detectsConflicts: !random.chance(1, 15),
+          calls: random.chance(1, 3) ? this.#calls() : [],
+          turns: random.below(3),
+        };
+      case 'writeTxn':
+        return { op, slot, write: this.#anyWrite() };
+      case 'readTxn': {
+        const keys = Array.from({ length: 1 + random.below(3) }, () => this.#key());
+        return {
+          op,
+          slot,
+          way: this.#oneOf(['get', 'has', 'getMany']),
+          keys,
+          family: this.#family(),
+        };
+      }
+      case 'scanTxn':
+        return { op, slot, scan: this.#scan(), way: this.#oneOf(['take', 'iterate', 'async']) };
+      case 'openTxnIterator':
+        return { op, slot, scan: this.#scan() };
+      case 'moveTxnIterator':
+        return { op, slot, moves: this.#moves() };
+      case 'savepoint':
+      case 'rollbackTxn':
+        return { op, slot };
+      case 'rollbackTo':
+        return { op, slot, back: random.below(3) };
+      case 'commitTxns': {
+        const isAlone = random.chance(1, 2);
+        const slots = isAlone
+          ? [slot]
+          : Array.from({ length: TXN_SLOTS }, (_, i) => (slot + i) % TXN_SLOTS);
+        const calls = random.chance(1, 3) ? this.#calls() : [];
+        return { op, slots, calls, ...this.#durability() };
+      }
     }
   }
 
@@ -329,13 +439,14 @@ class Generator {
     return { op: 'race', calls, keys, family, turns, ...this.#durability() };
   }
 
-  #reopen(): Step {
+  #reopen(): Extract<Step, { op: 'reopen' }> {
     const how = this.#oneOf<Reopening>(['close', 'close', 'kill', 'power', 'cut', 'cut']);
     const isCrash = how === 'kill' || how === 'cut';
     return {
       op: 'reopen',
       how,
       isChanged: this.#random.chance(1, 2),
+      commit: isCrash && this.#random.chance(2, 3) ? this.#random.below(TXN_SLOTS) : -1,
       calls: isCrash && this.#random.chance(1, 2) ? this.#calls() : [],
       turns: this.#random.below(6),
     };
