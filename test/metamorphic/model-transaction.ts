@@ -51,7 +51,7 @@ export class ModelTransaction {
   readonly #model: Model;
   #own: OwnWrites;
   readonly #savepoints: OwnWrites[];
-  /** What must not have been written since; empty when reads are not validated. */
+  /** What must not have been written since; empty when only writes are validated. */
   readonly #reads: ModelSpan[];
 
   constructor(model: Model, snapshot: ModelSnapshot, options: ModelTransactionOptions) {
@@ -114,8 +114,7 @@ export class ModelTransaction {
   }
 
   noteRead(span: ModelSpan): void {
-    const { isolation, isReadOnly, detectsConflicts } = this.options;
-    if (isolation === 'serializable' && !isReadOnly && detectsConflicts) this.#reads.push(span);
+    if (this.options.isolation === 'serializable') this.#reads.push(span);
   }
 
   savepoint(): void {
@@ -153,7 +152,8 @@ export class ModelTransaction {
       return { family, start: key, end: `${key}\0` };
     });
     let isNear = false;
-    for (const span of [...written, ...ranges, ...this.#reads, ...(this.iterator?.spans() ?? [])]) {
+    this.iterator?.noteReads();
+    for (const span of [...written, ...ranges, ...this.#reads]) {
       const since = this.#model.writtenSince(span, this.snapshot.seq);
       if (since === 'inside') return 'conflict';
       isNear ||= since === 'beside';
@@ -219,19 +219,13 @@ export class ModelTransactionIterator {
     return shown;
   }
 
-  /** What was looked at since the last seek. */
-  spans(): ModelSpan[] {
-    return this.#span === undefined ? [] : [this.#span];
-  }
-
-  /** What it has looked at stays read. */
-  close(): void {
-    for (const span of this.spans()) this.#transaction.noteRead(span);
-    this.#span = undefined;
+  /** What was looked at since the last seek is read. */
+  noteReads(): void {
+    if (this.#span !== undefined) this.#transaction.noteRead(this.#span);
   }
 
   #begin(target: string | undefined, isForward: boolean): void {
-    this.close();
+    this.noteReads();
     const { family, start, end } = this.#bounds;
     let at = target;
     if (at !== undefined && at < start) at = start;

@@ -82,7 +82,7 @@ export class ModelTransactions {
         return rows.flatMap(({ key, value }) => [key, keysOnly ? '' : value]);
       }
       case 'openTxnIterator':
-        transaction.iterator?.close();
+        transaction.iterator?.noteReads();
         transaction.iterator = new ModelTransactionIterator(
           transaction,
           step.scan.family,
