@@ -177,6 +177,11 @@ export function generateProgram(seed: number, operations: number): Program {
   return { seed, steps };
 }
 
+const ALPHABET = ['\0', '\x01', '\x02', '\xff', '\xfe', 'a', 'b', 'c'];
+
+/** In a program with keys of 64 KiB, one key in so many is one: each costs as much as a thousand others. */
+const HUGE_ONE_IN = 100;
+
 /** How often each kind comes, at most: each program draws its own share of it, or none. */
 const WEIGHTS = {
   put: 1000,
@@ -232,6 +237,8 @@ class Generator {
   readonly #kinds: Kind[];
   readonly #cumulative: number[];
   readonly #keys: string[];
+  /** Of 64 KiB; empty in most programs. */
+  readonly #hugeKeys: string[];
   /** The family of managed versions, if the program has one. */
   readonly #managed: ModelFamily | undefined;
   readonly #versionMax: number;
@@ -254,6 +261,7 @@ class Generator {
       this.#cumulative.push(sum);
     }
     this.#keys = drawKeys(random);
+    this.#hugeKeys = random.chance(1, 6) ? ['\0'.repeat(65_535), drawHugeKey(random)] : [];
     this.#managed = random.chance(2, 3) ? this.#oneOf(MODEL_FAMILIES) : undefined;
     this.#versionMax = this.#oneOf([3, 30, 1_000_000]);
     this.#valueSizeMax = this.#oneOf([20, 300, 3000]);
@@ -539,6 +547,8 @@ class Generator {
   }
 
   #key(): string {
+    if (this.#hugeKeys.length > 0 && this.#random.chance(1, HUGE_ONE_IN))
+      return this.#oneOf(this.#hugeKeys);
     return this.#oneOf(this.#keys);
   }
 
@@ -551,11 +561,10 @@ class Generator {
   }
 }
 
-/** 20 to 400 keys of a small alphabet over a few prefixes; in some programs a few of 64 KiB. */
+/** 20 to 400 keys of a small alphabet over a few prefixes. */
 function drawKeys(random: Prng): string[] {
-  const alphabet = ['\0', '\x01', '\x02', '\xff', '\xfe', 'a', 'b', 'c'];
   const text = (length: number): string =>
-    Array.from({ length }, () => alphabet[random.below(alphabet.length)]).join('');
+    Array.from({ length }, () => ALPHABET[random.below(ALPHABET.length)]).join('');
   const prefixes = ['', '', ...Array.from({ length: 4 }, () => text(1 + random.below(12)))];
   const count = [20, 100, 400][random.below(3)] as number;
   const keys = new Set<string>();
@@ -563,9 +572,9 @@ function drawKeys(random: Prng): string[] {
     const prefix = prefixes[random.below(prefixes.length)] as string;
     keys.add(prefix + text(1 + random.below(4)));
   }
-  if (random.chance(1, 6)) {
-    keys.add('\0'.repeat(65_535));
-    keys.add('b'.repeat(65_534) + text(1));
-  }
   return [...keys];
+}
+
+function drawHugeKey(random: Prng): string {
+  return 'b'.repeat(65_534) + (ALPHABET[random.below(ALPHABET.length)] as string);
 }
