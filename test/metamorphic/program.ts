@@ -247,6 +247,8 @@ class Generator {
   #valueId: number;
   /** Steps of a transaction that come soon, with few others in between: one that lives for long never commits. */
   readonly #soon: Step[];
+  /** While one is planned. */
+  #familyOfPlan: ModelFamily | undefined;
 
   constructor(seed: number) {
     const random = new Prng(seed);
@@ -268,6 +270,7 @@ class Generator {
     this.#hasExpiry = random.chance(1, 2);
     this.#valueId = 0;
     this.#soon = [];
+    this.#familyOfPlan = undefined;
   }
 
   step(): Step {
@@ -355,9 +358,13 @@ class Generator {
     }
   }
 
-  /** A transaction that begins now, or after the one that is planned; `end` is its commit. */
+  /**
+   * A transaction that begins now, or after the one that is planned; `end` is its commit. It keeps to one family mostly,
+   * so that it reads what it writes.
+   */
   #transaction(slot: number, end: Step): Step {
     this.#soon.push(this.#transactionStep('beginTxn', slot));
+    this.#familyOfPlan = this.#family();
     for (let i = 1 + this.#random.below(8); i > 0; i--) {
       const op = this.#oneOf([
         'writeTxn',
@@ -373,6 +380,7 @@ class Generator {
       ] as const);
       this.#soon.push(this.#transactionStep(op, slot));
     }
+    this.#familyOfPlan = undefined;
     this.#soon.push(end);
     return this.#soon.shift() as Step;
   }
@@ -543,6 +551,7 @@ class Generator {
   }
 
   #family(): ModelFamily {
+    if (this.#familyOfPlan !== undefined && this.#random.chance(4, 5)) return this.#familyOfPlan;
     return this.#random.chance(1, 2) ? 'default' : this.#oneOf(MODEL_FAMILIES);
   }
 
