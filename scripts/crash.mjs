@@ -4,9 +4,10 @@
  *
  *   node scripts/crash.mjs [--cycles 200] [--seed S] [--durability os|disk] [--wal-mib N] [--workdir DIR]
  *                          [--json]
+ *   node scripts/crash.mjs --workload bank [--cycles 200] [--seed S] [--durability os|disk] [--workdir DIR] [--json]
  *
  * Half of the kills come at any moment; the others are steered into the phase that was hit least, so
- * that each gets its share. Exit status 1 on a violation: the directory is kept and named.
+ * that each gets its share. With the bank, transactions are what is killed (crash/bank.mjs). Exit status 1 on a violation: the directory is kept and named.
  */
 import { spawn } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
@@ -15,6 +16,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { build } from 'esbuild';
+import { rollOptions } from './crash/options.mjs';
 import { randomFrom } from './crash/program.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
@@ -36,6 +38,7 @@ const RUN_ON_OFFSET = 1_000_000;
 
 const { values: flags } = parseArgs({
   options: {
+    workload: { type: 'string', default: 'writes' },
     cycles: { type: 'string', default: '200' },
     seed: { type: 'string', default: '1' },
     durability: { type: 'string', default: 'os' },
@@ -52,16 +55,21 @@ if (!Number.isInteger(cycles) || cycles < 1 || !Number.isInteger(seed) || !(walB
   console.error('Cannot run: --cycles, --seed and --wal-mib are numbers');
   process.exit(2);
 }
+if (flags.workload !== 'writes' && flags.workload !== 'bank') {
+  console.error('Cannot run: --workload is writes or bank');
+  process.exit(2);
+}
 if (!existsSync(join(root, 'dist', 'index.js'))) {
   console.error('Cannot run: there is no build; run npm run build');
   process.exit(2);
 }
 const { Checker } = await import('./crash/checker.mjs');
 
-/** One file for the writer and one for its workers: loading a hundred modules would take longer than its life. */
+/** One file for each writer and one for their workers: loading a hundred modules would take longer than its life. */
 await build({
   entryPoints: {
     writer: join(root, 'scripts', 'crash', 'writer.mjs'),
+    'bank-writer': join(root, 'scripts', 'crash', 'bank-writer.mjs'),
     'worker-entry': join(root, 'dist', 'env', 'worker-entry.js'),
   },
   outdir: bundle,
@@ -75,28 +83,14 @@ await build({
   logLevel: 'warning',
 });
 
-/** Options as small as they may be, so that everything happens all the time; changed at every restart. */
-function rollOptions(random) {
-  const pick = (...choices) => choices[random.below(choices.length)];
-  return {
-    durability: flags.durability,
-    memtable: pick('art', 'skiplist'),
-    memtableBytes: walBytes > 0 ? Math.ceil(walBytes * 1.1) : pick(65_536, 131_072, 262_144),
-    memtableCount: pick(2, 3, 4),
-    tableBytes: pick(16_384, 65_536, 1_048_576),
-    baseLevelBytes: pick(65_536, 262_144, 2 * 1024 ** 3),
-    l0CompactionTrigger: pick(1, 2, 4),
-    l0SlowdownTrigger: pick(8, 24),
-    compactionPolicy: pick('leveled', 'leveled', 'tiered', 'hybrid'),
-    compression: pick('none', 'lz4'),
-    blockBytes: pick(256, 1024, 4096),
-    valueThreshold: walBytes > 0 ? 1_048_576 : pick(64, 1024, 1024, 4096),
-    valueLogFileBytes: pick(65_536, 131_072, 524_288),
-    valueLogGc: random.below(3) > 0,
-    valueLogGcRatio: pick(0.1, 0.3, 0.5),
-    manifestRewriteBytes: pick(4096, 4096, 16_384),
-    cacheBytes: pick(0, 1_048_576),
-  };
+if (flags.workload === 'bank') {
+  const { printBank, runBank } = await import('./crash/bank.mjs');
+  const { durability, workdir } = flags;
+  const writer = join(bundle, 'bank-writer.mjs');
+  const result = await runBank({ cycles, seed, durability, workdir, writer });
+  if (flags.json) console.log(JSON.stringify(result));
+  else printBank(result);
+  process.exit(result.ok ? 0 : 1);
 }
 
 /** Where this life is to end: at any moment, or in the phase that was hit least. */
@@ -222,7 +216,7 @@ async function cycle(i) {
     rmSync(workdir, { recursive: true, force: true });
     model = [];
   }
-  const options = rollOptions(random);
+  const options = rollOptions(random, flags.durability, walBytes);
   const target = aim(random, hits);
   where = `cycle ${i}, target ${JSON.stringify(target)}, options ${JSON.stringify(options)}`;
   const life = await live(workdir, i, options, target);
@@ -239,7 +233,13 @@ async function cycle(i) {
   where += `, ${isCopy ? 'copy' : 'in place'}, acknowledged ${life.acknowledged}, active ${[...life.active]}`;
   const current = { seed, generation: i, acknowledged: life.acknowledged };
   const runOn = isCopy ? undefined : RUN_ON_OFFSET + i;
-  const next = await checker.check(checked, rollOptions(random), model, current, runOn);
+  const next = await checker.check(
+    checked,
+    rollOptions(random, flags.durability, walBytes),
+    model,
+    current,
+    runOn,
+  );
   if (isCopy) rmSync(checked, { recursive: true, force: true });
   else checkFiles(workdir);
   openMs.push(next.openMs);

@@ -99,6 +99,8 @@ interface KeyHistory {
   readonly entries: ModelEntry[];
   /** Tombstones over this key, in the order in which they were written. */
   readonly tombstones: Tombstone[];
+  /** Highest sequence number of an entry, 0 without one. */
+  newestSeq: number;
 }
 
 interface Family {
@@ -157,13 +159,15 @@ export class Model {
 
   /** Forgets every write behind this sequence number: a crash took them. */
   rewind(seq: number): void {
+    if (seq === this.#seq) return;
     this.#seq = seq;
     const isKept = (one: Stamp): boolean => one.seq <= seq;
     for (const family of Object.values(this.#families)) {
       keepOnly(family.tombstones, isKept);
-      for (const { entries, tombstones } of family.keys.values()) {
-        keepOnly(entries, isKept);
-        keepOnly(tombstones, isKept);
+      for (const history of family.keys.values()) {
+        keepOnly(history.entries, isKept);
+        keepOnly(history.tombstones, isKept);
+        history.newestSeq = history.entries.reduce((max, one) => Math.max(max, one.seq), 0);
       }
     }
   }
@@ -206,6 +210,34 @@ export class Model {
     return rows;
   }
 
+  /**
+   * Was any key of [start, end) written behind `seq`, be it by a range delete? beside: only a range delete that touches
+   * the start. `end` undefined: no bound.
+   */
+  writtenSince(
+    span: {
+      readonly family: ModelFamily;
+      readonly start: string;
+      readonly end: string | undefined;
+    },
+    seq: number,
+  ): 'inside' | 'beside' | undefined {
+    const { family, start, end } = span;
+    const { keys, tombstones } = this.#families[family];
+    if (end !== undefined && end <= start) return undefined;
+    const isBefore = (key: string): boolean => end === undefined || key < end;
+    for (const [key, { newestSeq }] of keys) {
+      if (newestSeq > seq && key >= start && isBefore(key)) return 'inside';
+    }
+    let isBeside = false;
+    for (const one of tombstones) {
+      if (one.seq <= seq || !isBefore(one.start) || one.end < start) continue;
+      if (one.end > start) return 'inside';
+      isBeside = true;
+    }
+    return isBeside ? 'beside' : undefined;
+  }
+
   /** Keys ever written in a family. */
   keyCount(family: ModelFamily): number {
     return this.#families[family].order.length;
@@ -220,7 +252,7 @@ function historyOf(family: Family, key: string): KeyHistory {
   const known = family.keys.get(key);
   if (known !== undefined) return known;
   const tombstones = family.tombstones.filter((one) => isOver(one, key));
-  const history: KeyHistory = { entries: [], tombstones };
+  const history: KeyHistory = { entries: [], tombstones, newestSeq: 0 };
   family.keys.set(key, history);
   const at = family.order.findIndex((other) => other > key);
   family.order.splice(at < 0 ? family.order.length : at, 0, key);
@@ -232,6 +264,7 @@ function addEntry(history: KeyHistory, entry: ModelEntry): void {
   let at = entries.length;
   while (at > 0 && isNewer(entries[at - 1] as ModelEntry, entry)) at--;
   entries.splice(at, 0, entry);
+  history.newestSeq = entry.seq;
 }
 
 function addTombstone(family: Family, tombstone: Tombstone): void {

@@ -6,6 +6,7 @@
  * cursor over it is closed (`release`).
  */
 import { assert } from '../base/assert.js';
+import { detach } from '../base/bytes.js';
 import type { ArenaPool } from './memtable/arena-pool.js';
 import type { Memtable } from './memtable/memtable.js';
 import { RangeTombstones } from './range-tombstones.js';
@@ -48,7 +49,8 @@ export class LoggedMemtable {
   readonly #pool: ArenaPool;
   readonly #separatedBytesMax: number;
   #references: number;
-  #tombstones: RangeTombstones;
+  readonly #tombstones: RangeTombstones;
+  /** Of the memtable's, those that are in #tombstones. */
   #tombstoneCount: number;
 
   constructor(
@@ -96,18 +98,17 @@ export class LoggedMemtable {
     );
   }
 
-  /** The range tombstones in here; rebuilt when one was added since. */
+  /** The range tombstones in here: one object, which is added to when there are more. */
   rangeTombstones(): RangeTombstones {
     const offsets = this.memtable.rangeTombstones;
-    if (offsets.length !== this.#tombstoneCount) {
-      this.#tombstoneCount = offsets.length;
-      this.#tombstones = new RangeTombstones(
-        offsets.map((at) => ({
-          lower: copyOf(this.data, entryKeyStart(this.view, at), entryKeyLength(this.view, at)),
-          upper: copyOf(this.data, entryValueStart(this.view, at), entryValueLength(this.view, at)),
-          version: entryVersion(this.view, at),
-          seq: entrySeq(this.view, at),
-        })),
+    const { data, view } = this;
+    for (; this.#tombstoneCount < offsets.length; this.#tombstoneCount++) {
+      const at = offsets[this.#tombstoneCount] as number;
+      this.#tombstones.add(
+        detach(data, entryKeyStart(view, at), entryKeyLength(view, at)),
+        detach(data, entryValueStart(view, at), entryValueLength(view, at)),
+        entryVersion(view, at),
+        entrySeq(view, at),
       );
     }
     return this.#tombstones;
@@ -123,10 +124,4 @@ export class LoggedMemtable {
     assert(this.#references >= 0, 'memtable: released twice');
     if (this.#references === 0) this.#pool.release(this.memtable.arena);
   }
-}
-
-function copyOf(bytes: Uint8Array, start: number, length: number): Uint8Array {
-  const copy = new Uint8Array(length);
-  copy.set(bytes.subarray(start, start + length));
-  return copy;
 }

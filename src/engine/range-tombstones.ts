@@ -50,16 +50,6 @@ export class RangeTombstones {
     this.#build();
   }
 
-  /** Everything of several sources in one; the sources stay usable and apart. */
-  static merge(sources: readonly RangeTombstones[]): RangeTombstones {
-    const all: RangeTombstone[] = [];
-    for (const source of sources) {
-      for (const t of source.#sorted) all.push(t);
-      for (const t of source.#tail) all.push(t);
-    }
-    return new RangeTombstones(all);
-  }
-
   get isEmpty(): boolean {
     return this.#sorted.length === 0 && this.#tail.length === 0;
   }
@@ -108,13 +98,26 @@ export class RangeTombstones {
     const fragment = this.#find(keyBytes, keyStart, keyLength);
     if (fragment < 0) return false;
     const end = this.#starts[fragment + 1] as number;
-    for (let i = this.#starts[fragment] as number; i < end; i++) {
+    for (let i = this.#firstUpTo(versionMax, fragment); i < end; i++) {
       const version = this.#versions[i] as number;
       const seq = this.#seqs[i] as number;
       if (version < entryVersion || (version === entryVersion && seq <= entrySeq)) return false;
-      if (seq <= seqMax && version <= versionMax) return true;
+      if (seq <= seqMax) return true;
     }
     return false;
+  }
+
+  /** Index of the fragment's first tombstone with at most this version, or the fragment's end. */
+  #firstUpTo(versionMax: number, fragment: number): number {
+    let low = this.#starts[fragment] as number;
+    if ((this.#versions[low] as number) <= versionMax) return low;
+    let high = this.#starts[fragment + 1] as number;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if ((this.#versions[middle] as number) > versionMax) low = middle + 1;
+      else high = middle;
+    }
+    return low;
   }
 
   /** The fragments that meet [lower, upper), cut to it; in key order. `undefined` is no bound. */
@@ -197,34 +200,40 @@ export class RangeTombstones {
     this.#versions = [];
     this.#seqs = [];
     this.#last = 0;
-    if (this.#sorted.length === 0) return;
-    const opening = [...this.#sorted].sort((a, b) => compareArrays(a.lower, b.lower));
-    const bounds = sortedBounds(this.#sorted);
-    let active: RangeTombstone[] = [];
-    let opened = 0;
-    for (let i = 0; i + 1 < bounds.length; i++) {
-      const from = bounds[i] as Uint8Array;
-      active = active.filter((t) => compareArrays(t.upper, from) > 0);
-      while (opened < opening.length) {
-        const next = opening[opened] as RangeTombstone;
-        if (compareArrays(next.lower, from) > 0) break;
-        insertNewestFirst(active, next);
-        opened++;
+    const sorted = this.#sorted;
+    const bounds = sortedBounds(sorted);
+    const isClosed = new Uint8Array(sorted.length);
+    let active: number[] = []; // newest first
+    for (let i = 0; i < bounds.length;) {
+      const from = bounds[i] as Bound;
+      let hasClosed = false;
+      for (; i < bounds.length; i++) {
+        const { key, index, isUpper } = bounds[i] as Bound;
+        if (key !== from.key && compareArrays(key, from.key) !== 0) break;
+        if (isUpper) isClosed[index] = 1;
+        else insertNewestFirst(active, index, sorted);
+        hasClosed ||= isUpper;
       }
-      if (active.length > 0) this.#pushFragment(from, bounds[i + 1] as Uint8Array, active);
+      if (hasClosed) active = active.filter((index) => isClosed[index] === 0);
+      const to = bounds[i];
+      if (to !== undefined && active.length > 0) this.#pushFragment(from.key, to.key, active);
     }
     if (INVARIANTS) this.#check();
   }
 
-  #pushFragment(lower: Uint8Array, upper: Uint8Array, active: readonly RangeTombstone[]): void {
+  /** `active`: indices in #sorted. */
+  #pushFragment(lower: Uint8Array, upper: Uint8Array, active: readonly number[]): void {
     this.#lowers.push(lower);
     this.#uppers.push(upper);
+    let version = -1;
+    let seq = -1;
     for (let i = 0; i < active.length; i++) {
-      const t = active[i] as RangeTombstone;
-      const before = active[i - 1];
-      if (before !== undefined && before.version === t.version && before.seq === t.seq) continue;
-      this.#versions.push(t.version);
-      this.#seqs.push(t.seq);
+      const t = this.#sorted[active[i] as number] as RangeTombstone;
+      if (t.version === version && t.seq === seq) continue;
+      version = t.version;
+      seq = t.seq;
+      this.#versions.push(version);
+      this.#seqs.push(seq);
     }
     this.#starts.push(this.#versions.length);
   }
@@ -256,19 +265,36 @@ function isRange(tombstone: RangeTombstone): boolean {
   return compareArrays(tombstone.lower, tombstone.upper) < 0;
 }
 
-function sortedBounds(tombstones: readonly RangeTombstone[]): Uint8Array[] {
-  const all: Uint8Array[] = [];
-  for (const t of tombstones) all.push(t.lower, t.upper);
-  all.sort(compareArrays);
-  return all.filter((bound, i) => i === 0 || compareArrays(all[i - 1] as Uint8Array, bound) !== 0);
+/** An end of the tombstone with this index. */
+interface Bound {
+  readonly key: Uint8Array;
+  readonly index: number;
+  readonly isUpper: boolean;
 }
 
-function insertNewestFirst(list: RangeTombstone[], t: RangeTombstone): void {
-  let at = 0;
-  while (at < list.length) {
-    const other = list[at] as RangeTombstone;
-    if (other.version < t.version || (other.version === t.version && other.seq <= t.seq)) break;
-    at++;
+function sortedBounds(tombstones: readonly RangeTombstone[]): Bound[] {
+  const bounds: Bound[] = [];
+  for (let index = 0; index < tombstones.length; index++) {
+    const { lower, upper } = tombstones[index] as RangeTombstone;
+    bounds.push({ key: lower, index, isUpper: false }, { key: upper, index, isUpper: true });
   }
-  list.splice(at, 0, t);
+  return bounds.sort((a, b) => compareArrays(a.key, b.key));
+}
+
+/** Into indices of `tombstones`. */
+function insertNewestFirst(
+  list: number[],
+  index: number,
+  tombstones: readonly RangeTombstone[],
+): void {
+  const { version, seq } = tombstones[index] as RangeTombstone;
+  let low = 0;
+  let high = list.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    const other = tombstones[list[middle] as number] as RangeTombstone;
+    if (other.version > version || (other.version === version && other.seq > seq)) low = middle + 1;
+    else high = middle;
+  }
+  list.splice(low, 0, index);
 }

@@ -23,7 +23,7 @@ import type { EntryCursor } from './iterators/entry-cursor.js';
 import type { KeyBuffer } from './key.js';
 import type { LoggedMemtable } from './logged-memtable.js';
 import { LookupResult } from './sst/lookup-result.js';
-import { RangeTombstones } from './range-tombstones.js';
+import type { RangeTombstones } from './range-tombstones.js';
 import type { Level, OpenTable, TreeVersion } from './tree-version.js';
 import { ValueSlab } from './value-slab.js';
 import type { ValueLogReader } from './vlog/reader.js';
@@ -34,32 +34,26 @@ export class ReadState {
   /** Sealed memtables, newest first. */
   readonly sealed: readonly LoggedMemtable[];
   readonly tree: TreeVersion;
-  #tombstones: RangeTombstones | undefined;
-  /** Range tombstones of memtables among #tombstones. */
-  #tombstoneCount: number;
 
   constructor(active: LoggedMemtable, sealed: readonly LoggedMemtable[], tree: TreeVersion) {
     this.active = active;
     this.sealed = sealed;
     this.tree = tree;
-    this.#tombstones = undefined;
-    this.#tombstoneCount = 0;
   }
 
-  /** All range tombstones that a scan sees; made again only when the active memtable has got more. */
-  rangeTombstones(): RangeTombstones {
-    let count = this.active.memtable.rangeTombstones.length;
-    for (const { memtable } of this.sealed) count += memtable.rangeTombstones.length;
-    if (count === 0) return this.tree.rangeTombstones;
-    if (this.#tombstones === undefined || this.#tombstoneCount !== count) {
-      const memtables = [this.active, ...this.sealed];
-      this.#tombstones = RangeTombstones.merge([
-        ...memtables.map((memtable) => memtable.rangeTombstones()),
-        this.tree.rangeTombstones,
-      ]);
-      this.#tombstoneCount = count;
+  /**
+   * The range tombstones that a cursor must ask, by source; those without any left out. Not put together: the active
+   * memtable may get more after every read. @throws CorruptionError
+   */
+  rangeTombstones(): RangeTombstones[] {
+    const lists: RangeTombstones[] = [];
+    if (this.active.memtable.rangeTombstones.length > 0) lists.push(this.active.rangeTombstones());
+    for (const table of this.sealed) {
+      if (table.memtable.rangeTombstones.length > 0) lists.push(table.rangeTombstones());
     }
-    return this.#tombstones;
+    const ofTree = this.tree.rangeTombstones;
+    if (!ofTree.isEmpty) lists.push(ofTree);
+    return lists;
   }
 
   /** Keeps all sources alive for a cursor; undone by `release`. */

@@ -10,6 +10,9 @@
  *
  * Stamps are the number of the file system's mutation; a sync makes durable what was stamped up to
  * its start. Invariants: `data` is zero behind `size`; sectors without storage are zero.
+ *
+ * A test makes thousands of copies of a disk, and changes few files of each: copies share their content until one of
+ * them changes it. Contents in histories are never changed at all.
  */
 
 /** The unit in which the disk writes atomically (unless a crash tears it). */
@@ -57,7 +60,8 @@ export interface CrashChooser {
 
 export class MemFileNode {
   readonly kind = 'file';
-  data: Uint8Array;
+  /** Shared with a copy: #own comes before every change of it. */
+  #data: Uint8Array;
   size: number;
   modifiedMs: number;
   /** Directory entries (present ones) that name this file. */
@@ -70,6 +74,8 @@ export class MemFileNode {
   /** 1 for each sector with storage. */
   #stored: Uint8Array;
   #storedCount: number;
+  /** #data and #stored may be those of a copy as well. */
+  #isShared: boolean;
   #freed: boolean;
   #sectors: Map<number, SectorHistory>;
   /** Sizes before the present one, the durable one first; empty when the present one is durable. */
@@ -80,7 +86,7 @@ export class MemFileNode {
   readonly flips: Map<number, number>;
 
   constructor(space: Space) {
-    this.data = new Uint8Array(0);
+    this.#data = new Uint8Array(0);
     this.size = 0;
     this.modifiedMs = 0;
     this.links = 0;
@@ -89,6 +95,7 @@ export class MemFileNode {
     this.#space = space;
     this.#stored = new Uint8Array(0);
     this.#storedCount = 0;
+    this.#isShared = false;
     this.#freed = false;
     this.#sectors = new Map();
     this.#sizes = [];
@@ -100,7 +107,7 @@ export class MemFileNode {
   read(target: Uint8Array, start: number, length: number, position: number): number {
     const count = Math.max(0, Math.min(length, this.size - position));
     if (count === 0) return 0;
-    target.set(this.data.subarray(position, position + count), start);
+    target.set(this.#data.subarray(position, position + count), start);
     for (const [offset, mask] of this.flips) {
       if (offset < position || offset >= position + count) continue;
       const at = start + offset - position;
@@ -126,16 +133,18 @@ export class MemFileNode {
   write(source: Uint8Array, start: number, length: number, position: number, stamp: number): void {
     const end = position + length;
     const last = sectorOf(end - 1);
+    this.#own();
     this.#reserve(end);
     for (let sector = sectorOf(position); sector <= last; sector++) {
       this.#supersede(sector, stamp);
       this.#store(sector);
     }
-    this.data.set(source.subarray(start, start + length), position);
+    this.#data.set(source.subarray(start, start + length), position);
     if (end > this.size) this.#setSize(end, stamp);
   }
 
   truncate(size: number, stamp: number): void {
+    this.#own();
     if (size < this.size) this.#cut(size, stamp);
     else this.#reserve(size);
     if (size !== this.size) this.#setSize(size, stamp);
@@ -148,7 +157,7 @@ export class MemFileNode {
       this.#supersede(sector, stamp);
       if (sector * SECTOR_BYTES >= size) this.#unstore(sector);
     }
-    this.data.fill(0, size, this.size);
+    this.#data.fill(0, size, this.size);
   }
 
   /** True when a power loss at this moment could change the file. */
@@ -185,6 +194,7 @@ export class MemFileNode {
 
   /** The operating system evicts clean pages: lost sectors show what the disk holds. */
   dropCaches(): void {
+    this.#own();
     for (const [sector, history] of this.#sectors) {
       if (!history.lost) continue;
       const content = history.contents[0] ?? null;
@@ -198,13 +208,16 @@ export class MemFileNode {
   /** Changes stored bytes, on the disk and in every state: rot, not a write. */
   rot(position: number, mask: number): void {
     if (position >= this.size) return;
-    this.data[position] = (this.data[position] as number) ^ mask;
+    this.#own();
+    this.#data[position] = (this.#data[position] as number) ^ mask;
     const history = this.#sectors.get(sectorOf(position));
-    for (const content of history?.contents ?? []) {
-      if (content === null) continue;
+    if (history === undefined) return;
+    history.contents = history.contents.map((content) => {
+      const rotten = content?.slice() ?? null;
       const at = position % SECTOR_BYTES;
-      content[at] = (content[at] as number) ^ mask;
-    }
+      if (rotten !== null) rotten[at] = (rotten[at] as number) ^ mask;
+      return rotten;
+    });
   }
 
   /**
@@ -220,15 +233,13 @@ export class MemFileNode {
   /** The same file on another disk, unsynced states included. Handles are not copied. */
   clone(space: Space): MemFileNode {
     const copy = new MemFileNode(space);
-    copy.data = this.data.slice(0, this.size);
+    this.#shareWith(copy);
     copy.size = this.size;
     copy.modifiedMs = this.modifiedMs;
-    copy.#stored = this.#stored.slice();
-    copy.#storedCount = this.#storedCount;
     copy.#freed = this.#freed;
     if (!this.#freed) space.used += this.#storedCount * SECTOR_BYTES;
     for (const [sector, history] of this.#sectors) {
-      const contents = history.contents.map((content) => content?.slice() ?? null);
+      const contents = [...history.contents];
       copy.#sectors.set(sector, { ...history, contents, stamps: [...history.stamps] });
     }
     copy.#sizes = [...this.#sizes];
@@ -241,23 +252,45 @@ export class MemFileNode {
   /** The file as found after a power loss; everything in it is durable. */
   crash(space: Space, path: string, chooser: CrashChooser): MemFileNode {
     const copy = new MemFileNode(space);
+    copy.modifiedMs = this.modifiedMs;
+    for (const [offset, mask] of this.flips) copy.flips.set(offset, mask);
+    if (!this.isUnsynced()) {
+      this.#shareWith(copy);
+      copy.size = this.size;
+      space.used += copy.#storedCount * SECTOR_BYTES;
+      return copy;
+    }
     const sizes = [...this.#sizes, this.size];
     const sizeStamps = [0, ...this.#sizeStamps.slice(1), this.#sizeStamp];
     const size = sizes[sizes.length > 1 ? chooser.size(path, sizes, sizeStamps) : 0] as number;
-    copy.modifiedMs = this.modifiedMs;
     copy.#reserve(size);
     copy.size = size;
     const shared = Math.min(size, this.size);
-    copy.data.set(this.data.subarray(0, shared));
+    copy.#data.set(this.#data.subarray(0, shared));
     for (let sector = 0; sector * SECTOR_BYTES < shared; sector++) {
       if (this.#stored[sector] === 1) copy.#store(sector);
     }
     for (const sector of [...this.#sectors.keys()].sort((a, b) => a - b)) {
       if (sector * SECTOR_BYTES < size) this.#crashSector(copy, path, sector, chooser);
     }
-    copy.data.fill(0, size);
-    for (const [offset, mask] of this.flips) copy.flips.set(offset, mask);
+    copy.#data.fill(0, size);
     return copy;
+  }
+
+  #shareWith(copy: MemFileNode): void {
+    this.#isShared = true;
+    copy.#isShared = true;
+    copy.#data = this.#data;
+    copy.#stored = this.#stored;
+    copy.#storedCount = this.#storedCount;
+  }
+
+  /** Content of its own, to be changed. */
+  #own(): void {
+    if (!this.#isShared) return;
+    this.#isShared = false;
+    this.#data = this.#data.slice();
+    this.#stored = this.#stored.slice();
   }
 
   /**
@@ -268,7 +301,7 @@ export class MemFileNode {
     const history = this.#sectors.get(sector) as SectorHistory;
     const start = sector * SECTOR_BYTES;
     const present =
-      this.#stored[sector] === 1 ? this.data.slice(start, start + SECTOR_BYTES) : null;
+      this.#stored[sector] === 1 ? this.#data.slice(start, start + SECTOR_BYTES) : null;
     const states = [...history.contents];
     const stamps = [0, ...history.stamps.slice(1)];
     if (!history.lost && start < this.size) {
@@ -334,7 +367,7 @@ export class MemFileNode {
   #contentOf(sector: number): SectorContent {
     if (this.#stored[sector] !== 1) return null;
     const content = new Uint8Array(SECTOR_BYTES);
-    content.set(this.data.subarray(sector * SECTOR_BYTES, (sector + 1) * SECTOR_BYTES));
+    content.set(this.#data.subarray(sector * SECTOR_BYTES, (sector + 1) * SECTOR_BYTES));
     return content;
   }
 
@@ -342,8 +375,8 @@ export class MemFileNode {
   #show(sector: number, content: SectorContent): void {
     const start = sector * SECTOR_BYTES;
     const length = Math.min(SECTOR_BYTES, this.size - start);
-    if (content === null) this.data.fill(0, start, start + length);
-    else this.data.set(content.subarray(0, length), start);
+    if (content === null) this.#data.fill(0, start, start + length);
+    else this.#data.set(content.subarray(0, length), start);
   }
 
   #store(sector: number): void {
@@ -363,11 +396,11 @@ export class MemFileNode {
   /** Room in the arrays for a file of `size` bytes. */
   #reserve(size: number): void {
     const sectors = Math.ceil(size / SECTOR_BYTES);
-    if (sectors * SECTOR_BYTES > this.data.length) {
-      const capacity = Math.max(sectors * SECTOR_BYTES, Math.min(this.data.length * 2, 1 << 28));
+    if (sectors * SECTOR_BYTES > this.#data.length) {
+      const capacity = Math.max(sectors * SECTOR_BYTES, Math.min(this.#data.length * 2, 1 << 28));
       const data = new Uint8Array(capacity);
-      data.set(this.data.subarray(0, this.size));
-      this.data = data;
+      data.set(this.#data.subarray(0, this.size));
+      this.#data = data;
     }
     if (sectors > this.#stored.length) {
       const stored = new Uint8Array(Math.max(sectors, this.#stored.length * 2));

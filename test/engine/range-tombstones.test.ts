@@ -71,14 +71,6 @@ describe('RangeTombstones', () => {
     });
   });
 
-  it('merge covers what any of its sources covers', () => {
-    forSeeds(60, (random) => {
-      const lists = [0, 1, 2].map(() => randomTombstones(random, random.below(12)));
-      const merged = RangeTombstones.merge(lists.map((list) => new RangeTombstones(list)));
-      expectSame(random, merged, lists.flat());
-    });
-  });
-
   it('clip yields sorted disjoint pieces inside the bounds that cover the same entries there', () => {
     forSeeds(100, (random) => {
       const list = randomTombstones(random, 12);

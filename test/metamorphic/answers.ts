@@ -1,8 +1,10 @@
 /** Answers to steps as text: how keys and values become it, how two are compared, how one is shown. */
+import type { DbIterator } from '../../src/engine/db-iterator.js';
 import type { StoredEntry } from '../../src/engine/entry-scan.js';
 import type { Row } from '../../src/engine/scan.js';
 import { FAMILY_DEFAULT, FAMILY_LOCK } from '../../src/engine/key.js';
 import type { ModelFamily } from '../model.js';
+import type { Move } from './program.js';
 
 /**
  * Values, or keys and values in turn, as latin-1 text; null for an absent value. undefined: the step has no answer,
@@ -36,7 +38,8 @@ export function textOfStored({ family, key, version, seq, value }: StoredEntry):
   return [familyName(family), textOf(key), String(version), String(seq), textOf(value)];
 }
 
-function familyName(byte: number): ModelFamily {
+/** By the family byte of an encoded key. */
+export function familyName(byte: number): ModelFamily {
   if (byte === FAMILY_DEFAULT) return 'default';
   return byte === FAMILY_LOCK ? 'lock' : 'write';
 }
@@ -78,4 +81,11 @@ export function shorten(text: string | null | undefined): string {
   const shown = JSON.stringify(text.length > 40 ? text.slice(0, 40) : text);
   const escaped = shown.replace(/[\x7f-\xff]/g, (c) => `\\x${c.charCodeAt(0).toString(16)}`);
   return text.length > 40 ? `${escaped}... (${text.length} bytes)` : escaped;
+}
+
+/** Moves an iterator; key and value it stands on then, two nulls when it is not valid. */
+export function moved(iterator: DbIterator, { to, key }: Move): (string | null)[] {
+  const isValid = to === 'seek' || to === 'seekForPrev' ? iterator[to](keyOf(key)) : iterator[to]();
+  if (isValid !== iterator.valid) throw new Error(`${to} returns ${isValid}`);
+  return isValid ? [textOf(iterator.key), textOf(iterator.value)] : [null, null];
 }

@@ -19,11 +19,11 @@ import type { MemFs } from '../../src/env/mem-fs.js';
 import { SIM_START_MS, SimClock } from '../../src/env/sim-clock.js';
 import { createSimEnv, type SimEnv } from '../../src/env/sim-env.js';
 import { MODEL_FAMILIES } from '../model.js';
-import { type Answer, keyOf, textOf, textOfRows, textOfStored } from './answers.js';
+import { type Answer, keyOf, moved, textOf, textOfRows, textOfStored } from './answers.js';
+import { type Burst, DbTransactions } from './db-transactions.js';
 import { ModelRun } from './model-run.js';
-import { drawOptions } from './option-sets.js';
+import { drawOptions, hasShortHistory } from './option-sets.js';
 import {
-  type Move,
   type Program,
   type ReadSpec,
   type ScanSpec,
@@ -31,6 +31,7 @@ import {
   valueText,
   type WriteSpec,
 } from './program.js';
+import { isTransactionStep } from './transaction-steps.js';
 
 const WORKDIR = '/db';
 /** Turns of the event loop after which a call is taken to hang. */
@@ -99,12 +100,15 @@ class DbRun {
   readonly #snapshots: Map<number, Snapshot>;
   readonly #scans: Map<number, Scan>;
   readonly #iterators: Map<number, DbIterator>;
+  readonly #transactions: DbTransactions;
   /** Another process on the same disk. */
   #reader: Db | undefined;
   /** The model beside this run, one step behind: only its count of writes is used. */
   readonly #model: ModelRun;
   /** Writes that were promised to survive a power loss. */
   #durableSeq: number;
+  /** All that is written by the end of this step survives a power loss; the model sees the step only then. */
+  #isStepDurable: boolean;
   /** Maintenance that was not waited for. */
   #pending: Promise<unknown>[];
 
@@ -118,9 +122,11 @@ class DbRun {
     this.#snapshots = new Map();
     this.#scans = new Map();
     this.#iterators = new Map();
+    this.#transactions = new DbTransactions(this.#transactionsHost());
     this.#reader = undefined;
     this.#model = model;
     this.#durableSeq = 0;
+    this.#isStepDurable = false;
     this.#pending = [];
   }
 
@@ -148,6 +154,9 @@ class DbRun {
 
   async answer(step: Step): Promise<Answer> {
     const db = this.#db;
+    if (this.#isStepDurable) this.#durableSeq = this.#model.seq;
+    this.#isStepDurable = false;
+    if (isTransactionStep(step)) return this.#transactions.answer(step);
     switch (step.op) {
       case 'write':
         await this.#settle(this.#call([step.write], step.durability), step.op);
@@ -210,7 +219,7 @@ class DbRun {
         return undefined;
       }
       case 'turns':
-        for (let i = 0; i < step.count; i++) await this.#env.clock.nextTurn();
+        await this.#turns(step.count);
         return undefined;
       case 'advance':
         this.#nowMs += step.ms;
@@ -354,7 +363,10 @@ class DbRun {
   }
 
   /** Writes that the model has not seen yet were acknowledged. */
-  #noteDurable(writes: readonly WriteSpec[], durability = this.#options.durability): undefined {
+  #noteDurable(
+    writes: readonly { version: number }[],
+    durability = this.#options.durability,
+  ): undefined {
     if (durability === 'disk') this.#durableSeq = this.#model.seqAfter(writes);
     return undefined;
   }
@@ -378,12 +390,33 @@ class DbRun {
     return answer;
   }
 
-  /** Calls that are not waited for. `acknowledged`: all up to this one are, counted from 1. */
-  #issue(
-    calls: readonly (readonly WriteSpec[])[],
-    durability: Durability | undefined,
-  ): { acknowledged: number; readonly all: Promise<unknown> } {
+  #transactionsHost(): ConstructorParameters<typeof DbTransactions>[0] {
+    const db = (): Db => this.#db;
+    return {
+      get db() {
+        return db();
+      },
+      issue: (calls, durability) => this.#issue(calls, durability),
+      expiry: (write) => this.#expiry(write),
+      turns: (count) => this.#turns(count),
+      settle: (work, what) => this.#settle(work, what),
+      noteWritten: (durability = this.#options.durability) => {
+        this.#isStepDurable = durability === 'disk';
+      },
+    };
+  }
+
+  async #turns(count: number): Promise<void> {
+    for (let i = 0; i < count; i++) await this.#env.clock.nextTurn();
+  }
+
+  #issue(calls: readonly (readonly WriteSpec[])[], durability: Durability | undefined): Burst {
     const issued = calls.map((writes) => this.#call(writes, durability));
+    return this.#burst(issued, calls);
+  }
+
+  /** `calls`: what each of the promises writes. */
+  #burst(issued: readonly Promise<unknown>[], calls: readonly (readonly unknown[])[]): Burst {
     const burst = { acknowledged: 0, all: Promise.all(issued) };
     burst.all.catch(() => undefined); // the crash may come first
     issued.forEach((call, i) => {
@@ -438,24 +471,26 @@ class DbRun {
     return undefined;
   }
 
-  /** The answer: how many writes must be there, how many are, and everything. */
+  /** The answer: how many writes must be there, how many are, the batch that was being committed, and everything. */
   async #reopen(step: Extract<Step, { op: 'reopen' }>): Promise<Answer> {
     const { how, isChanged } = step;
     this.#snapshots.clear();
     this.#scans.clear();
     this.#iterators.clear();
     let promised = this.#model.seq;
+    let order: string | null = null;
     let disk = this.#env.fs;
     if (how === 'close') {
       await this.#settlePending();
       await this.#settle(this.#db.close(), 'close');
     } else {
-      promised = await this.#crash(step);
+      ({ promised, order } = await this.#crash(step));
       disk = how === 'kill' ? disk.killClone() : disk.crashClone({ seed: this.#random.u32() });
       this.#pending = [];
       this.#reader = undefined;
       this.abandon();
     }
+    this.#transactions.clear();
     this.#opening++;
     if (isChanged) this.#options = drawOptions(this.#seed, this.#run, this.#opening);
     await this.#open(disk);
@@ -464,21 +499,34 @@ class DbRun {
     snapshot.close();
     // What an open has found is durable when it has ended.
     this.#durableSeq = found;
-    return [String(promised), String(found), ...everything(this.#db)];
+    return [String(promised), String(found), order, ...everything(this.#db)];
   }
 
-  /** What comes right before a crash. Returns how many writes must survive it. */
-  async #crash({ how, calls, turns }: Extract<Step, { op: 'reopen' }>): Promise<number> {
+  /** What comes right before a crash. `promised`: how many writes must survive it. */
+  async #crash(
+    step: Extract<Step, { op: 'reopen' }>,
+  ): Promise<{ promised: number; order: string | null }> {
+    const { how, turns } = step;
     if (how === 'power') {
       await this.#settle(this.#db.sync(), 'sync');
-      return this.#model.seq;
+      return { promised: this.#model.seq, order: null };
     }
-    const burst = this.#issue(calls, undefined);
-    for (let i = 0; i < turns; i++) await this.#env.clock.nextTurn();
-    const acknowledged = calls.slice(0, burst.acknowledged).flat();
-    if (how === 'kill') return this.#model.seqAfter(acknowledged);
-    if (acknowledged.length > 0) this.#noteDurable(acknowledged);
-    return this.#durableSeq;
+    const commit = this.#startCommit(step.commit);
+    const issued: Promise<unknown>[] = commit === undefined ? [] : [commit.done];
+    const written = commit === undefined ? step.calls : [commit.writes, ...step.calls];
+    for (const writes of step.calls) issued.push(this.#call(writes, undefined));
+    const burst = this.#burst(issued, written);
+    await this.#turns(turns);
+    const acknowledged = written.slice(0, burst.acknowledged).flat();
+    if (how === 'cut' && acknowledged.length > 0) this.#noteDurable(acknowledged);
+    const promised = how === 'kill' ? this.#model.seqAfter(acknowledged) : this.#durableSeq;
+    return { promised, order: commit?.order ?? null };
+  }
+
+  /** A commit whose end nobody will hear of: only of one that is sure to succeed. */
+  #startCommit(slot: number): ReturnType<DbTransactions['commit']> | undefined {
+    const isSure = this.#model.forecast(slot) === 'commit' && !hasShortHistory(this.#options);
+    return isSure ? this.#transactions.commit(slot, undefined) : undefined;
   }
 
   async #open(disk: MemFs | undefined): Promise<void> {
@@ -536,13 +584,6 @@ function everything(db: Db): (string | null)[] {
     const values = db.getMany(keys, { columnFamily }).map(textOf);
     return [...forward, ...backward, ...values];
   });
-}
-
-/** Moves an iterator; key and value it stands on then, two nulls when it is not valid. */
-function moved(iterator: DbIterator, { to, key }: Move): (string | null)[] {
-  const isValid = to === 'seek' || to === 'seekForPrev' ? iterator[to](keyOf(key)) : iterator[to]();
-  if (isValid !== iterator.valid) throw new Error(`${to} returns ${isValid}`);
-  return isValid ? [textOf(iterator.key), textOf(iterator.value)] : [null, null];
 }
 
 async function done(work: Promise<void>): Promise<undefined> {

@@ -41,6 +41,10 @@ export class ModelIterator {
     return row === undefined ? [null, null] : [row.key, row.value];
   }
 
+  get isValid(): boolean {
+    return this.#row() !== undefined;
+  }
+
   #row(): ModelRow | undefined {
     return this.#rows[this.#at];
   }

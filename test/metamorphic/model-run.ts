@@ -14,7 +14,10 @@ import {
 } from '../model.js';
 import { type Answer, differenceOf, STORED_PARTS, storedOf } from './answers.js';
 import { ModelIterator } from './model-iterator.js';
+import type { Forecast } from './model-transaction.js';
+import { ModelTransactions } from './model-transactions.js';
 import { type ReadSpec, type ScanSpec, type Step, valueText, type WriteSpec } from './program.js';
+import { isTransactionStep, type TransactionStep } from './transaction-steps.js';
 
 /** Says what is wrong with an answer, undefined when nothing is. */
 export type Judge = (answer: Answer) => string | undefined;
@@ -28,6 +31,7 @@ export class ModelRun {
   readonly #snapshots: Map<number, ModelSnapshot>;
   readonly #scans: Map<number, ModelRow[]>;
   readonly #iterators: Map<number, ModelIterator>;
+  readonly #transactions: ModelTransactions;
   /** Sequence numbers at which a call ended: a crash leaves one of these. */
   readonly #ends: Set<number>;
   /** Sequence number up to which the other process sees; undefined: there is none. */
@@ -38,6 +42,12 @@ export class ModelRun {
     this.#snapshots = new Map();
     this.#scans = new Map();
     this.#iterators = new Map();
+    this.#transactions = new ModelTransactions({
+      model: this.#model,
+      modelWrite: (write) => modelWrite(write, this.#model.nowMs),
+      write: (writes) => this.#apply(writes),
+      isEnd: (seq) => this.#ends.has(seq),
+    });
     this.#ends = new Set([0]);
     this.#readerSeq = undefined;
   }
@@ -48,12 +58,18 @@ export class ModelRun {
   }
 
   /** The same when these are written, too. */
-  seqAfter(writes: readonly WriteSpec[]): number {
+  seqAfter(writes: readonly { readonly version: number }[]): number {
     return writes.reduce(nextSeq, this.#model.seq);
+  }
+
+  /** What the commit of a transaction would come to now. */
+  forecast(slot: number): Forecast | undefined {
+    return this.#transactions.forecast(slot);
   }
 
   /** Does the step, and says how its answer is judged. */
   judge(step: Step): Judge {
+    if (isTransactionStep(step)) return (answer) => this.#transactions.judge(step, answer);
     switch (step.op) {
       case 'race':
         return this.#race(step);
@@ -68,7 +84,9 @@ export class ModelRun {
     }
   }
 
-  #answer(step: Exclude<Step, { op: 'race' | 'reopen' | 'storedEntries' }>): Answer {
+  #answer(
+    step: Exclude<Step, TransactionStep | { op: 'race' | 'reopen' | 'storedEntries' }>,
+  ): Answer {
     const model = this.#model;
     switch (step.op) {
       case 'write':
@@ -200,22 +218,32 @@ export class ModelRun {
     };
   }
 
-  /** The answer: the sequence number that must be there at least, the one that was found, and everything. */
-  #reopen({ calls, how }: ReopenStep): Judge {
-    for (const writes of calls) this.#write(writes);
-    this.#snapshots.clear();
-    this.#scans.clear();
-    this.#iterators.clear();
-    if (how !== 'close') this.#readerSeq = undefined;
-    return ([low, seq, ...content] = []) => {
+  /**
+   * The answer: the sequence number that must be there at least, the one that was found, the batch that was being
+   * committed, and everything.
+   */
+  #reopen({ calls, how, commit }: ReopenStep): Judge {
+    return ([low, seq, order, ...content] = []) => {
+      const wrong = order ? this.#transactions.commitBlindly(commit, order) : undefined;
+      if (wrong !== undefined) return wrong;
+      for (const writes of calls) this.#write(writes);
+      this.#transactions.clear();
+      this.#snapshots.clear();
+      this.#scans.clear();
+      this.#iterators.clear();
+      if (how !== 'close') this.#readerSeq = undefined;
       const found = Number(seq);
       if (found < Number(low)) return `writes ${found + 1} to ${low} are gone, and were promised`;
       if (found > this.#model.seq) return `there are ${found} writes of ${this.#model.seq}`;
       if (!this.#ends.has(found)) return `write ${found} is not the end of a call`;
-      this.#model.rewind(found);
-      for (const end of this.#ends) if (end > found) this.#ends.delete(end);
+      if (found < this.#model.seq) this.#rewind(found);
       return differenceOf(content, this.#everything(this.#model.snapshot()));
     };
+  }
+
+  #rewind(seq: number): void {
+    this.#model.rewind(seq);
+    for (const end of this.#ends) if (end > seq) this.#ends.delete(end);
   }
 
   /**
@@ -240,7 +268,8 @@ export class ModelRun {
       }
       stored.add(`${family} ${seq} ${key}`);
     }
-    for (const snapshot of [model.snapshot(), ...this.#snapshots.values()]) {
+    const open = [...this.#snapshots.values(), ...this.#transactions.snapshots()];
+    for (const snapshot of [model.snapshot(), ...open]) {
       for (const family of MODEL_FAMILIES) {
         for (const { key, seq } of model.visibleEntries(family, snapshot)) {
           if (stored.has(`${family} ${seq} ${key}`)) continue;
@@ -252,9 +281,14 @@ export class ModelRun {
   }
 
   #write(writes: readonly WriteSpec[]): undefined {
-    this.#model.write(...writes.map((write) => modelWrite(write, this.#model.nowMs)));
-    this.#ends.add(this.#model.seq);
+    this.#apply(writes.map((write) => modelWrite(write, this.#model.nowMs)));
     return undefined;
+  }
+
+  /** One call. */
+  #apply(writes: readonly ModelWrite[]): void {
+    this.#model.write(...writes);
+    this.#ends.add(this.#model.seq);
   }
 
   #scan(spec: ScanSpec): ModelRow[] | undefined {

@@ -1,7 +1,10 @@
 /** Option sets for programs: small limits, so that a short program rotates, flushes, compacts and collects. */
 import { Prng } from '../../src/base/prng.js';
 import type { OpenOptions } from '../../src/engine/options.js';
-import { KIB } from '../../src/base/limits.js';
+import { KIB, MIB } from '../../src/base/limits.js';
+
+/** The least there is. */
+const SHORT_HISTORY_BYTES = 64 * KIB;
 
 /** The options of the `opening`-th opening (from 0) in run `run` of a program. */
 export function drawOptions(seed: number, run: number, opening: number): OpenOptions {
@@ -36,7 +39,13 @@ export function drawOptions(seed: number, run: number, opening: number): OpenOpt
     valueLogGcRatio: oneOf(0.05, 0.5, 0.9),
     valueLogGc: random.chance(3, 4),
     manifestRewriteBytes: oneOf(4, 64) * KIB,
+    transactionHistoryBytes: oneOf(SHORT_HISTORY_BYTES, 64 * MIB),
   };
+}
+
+/** May a transaction be refused because it is too old? */
+export function hasShortHistory(options: OpenOptions): boolean {
+  return options.transactionHistoryBytes === SHORT_HISTORY_BYTES;
 }
 
 function drawPolicies(random: Prng): NonNullable<OpenOptions['valuePolicies']> {

@@ -10,6 +10,7 @@
 import { Prng } from '../../src/base/prng.js';
 import type { Durability } from '../../src/engine/options.js';
 import { MODEL_FAMILIES, type ModelFamily, type ModelRange } from '../model.js';
+import { type TransactionStep, TXN_SLOTS } from './transaction-steps.js';
 
 /** The bytes of a value: valueText makes them. */
 export interface ValueSpec {
@@ -69,6 +70,7 @@ export interface Move {
 }
 
 export type Step =
+  | TransactionStep
   | { readonly op: 'write'; readonly write: WriteSpec; readonly durability?: Durability }
   | {
       readonly op: 'batch';
@@ -126,7 +128,8 @@ export type Step =
       readonly op: 'reopen';
       readonly how: Reopening;
       readonly isChanged: boolean;
-      /** Writes that were under way for so many turns when it crashed. */
+      /** A transaction, by its slot, and writes that were under way for so many turns when it crashed; -1: none. */
+      readonly commit: number;
       readonly calls: readonly (readonly WriteSpec[])[];
       readonly turns: number;
     }
@@ -162,10 +165,22 @@ export function generateProgram(seed: number, operations: number): Program {
   const generator = new Generator(seed);
   const steps: Step[] = [];
   while (steps.length < operations) steps.push(generator.step());
-  const end = { op: 'reopen', how: 'close', isChanged: true, calls: [], turns: 0 } as const;
+  const end = {
+    op: 'reopen',
+    how: 'close',
+    isChanged: true,
+    commit: -1,
+    calls: [],
+    turns: 0,
+  } as const;
   steps.push({ op: 'checkAll' }, end, { op: 'checkAll' });
   return { seed, steps };
 }
+
+const ALPHABET = ['\0', '\x01', '\x02', '\xff', '\xfe', 'a', 'b', 'c'];
+
+/** In a program with keys of 64 KiB, one key in so many is one: each costs as much as a thousand others. */
+const HUGE_ONE_IN = 100;
 
 /** How often each kind comes, at most: each program draws its own share of it, or none. */
 const WEIGHTS = {
@@ -191,6 +206,16 @@ const WEIGHTS = {
   closeReader: 3,
   storedEntries: 3,
   race: 40,
+  beginTxn: 50,
+  writeTxn: 200,
+  readTxn: 120,
+  scanTxn: 40,
+  openTxnIterator: 20,
+  moveTxnIterator: 60,
+  savepoint: 20,
+  rollbackTo: 15,
+  rollbackTxn: 5,
+  commitTxns: 50,
   openSnapshot: 20,
   closeSnapshot: 18,
   flush: 10,
@@ -212,12 +237,18 @@ class Generator {
   readonly #kinds: Kind[];
   readonly #cumulative: number[];
   readonly #keys: string[];
+  /** Of 64 KiB; empty in most programs. */
+  readonly #hugeKeys: string[];
   /** The family of managed versions, if the program has one. */
   readonly #managed: ModelFamily | undefined;
   readonly #versionMax: number;
   readonly #valueSizeMax: number;
   readonly #hasExpiry: boolean;
   #valueId: number;
+  /** Steps of a transaction that come soon, with few others in between: one that lives for long never commits. */
+  readonly #soon: Step[];
+  /** While one is planned. */
+  #familyOfPlan: ModelFamily | undefined;
 
   constructor(seed: number) {
     const random = new Prng(seed);
@@ -232,14 +263,18 @@ class Generator {
       this.#cumulative.push(sum);
     }
     this.#keys = drawKeys(random);
+    this.#hugeKeys = random.chance(1, 6) ? ['\0'.repeat(65_535), drawHugeKey(random)] : [];
     this.#managed = random.chance(2, 3) ? this.#oneOf(MODEL_FAMILIES) : undefined;
     this.#versionMax = this.#oneOf([3, 30, 1_000_000]);
     this.#valueSizeMax = this.#oneOf([20, 300, 3000]);
     this.#hasExpiry = random.chance(1, 2);
     this.#valueId = 0;
+    this.#soon = [];
+    this.#familyOfPlan = undefined;
   }
 
   step(): Step {
+    if (this.#soon.length > 0 && this.#random.chance(4, 5)) return this.#soon.shift() as Step;
     const drawn = this.#random.below(this.#cumulative.at(-1) as number);
     const kind = this.#kinds[this.#cumulative.findIndex((sum) => drawn < sum)] as Kind;
     switch (kind) {
@@ -299,10 +334,101 @@ class Generator {
         return { op: 'turns', count: 1 + this.#random.below(6) };
       case 'advance':
         return { op: 'advance', ms: this.#oneOf([1, 10, 1000, 100_000]) };
-      case 'reopen':
-        return this.#reopen();
+      case 'reopen': {
+        const reopen = this.#reopen();
+        return reopen.commit < 0 ? reopen : this.#transaction(reopen.commit, reopen);
+      }
+      case 'beginTxn': {
+        const slot = this.#random.below(TXN_SLOTS);
+        if (this.#random.chance(1, 4)) return this.#transactionStep(kind, slot);
+        return this.#transaction(slot, this.#transactionStep('commitTxns', slot));
+      }
+      case 'writeTxn':
+      case 'readTxn':
+      case 'scanTxn':
+      case 'openTxnIterator':
+      case 'moveTxnIterator':
+      case 'savepoint':
+      case 'rollbackTo':
+      case 'rollbackTxn':
+      case 'commitTxns':
+        return this.#transactionStep(kind, this.#random.below(TXN_SLOTS));
       case 'checkAll':
         return { op: 'checkAll' };
+    }
+  }
+
+  /**
+   * A transaction that begins now, or after the one that is planned; `end` is its commit. It keeps to one family mostly,
+   * so that it reads what it writes.
+   */
+  #transaction(slot: number, end: Step): Step {
+    this.#soon.push(this.#transactionStep('beginTxn', slot));
+    this.#familyOfPlan = this.#family();
+    for (let i = 1 + this.#random.below(8); i > 0; i--) {
+      const op = this.#oneOf([
+        'writeTxn',
+        'writeTxn',
+        'writeTxn',
+        'readTxn',
+        'readTxn',
+        'scanTxn',
+        'openTxnIterator',
+        'moveTxnIterator',
+        'savepoint',
+        'rollbackTo',
+      ] as const);
+      this.#soon.push(this.#transactionStep(op, slot));
+    }
+    this.#familyOfPlan = undefined;
+    this.#soon.push(end);
+    return this.#soon.shift() as Step;
+  }
+
+  #transactionStep(op: TransactionStep['op'], slot: number): TransactionStep {
+    const random = this.#random;
+    switch (op) {
+      case 'beginTxn':
+        return {
+          op,
+          slot,
+          isolation: this.#oneOf(['serializable', 'snapshot']),
+          isReadOnly: random.chance(1, 15),
+          detectsConflicts: !random.chance(1, 15),
+          calls: random.chance(1, 3) ? this.#calls() : [],
+          turns: random.below(3),
+        };
+      case 'writeTxn':
+        return { op, slot, write: this.#anyWrite() };
+      case 'readTxn': {
+        const keys = Array.from({ length: 1 + random.below(3) }, () => this.#key());
+        return {
+          op,
+          slot,
+          way: this.#oneOf(['get', 'has', 'getMany']),
+          keys,
+          family: this.#family(),
+        };
+      }
+      case 'scanTxn':
+        return { op, slot, scan: this.#scan(), way: this.#oneOf(['take', 'iterate', 'async']) };
+      case 'openTxnIterator':
+        return { op, slot, scan: this.#scan() };
+      case 'moveTxnIterator':
+        return { op, slot, moves: this.#moves() };
+      case 'savepoint':
+      case 'rollbackTxn':
+        return { op, slot };
+      case 'rollbackTo':
+        return { op, slot, back: random.below(3) };
+      case 'commitTxns': {
+        const isAlone = random.chance(1, 2);
+        const slots = isAlone
+          ? [slot]
+          : Array.from({ length: TXN_SLOTS }, (_, i) => (slot + i) % TXN_SLOTS);
+        const calls = random.chance(1, 3) ? this.#calls() : [];
+        return { op, slots, calls, ...this.#durability() };
+      }
     }
   }
 
@@ -329,13 +455,14 @@ class Generator {
     return { op: 'race', calls, keys, family, turns, ...this.#durability() };
   }
 
-  #reopen(): Step {
+  #reopen(): Extract<Step, { op: 'reopen' }> {
     const how = this.#oneOf<Reopening>(['close', 'close', 'kill', 'power', 'cut', 'cut']);
     const isCrash = how === 'kill' || how === 'cut';
     return {
       op: 'reopen',
       how,
       isChanged: this.#random.chance(1, 2),
+      commit: isCrash && this.#random.chance(2, 3) ? this.#random.below(TXN_SLOTS) : -1,
       calls: isCrash && this.#random.chance(1, 2) ? this.#calls() : [],
       turns: this.#random.below(6),
     };
@@ -424,10 +551,13 @@ class Generator {
   }
 
   #family(): ModelFamily {
+    if (this.#familyOfPlan !== undefined && this.#random.chance(4, 5)) return this.#familyOfPlan;
     return this.#random.chance(1, 2) ? 'default' : this.#oneOf(MODEL_FAMILIES);
   }
 
   #key(): string {
+    if (this.#hugeKeys.length > 0 && this.#random.chance(1, HUGE_ONE_IN))
+      return this.#oneOf(this.#hugeKeys);
     return this.#oneOf(this.#keys);
   }
 
@@ -440,11 +570,10 @@ class Generator {
   }
 }
 
-/** 20 to 400 keys of a small alphabet over a few prefixes; in some programs a few of 64 KiB. */
+/** 20 to 400 keys of a small alphabet over a few prefixes. */
 function drawKeys(random: Prng): string[] {
-  const alphabet = ['\0', '\x01', '\x02', '\xff', '\xfe', 'a', 'b', 'c'];
   const text = (length: number): string =>
-    Array.from({ length }, () => alphabet[random.below(alphabet.length)]).join('');
+    Array.from({ length }, () => ALPHABET[random.below(ALPHABET.length)]).join('');
   const prefixes = ['', '', ...Array.from({ length: 4 }, () => text(1 + random.below(12)))];
   const count = [20, 100, 400][random.below(3)] as number;
   const keys = new Set<string>();
@@ -452,9 +581,9 @@ function drawKeys(random: Prng): string[] {
     const prefix = prefixes[random.below(prefixes.length)] as string;
     keys.add(prefix + text(1 + random.below(4)));
   }
-  if (random.chance(1, 6)) {
-    keys.add('\0'.repeat(65_535));
-    keys.add('b'.repeat(65_534) + text(1));
-  }
   return [...keys];
+}
+
+function drawHugeKey(random: Prng): string {
+  return 'b'.repeat(65_534) + (ALPHABET[random.below(ALPHABET.length)] as string);
 }

@@ -67,20 +67,18 @@ async function dropParts(
 
 function partCount(step: Step | undefined): number {
   if (step?.op === 'batch') return step.writes.length;
-  if (step?.op === 'burst' || step?.op === 'race' || step?.op === 'reopen')
-    return step.calls.length;
-  if (step?.op === 'moveIterator') return step.moves.length;
-  if (step?.op === 'getMany') return step.keys.length;
+  if (step === undefined) return 0;
+  if ('calls' in step) return step.calls.length;
+  if ('moves' in step) return step.moves.length;
+  if ('keys' in step) return step.keys.length;
   return 0;
 }
 
 function withoutParts(step: Step, at: number, size: number): Step {
   if (step.op === 'batch') return { ...step, writes: without(step.writes, at, size) };
-  if (step.op === 'burst' || step.op === 'race' || step.op === 'reopen') {
-    return { ...step, calls: without(step.calls, at, size) };
-  }
-  if (step.op === 'moveIterator') return { ...step, moves: without(step.moves, at, size) };
-  if (step.op === 'getMany') return { ...step, keys: without(step.keys, at, size) };
+  if ('calls' in step) return { ...step, calls: without(step.calls, at, size) };
+  if ('moves' in step) return { ...step, moves: without(step.moves, at, size) };
+  if ('keys' in step) return { ...step, keys: without(step.keys, at, size) };
   return step;
 }
 

@@ -76,13 +76,8 @@ export class DropRules {
   /** Index of the first older range whose upper bound is above the current key. */
   #olderAt: number;
   #keyIsBottom: boolean;
-  /** Least seq of the current key's newer entries, whatever their version. */
-  #leastSeqOfAll: number;
-  /** Least seq of its newer entries with version <= keepVersionsFrom. */
-  #leastSeq: number;
-  /** Least seq of its newer entries with version #version. */
-  #leastSeqOfVersion: number;
-  #version: number;
+  /** Of the current key's newer entries. */
+  readonly #hiding: HidingSeqs;
   /** Would the entry just decided be dropped if there were no snapshots? */
   isStale: boolean;
 
@@ -101,10 +96,7 @@ export class DropRules {
     this.#olderRanges = olderRanges;
     this.#olderAt = 0;
     this.#keyIsBottom = false;
-    this.#leastSeqOfAll = Number.POSITIVE_INFINITY;
-    this.#leastSeq = Number.POSITIVE_INFINITY;
-    this.#leastSeqOfVersion = Number.POSITIVE_INFINITY;
-    this.#version = -1;
+    this.#hiding = new HidingSeqs(retention.keepVersionsFrom);
     this.isStale = false;
     checkPinned(this.#pinned);
   }
@@ -124,10 +116,7 @@ export class DropRules {
       const lower = (ranges[at] as KeyRange).lower;
       this.#keyIsBottom = compareBytes(lower, 0, lower.length, keyBytes, keyStart, keyLength) > 0;
     }
-    this.#leastSeqOfAll = Number.POSITIVE_INFINITY;
-    this.#leastSeq = Number.POSITIVE_INFINITY;
-    this.#leastSeqOfVersion = Number.POSITIVE_INFINITY;
-    this.#version = -1;
+    this.#hiding.clear();
   }
 
   /** What to do with the next entry of the current key; entries come in internal order. */
@@ -143,16 +132,10 @@ export class DropRules {
     const isManaged = version !== seq;
     const keepFrom = isManaged ? this.#retention.keepVersionsFrom : SEQ_MAX;
     const seqMax = leastReaderOf(this.#pinned, seq);
-    if (version !== this.#version) {
-      this.#version = version;
-      this.#leastSeqOfVersion = Number.POSITIVE_INFINITY;
-    }
-    const least = this.#leastSeqThatHides(isManaged, version);
+    const least = this.#hiding.least(isManaged, version);
     const isShadowed = least <= seqMax;
     this.isStale = least !== Number.POSITIVE_INFINITY;
-    if (seq < this.#leastSeqOfVersion) this.#leastSeqOfVersion = seq;
-    if (seq < this.#leastSeqOfAll) this.#leastSeqOfAll = seq;
-    if (version <= this.#retention.keepVersionsFrom && seq < this.#leastSeq) this.#leastSeq = seq;
+    this.#hiding.add(version, seq);
     if (isShadowed) return DROP_SHADOWED;
     const tombstones = this.#rangeTombstones;
     if (!tombstones.isEmpty) {
@@ -176,11 +159,52 @@ export class DropRules {
     if (this.#keyIsBottom && canVanish) return kind === KIND_DELETE ? HOLD : HOLD_EXPIRED;
     return kind === KIND_DELETE ? KEEP : KEEP_AS_DELETE;
   }
+}
 
-  /** Least seq among the newer entries that every reader of an entry with this version sees first. */
-  #leastSeqThatHides(isManaged: boolean, version: number): number {
-    if (!isManaged) return this.#leastSeqOfAll;
-    return version <= this.#retention.keepVersionsFrom ? this.#leastSeq : this.#leastSeqOfVersion;
+/**
+ * The running minima over the entries of a key, or the tombstones of a fragment, that came so far, in internal order:
+ * what the next one may be shadowed by.
+ */
+class HidingSeqs {
+  readonly #keepVersionsFrom: number;
+  /** Least seq, whatever the version. */
+  #ofAll: number;
+  /** Least seq of those with version <= keepVersionsFrom. */
+  #ofUnkept: number;
+  /** Least seq of those with version #version. */
+  #ofVersion: number;
+  #version: number;
+
+  constructor(keepVersionsFrom: number) {
+    this.#keepVersionsFrom = keepVersionsFrom;
+    this.#ofAll = Number.POSITIVE_INFINITY;
+    this.#ofUnkept = Number.POSITIVE_INFINITY;
+    this.#ofVersion = Number.POSITIVE_INFINITY;
+    this.#version = -1;
+  }
+
+  clear(): void {
+    this.#ofAll = Number.POSITIVE_INFINITY;
+    this.#ofUnkept = Number.POSITIVE_INFINITY;
+    this.#ofVersion = Number.POSITIVE_INFINITY;
+    this.#version = -1;
+  }
+
+  /** Least seq of what every reader of an entry with this version prefers to it, when it sees it; Infinity: none. */
+  least(isManaged: boolean, version: number): number {
+    if (!isManaged) return this.#ofAll;
+    if (version <= this.#keepVersionsFrom) return this.#ofUnkept;
+    return version === this.#version ? this.#ofVersion : Number.POSITIVE_INFINITY;
+  }
+
+  add(version: number, seq: number): void {
+    if (version !== this.#version) {
+      this.#version = version;
+      this.#ofVersion = Number.POSITIVE_INFINITY;
+    }
+    if (seq < this.#ofVersion) this.#ofVersion = seq;
+    if (seq < this.#ofAll) this.#ofAll = seq;
+    if (version <= this.#keepVersionsFrom && seq < this.#ofUnkept) this.#ofUnkept = seq;
   }
 }
 
@@ -235,15 +259,13 @@ function keptTombstones(
   const versions: number[] = [];
   const seqs: number[] = [];
   const canVanish: boolean[] = [];
+  const hiding = new HidingSeqs(keepVersionsFrom);
   for (let i = 0; i < fragment.seqs.length; i++) {
     const version = fragment.versions[i] as number;
     const seq = fragment.seqs[i] as number;
-    const seqMax = leastReaderOf(pinnedSeqs, seq);
     const isManaged = version !== seq;
-    const versionMax = isManaged ? Math.max(version, keepVersionsFrom) : SEQ_MAX;
-    const isShadowed = seqs.some(
-      (other, k) => other <= seqMax && (versions[k] as number) <= versionMax,
-    );
+    const isShadowed = hiding.least(isManaged, version) <= leastReaderOf(pinnedSeqs, seq);
+    hiding.add(version, seq);
     if (isShadowed) continue;
     versions.push(version);
     seqs.push(seq);

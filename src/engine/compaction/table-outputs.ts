@@ -22,6 +22,7 @@ import type { TableMeta } from '../table-meta.js';
 import { newIdentity } from '../unique-identity.js';
 import type { KeptFragment } from './drop-rules.js';
 import type { TableAccess, TableSink } from './table-access.js';
+import { TombstoneJoiner } from './tombstone-joiner.js';
 
 /** Of an oldest entry: there is none. */
 const NONE = Number.POSITIVE_INFINITY;
@@ -220,29 +221,23 @@ export class TableOutputs {
   #addTombstones(sink: TableSink, cutKey: Uint8Array | undefined): void {
     const { fragments } = this.#plan;
     const from = this.#cutKey;
+    const joiner = new TombstoneJoiner(sink);
     for (; this.#fragmentAt < fragments.length; this.#fragmentAt++) {
       const at = this.#fragmentAt;
       const fragment = fragments[at] as KeptFragment;
-      if (cutKey !== undefined && compareArrays(fragment.lower, cutKey) >= 0) return;
+      if (cutKey !== undefined && compareArrays(fragment.lower, cutKey) >= 0) break;
       const lower =
         from !== undefined && compareArrays(fragment.lower, from) < 0 ? from : fragment.lower;
       const isCut = cutKey !== undefined && compareArrays(fragment.upper, cutKey) > 0;
       const upper = isCut ? cutKey : fragment.upper;
-      for (let i = 0; i < fragment.seqs.length; i++) {
-        if (!this.#isNeeded(at, i)) continue;
-        sink.addRangeTombstone(
-          lower,
-          upper,
-          fragment.versions[i] as number,
-          fragment.seqs[i] as number,
-        );
-      }
+      joiner.add(lower, upper, fragment.versions, fragment.seqs, (i) => this.#isNeeded(at, i));
       if (isCut) {
         this.#oldestVersions[at] = NONE;
         this.#oldestSeqs[at] = NONE;
-        return;
+        break;
       }
     }
+    joiner.finish();
   }
 }
 

@@ -14,7 +14,7 @@
  *     reverse   h@3 | k@2 k@7 k@9      merge at h@3, the shown entry is a copy
  *
  * Ownership: owns the merge and closes it. Buffers are borrowed until the next move. The range
- * tombstones must hold at least those that the reader sees, of every source.
+ * tombstones must hold at least those that the reader sees, of every source; they may grow meanwhile.
  */
 import { assert } from '../../base/assert.js';
 import { compareBytes, copyBytes, equalBytes } from '../../base/bytes.js';
@@ -35,7 +35,8 @@ export interface VisibleCursorOptions {
   /** Encoded keys, half-open; undefined is no bound. Kept, not copied. */
   readonly lower?: Uint8Array | undefined;
   readonly upper?: Uint8Array | undefined;
-  readonly tombstones: RangeTombstones;
+  /** By source, in any order. */
+  readonly tombstones: readonly RangeTombstones[];
 }
 
 export class VisibleCursor implements EntryCursor {
@@ -58,7 +59,7 @@ export class VisibleCursor implements EntryCursor {
   readonly #nowMs: number;
   readonly #lower: Uint8Array | undefined;
   readonly #upper: Uint8Array | undefined;
-  readonly #tombstones: RangeTombstones;
+  readonly #tombstones: readonly RangeTombstones[];
   /** True while the merge stands at the shown entry, false while it stands before its key. */
   #forward: boolean;
   /** The shown entry of a reverse move; the key also serves seeks. */
@@ -224,16 +225,20 @@ export class VisibleCursor implements EntryCursor {
     const merge = this.#merge;
     if (merge.kind === KIND_DELETE) return true;
     if (merge.expiresAt !== NO_EXPIRY && merge.expiresAt <= this.#nowMs) return true;
-    if (this.#tombstones.isEmpty) return false;
-    return this.#tombstones.covers(
-      merge.keyBytes,
-      merge.keyStart,
-      merge.keyLength,
-      merge.version,
-      merge.seq,
-      this.#seqMax,
-      this.#versionMax,
-    );
+    return this.#tombstones.length > 0 && this.#isCovered();
+  }
+
+  #isCovered(): boolean {
+    const { keyBytes, keyStart, keyLength, version, seq } = this.#merge;
+    for (let i = 0; i < this.#tombstones.length; i++) {
+      const tombstones = this.#tombstones[i] as RangeTombstones;
+      const seqMax = this.#seqMax;
+      const versionMax = this.#versionMax;
+      if (tombstones.covers(keyBytes, keyStart, keyLength, version, seq, seqMax, versionMax)) {
+        return true;
+      }
+    }
+    return false;
   }
 
   #showCopy(): void {

@@ -55,7 +55,7 @@ export function findNewerVersion(
   const cursor = new MergingCursor(openSources(state));
   try {
     for (const { lower, upper } of spans) {
-      for (const fragment of tombstones.clip(lower, upper)) {
+      for (const fragment of tombstones.flatMap((one) => one.clip(lower, upper))) {
         const at = fragment.versions.findIndex(
           (version, i) => version > readVersion && (fragment.seqs[i] as number) <= sinceSeq,
         );

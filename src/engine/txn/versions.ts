@@ -129,11 +129,14 @@ function isNewer(a: Stamp, b: Stamp): boolean {
 
 /** The range deletes that hold the key, newest first, each once. */
 function rangeDeletesOf(state: ReadState, { key, seqMax, since }: VersionsPlan): Stamp[] {
-  const [fragment] = state.rangeTombstones().clip(key, keySuccessor(key));
-  if (fragment === undefined) return [];
-  return fragment.versions
-    .map((version, i) => ({ version, seq: fragment.seqs[i] as number }))
-    .filter(({ version, seq }) => seq <= seqMax && version > since);
+  const upper = keySuccessor(key);
+  return state
+    .rangeTombstones()
+    .flatMap((tombstones) => tombstones.clip(key, upper))
+    .flatMap(({ versions, seqs }) => versions.map((version, i) => ({ version, seq: seqs[i] ?? 0 })))
+    .filter(({ seq, version }) => seq <= seqMax && version > since)
+    .sort((a, b) => b.version - a.version || b.seq - a.seq)
+    .filter((one, i, all) => one.version !== all[i - 1]?.version || one.seq !== all[i - 1]?.seq);
 }
 
 function versionAt(cursor: MergingCursor, valueLog: ValueLogReader): KeyVersion {

@@ -282,6 +282,32 @@ describe('runCompaction', () => {
     });
   });
 
+  it('stores range tombstones that overlap and are all kept as they were, not in pieces', () => {
+    forSeeds(60, (random) => {
+      const env = createJobEnv();
+      const access = new ArrayTables();
+      const written = new Map<string, RangeTombstone>();
+      const tables = [0, 1, 2].map((number) => {
+        const list = Array.from({ length: 8 }, (_, i): RangeTombstone => {
+          const from = random.below(KEYS - 1);
+          const lower = keyOf(keyName(from));
+          const upper = keyOf(keyName(from + 1 + random.below(KEYS - 1 - from)));
+          // Managed versions: none shadows another.
+          return { lower, upper, version: 1000 + 8 * number + i, seq: 1 + 8 * number + i };
+        });
+        for (const one of list) written.set(`${one.version}`, one);
+        return access.add(arrayTable(1 + number, [], list));
+      });
+      const inputs = tables.map((table) => ({ level: 0, table }));
+      const everything = [{ lower: new Uint8Array(0), upper: Uint8Array.of(0xff) }];
+      const retention = { pinnedSeqs: [99], keepVersionsFrom: 0, tombstoneFloor: 0, nowMs: 0 };
+      const job = { inputs, rest: [], older: everything, newer: [] };
+      const { outputs } = finish(runCompaction(specOf(env, job, retention, random), env, access));
+      const stored = outputs.flatMap((meta) => access.of(meta).tombstones);
+      expect(stored.sort((a, b) => a.seq - b.seq)).toEqual([...written.values()]);
+    });
+  });
+
   it('keeps a version that arrived late readable below a newer one when versions are kept', () => {
     const access = new ArrayTables();
     const entry = (version: number, seq: number): ModelEntry => ({

@@ -4,7 +4,7 @@ import { SEQ_MAX } from '../../../src/base/limits.js';
 import type { Prng } from '../../../src/base/prng.js';
 import { MergingCursor } from '../../../src/engine/iterators/merging.js';
 import { VisibleCursor } from '../../../src/engine/iterators/visible.js';
-import { RangeTombstones } from '../../../src/engine/range-tombstones.js';
+import { type RangeTombstone, RangeTombstones } from '../../../src/engine/range-tombstones.js';
 import {
   compareEntries,
   entryAt,
@@ -43,7 +43,9 @@ function scene(random: Prng): Scene {
   const parts: ModelEntry[][] = [[], [], []];
   for (const entry of history.entries) (parts[random.below(3)] as ModelEntry[]).push(entry);
   const merge = new MergingCursor(parts.map((part) => new ArrayCursor(part.sort(compareEntries))));
-  const tombstones = new RangeTombstones(history.tombstones);
+  const sources: RangeTombstone[][] = [[], []];
+  for (const one of history.tombstones) (sources[random.below(2)] as RangeTombstone[]).push(one);
+  const tombstones = sources.map((list) => new RangeTombstones(list));
   const rows = visibleEntries(history.entries, history.tombstones, reader).filter(
     (row) =>
       (lower === undefined || compareArrays(row.key, lower) >= 0) &&
