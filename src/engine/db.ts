@@ -102,7 +102,8 @@ export class Db {
     this.#placement = new ValuePlacement(options);
     this.#snapshots = new SnapshotRegistry();
     this.#rows = core.blockCache.rows;
-    this.#reader = new PointReader(core.tree.valueLog, this.#rows, () => env.clock.nowMs());
+    const reads = core.hotKeys.reads;
+    this.#reader = new PointReader(core.tree.valueLog, this.#rows, reads, () => env.clock.nowMs());
     this.#readKey = new KeyBuffer();
     this.#writeKey = new KeyBuffer();
     this.#scanSlab = new ValueSlab();
@@ -141,6 +142,7 @@ export class Db {
       core.active,
       core.lastSeq,
       this.#rows,
+      core.hotKeys.writes,
     );
     for (const memtable of core.sealed) this.#background.addSealed(memtable);
     this.#background.kick();

@@ -82,6 +82,16 @@ export interface OpenOptions {
   readonly transactionTimeoutMs?: number;
   /** Memory for the keys written while transactions are open, bytes. Default 64 MiB. */
   readonly transactionHistoryBytes?: number;
+  /** Hot keys: one read, and one write, in so many is counted; 0: none. Default 16. */
+  readonly hotKeySampling?: number;
+  /** What hot keys are the hottest of: the last so many milliseconds. Default 10,000. */
+  readonly hotKeyWindowMs?: number;
+  /** Hot keys in the stats, of reads and of writes each. Default 16. */
+  readonly hotKeyTop?: number;
+  /** Counters of keys, of reads and of writes each. Default 1024. */
+  readonly hotKeyNodes?: number;
+  /** Writes of one key in the window; more are refused with BusyError. 0: no limit. Default 0. */
+  readonly hotKeyWriteLimit?: number;
 }
 
 /** All options with their values. */
@@ -165,6 +175,11 @@ export const OPTION_RULES: { readonly [Name in keyof Required<OpenOptions>]: Rul
   manifestRewriteBytes: bytes(4 * MIB, 4 * KIB, GIB),
   transactionTimeoutMs: count(0, 0, 2 ** 31 - 1),
   transactionHistoryBytes: bytes(64 * MIB, 64 * KIB, 4 * GIB),
+  hotKeySampling: count(16, 0, 4096),
+  hotKeyWindowMs: count(10_000, 100, 3_600_000),
+  hotKeyTop: count(16, 1, 256),
+  hotKeyNodes: count(1024, 64, 2 ** 18),
+  hotKeyWriteLimit: count(0, 0, 1_000_000_000),
 };
 
 /** The fields of a rule of `valuePolicies`. */

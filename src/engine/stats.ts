@@ -175,7 +175,7 @@ export function collectStats(input: StatsInput) {
     },
     write: writeStats(input),
     region: { total: 0, new: 0, running: 0, removing: 0, tombstone: 0, other: 0 },
-    hot: { write_keys: [], write_ring: null },
+    hot: core.hotKeys.stats(),
     cache: cacheStats(input),
     lsm: lsmStats(levels),
     memtable: {
@@ -337,7 +337,7 @@ function walStats({ core, state }: StatsInput) {
   };
 }
 
-function writeStats({ queue, background }: StatsInput) {
+function writeStats({ core, queue, background }: StatsInput) {
   const counters = queue?.counters;
   const pressure = background?.pressure();
   const groups = Math.max(1, counters?.groups ?? 0);
@@ -365,7 +365,7 @@ function writeStats({ queue, background }: StatsInput) {
     stall_count: counters?.stalls ?? 0,
     stall_ms: counters?.stallMs ?? 0,
     delayed_ms: counters?.delayedMs ?? 0,
-    hot_key_limited: 0,
+    hot_key_limited: core.hotKeys.writes?.refused ?? 0,
     is_failed: queue?.isFailed ?? false,
   };
 }

@@ -55,7 +55,7 @@ export function workdirStats(inspection: Inspection): WorkdirStats {
     raft: NO_RAFT,
     write: NO_WRITE,
     region: { total: 0, new: 0, running: 0, removing: 0, tombstone: 0, other: 0 },
-    hot: { write_keys: [], write_ring: null },
+    hot: { write_keys: [], write_ring: null, read_keys: [], read_ring: null },
     cache: cacheFigures(),
     lsm: lsmStats(levels),
     memtable: { kind: null, count: null, active_bytes: null, bytes: null, arena_bytes: null },
