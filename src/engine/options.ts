@@ -82,7 +82,7 @@ export interface OpenOptions {
   readonly transactionTimeoutMs?: number;
   /** Memory for the keys written while transactions are open, bytes. Default 64 MiB. */
   readonly transactionHistoryBytes?: number;
-  /** Hot keys: one read, and one write, in so many is counted; 0: none. Default 16. */
+  /** Hot keys: one read, and one write, in so many is counted; 0: none. Default 64. */
   readonly hotKeySampling?: number;
   /** What hot keys are the hottest of: the last so many milliseconds. Default 10,000. */
   readonly hotKeyWindowMs?: number;
@@ -175,7 +175,7 @@ export const OPTION_RULES: { readonly [Name in keyof Required<OpenOptions>]: Rul
   manifestRewriteBytes: bytes(4 * MIB, 4 * KIB, GIB),
   transactionTimeoutMs: count(0, 0, 2 ** 31 - 1),
   transactionHistoryBytes: bytes(64 * MIB, 64 * KIB, 4 * GIB),
-  hotKeySampling: count(16, 0, 4096),
+  hotKeySampling: count(64, 0, 4096),
   hotKeyWindowMs: count(10_000, 100, 3_600_000),
   hotKeyTop: count(16, 1, 256),
   hotKeyNodes: count(1024, 64, 2 ** 18),

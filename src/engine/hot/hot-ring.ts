@@ -89,7 +89,7 @@ export class HotRing {
   readonly #weights: Float64Array;
   readonly #errors: Float64Array;
   readonly #recent: Uint32Array;
-  /** Slot after slot, WINDOW_SLOTS of them; the one of now is #slot modulo that. */
+  /** WINDOW_SLOTS for each counter, side by side: a touch meets one line of the processor's cache. */
   readonly #slots: Uint32Array;
   readonly #keys: Uint8Array;
   readonly #startMs: number;
@@ -143,14 +143,19 @@ export class HotRing {
     if (--this.#left === 0) this.#count(key);
   }
 
-  /** Touches of the key in the window that are known of: never more than there were, when every touch counts. */
-  recentOf(key: KeyBuffer): number {
-    this.#advance(this.#clock.monotonicMs());
+  /**
+   * Are at least `limit` touches of the key in the window known of? When every touch counts there are no more known
+   * of than there were.
+   */
+  hasReached(key: KeyBuffer, limit: number): boolean {
     const node = this.#find(key);
-    return node < 0 ? 0 : (this.#recent[node] as number) * this.#sampling;
+    // Time only lowers the figure: the clock need not be asked when it is low enough as it stands.
+    if (node < 0 || (this.#recent[node] as number) * this.#sampling < limit) return false;
+    this.#advance(this.#clock.monotonicMs());
+    return (this.#recent[node] as number) * this.#sampling >= limit;
   }
 
-  /** Milliseconds until `recentOf` the key is below `limit`, if nothing touches it meanwhile; 0 when it is now. */
+  /** Milliseconds until the key has not reached `limit`, if nothing touches it meanwhile; 0 when it is so now. */
   msUntilBelow(key: KeyBuffer, limit: number): number {
     const nowMs = this.#clock.monotonicMs();
     this.#advance(nowMs);
@@ -159,7 +164,8 @@ export class HotRing {
     let left = (this.#recent[node] as number) * this.#sampling;
     for (let age = WINDOW_SLOTS - 1; age >= 0; age--) {
       if (left < limit) return age === WINDOW_SLOTS - 1 ? 0 : this.#endsInMs(age + 1, nowMs);
-      left -= this.#sampling * (this.#slots[this.#slotAt(this.#slot - age) + node] as number);
+      const at = node * WINDOW_SLOTS + slotIndex(this.#slot - age);
+      left -= this.#sampling * (this.#slots[at] as number);
     }
     return this.#endsInMs(0, nowMs);
   }
@@ -251,7 +257,7 @@ export class HotRing {
     if (node < 0) node = this.#takeNode(key);
     (this.#weights[node] as number)++;
     (this.#recent[node] as number)++;
-    (this.#slots[this.#slotAt(this.#slot) + node] as number)++;
+    (this.#slots[node * WINDOW_SLOTS + slotIndex(this.#slot)] as number)++;
   }
 
   /** The counter of the key, or -1. */
@@ -267,16 +273,12 @@ export class HotRing {
     return -1;
   }
 
-  /** A counter for a key that has none: a free one, or the lightest of its bucket. */
+  /** A counter for a key that has none: the lightest of its bucket. Free ones have no weight. */
   #takeNode(key: KeyBuffer): number {
     const weights = this.#weights;
     const first = (key.hash & this.#bucketMask) * WAYS;
     let node = first;
-    for (let other = first; other < first + WAYS; other++) {
-      if (this.#lengths[other] === 0) {
-        node = other;
-        break;
-      }
+    for (let other = first + 1; other < first + WAYS; other++) {
       if ((weights[other] as number) < (weights[node] as number)) node = other;
     }
     if (this.#lengths[node] === 0) this.#used++;
@@ -284,17 +286,13 @@ export class HotRing {
     this.#inserts++;
     this.#errors[node] = weights[node] as number;
     this.#recent[node] = 0;
-    for (let at = node; at < this.#slots.length; at += this.#nodes) this.#slots[at] = 0;
+    const slots = node * WINDOW_SLOTS;
+    for (let i = 0; i < WINDOW_SLOTS; i++) this.#slots[slots + i] = 0;
     this.#hashes[node] = key.hash;
     this.#lengths[node] = key.length;
     const kept = Math.min(key.length, KEY_BYTES_KEPT);
     copyBytes(key.bytes, 0, this.#keys, node * KEY_BYTES_KEPT, kept);
     return node;
-  }
-
-  /** Where the counts of a slot begin. */
-  #slotAt(slot: number): number {
-    return (slot & (WINDOW_SLOTS - 1)) * this.#nodes;
   }
 
   /** Milliseconds until the slot of this age, in slots, has left the window. */
@@ -311,11 +309,11 @@ export class HotRing {
     const recent = this.#recent;
     const slots = this.#slots;
     for (let next = Math.max(before + 1, slot - WINDOW_SLOTS + 1); next <= slot; next++) {
-      const start = this.#slotAt(next);
-      for (let node = 0; node < this.#nodes; node++) {
-        (recent[node] as number) -= slots[start + node] as number;
+      let at = slotIndex(next);
+      for (let node = 0; node < this.#nodes; node++, at += WINDOW_SLOTS) {
+        (recent[node] as number) -= slots[at] as number;
+        slots[at] = 0;
       }
-      slots.fill(0, start, start + this.#nodes);
     }
     const decays = Math.floor(slot / DECAY_SLOTS) - Math.floor(before / DECAY_SLOTS);
     if (decays > 0) this.#decay(decays, nowMs);
@@ -331,4 +329,9 @@ export class HotRing {
     this.#decays += times;
     this.#lastDecayMs = nowMs;
   }
+}
+
+/** Which of a counter's slots has this number. */
+function slotIndex(slot: number): number {
+  return slot & (WINDOW_SLOTS - 1);
 }

@@ -33,7 +33,7 @@ export class HotWrites {
 
   /** @throws BusyError when the key has reached the limit */
   admit(key: KeyBuffer): void {
-    if (this.limit === 0 || this.ring.recentOf(key) < this.limit) return;
+    if (this.limit === 0 || !this.ring.hasReached(key, this.limit)) return;
     this.#refused++;
     throw new BusyError('Cannot write: the key was written too often, hot key write throttled', {
       queue: 'hot key',

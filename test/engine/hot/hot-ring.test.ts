@@ -199,14 +199,14 @@ describe('HotRing', () => {
     clock.advance(2 * SLOT_MS);
     touch('k', 2);
     clock.advance(500);
-    expect(ring.recentOf(keyOf('k'))).toBe(5);
-    expect(ring.recentOf(keyOf('other'))).toBe(0);
+    expect([5, 6].map((limit) => ring.hasReached(keyOf('k'), limit))).toEqual([true, false]);
+    expect(ring.hasReached(keyOf('other'), 1)).toBe(false);
     expect(ring.msUntilBelow(keyOf('k'), 6)).toBe(0);
     expect(ring.msUntilBelow(keyOf('k'), 5)).toBe(8000 - 2500);
     expect(ring.msUntilBelow(keyOf('k'), 2)).toBe(10_000 - 2500);
     clock.advance(8000 - 2500 - 1);
-    expect(ring.recentOf(keyOf('k'))).toBe(5);
+    expect(ring.hasReached(keyOf('k'), 5)).toBe(true);
     clock.advance(1);
-    expect(ring.recentOf(keyOf('k'))).toBe(2);
+    expect([2, 3].map((limit) => ring.hasReached(keyOf('k'), limit))).toEqual([true, false]);
   });
 });
