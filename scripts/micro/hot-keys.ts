@@ -125,7 +125,14 @@ const on: OpenOptions = { ...room, hotKeySampling: 64 };
 const blocks: OpenOptions = { cacheBytes: 0 };
 await pairs('get of rows, off/off', [off, off], reads);
 await pairs('get of rows, off/on', [off, on], reads);
-await pairs('get without cache, off/on', [{ ...off, ...blocks }, { ...on, ...blocks }], reads);
+await pairs(
+  'get without cache, off/on',
+  [
+    { ...off, ...blocks },
+    { ...on, ...blocks },
+  ],
+  reads,
+);
 await pairs('put, off/off', [off, off], writes);
 await pairs('put, off/on', [off, on], writes);
 await pairs('put, off/limit', [off, { ...off, hotKeyWriteLimit: 1_000_000_000 }], writes);

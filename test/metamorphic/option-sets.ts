@@ -36,6 +36,8 @@ export function drawOptions(seed: number, run: number, opening: number): OpenOpt
     valueLogGcRatio: oneOf(0.05, 0.5, 0.9),
     valueLogGc: random.chance(3, 4),
     manifestRewriteBytes: oneOf(4, 64) * KIB,
+    hotKeySampling: oneOf(0, 1, 64),
+    hotKeyNodes: oneOf(64, 1024),
   };
 }
 

@@ -27,6 +27,19 @@ describe('parseOptions', () => {
     });
   });
 
+  it('reads the options of hot keys from a table of their own', () => {
+    const text =
+      '[hot_key]\nsampling = 1\nwindow_ms = 2000\ntop = 4\nnodes = 64\nwrite_limit = 128\n';
+    expect(parseOptions(text, 'x')).toEqual({
+      hotKeySampling: 1,
+      hotKeyWindowMs: 2000,
+      hotKeyTop: 4,
+      hotKeyNodes: 64,
+      hotKeyWriteLimit: 128,
+    });
+    expect(failureOf('hot_key_window_ms = 5').message).toContain('from 100 to 3600000');
+  });
+
   it('takes sizes with a unit for what is counted in bytes, and for nothing else', () => {
     expect(parseOptions('memtable_bytes = "1.5 MiB"\nvalue_threshold = "64k"', 'x')).toEqual({
       memtableBytes: 1_572_864,
