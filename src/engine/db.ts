@@ -47,6 +47,7 @@ import {
   type WriteOptions,
 } from './requests.js';
 import { RetentionSource } from './retention.js';
+import { ScanSpan } from './scan-span.js';
 import { Scan, scanPlanOf } from './scan.js';
 import { openSources } from './sources.js';
 import type { Snapshot } from './snapshot.js';
@@ -294,7 +295,8 @@ export class Db {
     options.snapshot?.mustBeOpen();
     const state = options.snapshot?.state ?? this.#state;
     const { lower, upper } = rangeOf(familyOf(options), options);
-    const cursor = new VisibleCursor(new MergingCursor(openSources(state, memory)), {
+    const sources = openSources(state, new ScanSpan(lower, upper), memory);
+    const cursor = new VisibleCursor(new MergingCursor(sources), {
       lower,
       upper,
       seqMax: options.snapshot?.seq ?? this.#visibleSeq(),

@@ -10,6 +10,7 @@ import type { Core } from './core.js';
 import type { LevelFlow } from './level-traffic.js';
 import type { Options } from './options.js';
 import type { ReadState } from './read-view.js';
+import type { PruningCounters } from './scan-pruning.js';
 import type { SnapshotRegistry } from './snapshot.js';
 import { type TableMeta, valueLogBytes } from './table-meta.js';
 import type { SegmentReport } from './vlog/gc-picker.js';
@@ -177,7 +178,7 @@ export function collectStats(input: StatsInput) {
     region: { total: 0, new: 0, running: 0, removing: 0, tombstone: 0, other: 0 },
     hot: core.hotKeys.stats(),
     cache: cacheStats(input),
-    lsm: lsmStats(levels),
+    lsm: lsmStats(levels, state.tree.pruning.counters),
     memtable: {
       kind: options.memtable,
       count: memtables.length,
@@ -393,7 +394,8 @@ function indexHitRate(cache: ReturnType<Core['blockCache']['stats']>, loads: num
   return uses === 0 ? 0 : Math.max(0, 1 - loads / uses);
 }
 
-export function lsmStats(levels: readonly LevelStats[]) {
+/** `pruning`: what cursors with bounds passed by. */
+export function lsmStats(levels: readonly LevelStats[], pruning?: PruningCounters) {
   const densest = levels.reduce((max, level) => Math.max(max, level.value_density), 0);
   return {
     levels,
@@ -403,9 +405,11 @@ export function lsmStats(levels: readonly LevelStats[]) {
     range_filter: {
       point_candidates: 0,
       point_pruned: 0,
-      bounded_candidates: 0,
-      bounded_pruned: 0,
-      fallbacks: 0,
+      bounded_candidates: pruning?.candidates ?? 0,
+      bounded_pruned: pruning?.pruned ?? 0,
+      filter_candidates: pruning?.filterCandidates ?? 0,
+      filter_pruned: pruning?.filterPruned ?? 0,
+      fallbacks: pruning?.fallbacks ?? 0,
     },
   };
 }

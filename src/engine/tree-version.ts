@@ -7,6 +7,7 @@ import { compareBytes } from '../base/bytes.js';
 import type { KeyBuffer } from './key.js';
 import type { Version } from './manifest/version.js';
 import { RangeTombstones } from './range-tombstones.js';
+import { ScanPruning } from './scan-pruning.js';
 import type { TableReader } from './sst/table-reader.js';
 import type { TableMeta } from './table-meta.js';
 
@@ -69,6 +70,8 @@ export class TreeVersion {
   readonly levels: readonly Level[];
   /** Highest version in any table: a read that holds a newer entry need not look here. */
   readonly maxVersion: number;
+  /** Of the tree, for cursors with bounds. */
+  readonly pruning: ScanPruning;
   /** The tables with range tombstones, and these together; made when a read first asks for them. */
   readonly #tombstoneTables: readonly OpenTable[];
   #tombstones: RangeTombstones | undefined;
@@ -81,6 +84,7 @@ export class TreeVersion {
     tables: ReadonlyMap<number, OpenTable>,
     onRelease: (version: TreeVersion) => void,
     previous?: TreeVersion,
+    pruning = new ScanPruning(),
   ) {
     const openOf = (meta: TableMeta): OpenTable => {
       const table = tables.get(meta.fileNumber);
@@ -99,6 +103,7 @@ export class TreeVersion {
     this.maxVersion = all.reduce((max, table) => Math.max(max, table.meta.maxVersion), 0);
     this.#tombstoneTables = all.filter((table) => table.meta.rangeTombstones > 0);
     this.#tombstones = previous?.tombstonesFor(this.#tombstoneTables);
+    this.pruning = pruning;
     this.#references = 1;
     this.#onRelease = onRelease;
   }

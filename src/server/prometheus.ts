@@ -13,6 +13,7 @@ const COUNTERS: readonly RegExp[] = [
   /^wal_segments_removed$/,
   /^cache_block_(hits|misses|insert|evict)\w*$/,
   /^lsm_level_bytes_written$/,
+  /^lsm_range_filter_\w+$/,
 ];
 
 export function prometheusText(stats: object): string {

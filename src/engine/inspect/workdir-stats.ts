@@ -40,6 +40,7 @@ export function workdirStats(inspection: Inspection): WorkdirStats {
   const { version } = inspection;
   const options = resolveOptions({});
   const levels = levelStats(version.levels, { shape: treeShape(version, options, new Claims()) });
+  const lsm = lsmStats(levels);
   const logged = inspection.wals.reduce((sum, wal) => sum + countIndexed(wal), 0);
   return {
     entries: levels.reduce((sum, level) => sum + level.entries, 0) + logged,
@@ -57,7 +58,7 @@ export function workdirStats(inspection: Inspection): WorkdirStats {
     region: { total: 0, new: 0, running: 0, removing: 0, tombstone: 0, other: 0 },
     hot: { write_keys: [], write_ring: null, read_keys: [], read_ring: null },
     cache: cacheFigures(),
-    lsm: lsmStats(levels),
+    lsm: { ...lsm, range_filter: unknown(lsm.range_filter) },
     memtable: { kind: null, count: null, active_bytes: null, bytes: null, arena_bytes: null },
     readers: { snapshots: null, oldest_snapshot_ms: null, scans: null },
     ...NO_TRANSACTIONS,

@@ -43,6 +43,7 @@ import {
 } from '../requests.js';
 import { Scan, scanPlanOf } from '../scan.js';
 import type { Snapshot } from '../snapshot.js';
+import { ScanSpan } from '../scan-span.js';
 import { openSources } from '../sources.js';
 import type { ValueSlab } from '../value-slab.js';
 import type { ValueLogReader } from '../vlog/reader.js';
@@ -377,7 +378,8 @@ export class Transaction {
     upper: Uint8Array,
     memory?: ValueSlab,
   ): VisibleCursor {
-    return new VisibleCursor(new MergingCursor(openSources(state, memory)), {
+    const sources = openSources(state, new ScanSpan(lower, upper), memory);
+    return new VisibleCursor(new MergingCursor(sources), {
       lower,
       upper,
       seqMax: this.snapshot.seq,
