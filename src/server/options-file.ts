@@ -12,12 +12,7 @@ import { closestName } from '../base/closest-name.js';
 import type { Fs } from '../base/env.js';
 import { type Details, NokvError } from '../base/errors.js';
 import { MIB } from '../base/limits.js';
-import {
-  OPTION_RULES,
-  type OpenOptions,
-  resolveOptions,
-  RULE_FIELDS,
-} from '../engine/options.js';
+import { OPTION_RULES, type OpenOptions, resolveOptions, RULE_FIELDS } from '../engine/options.js';
 
 /** Larger files are no options. */
 const FILE_BYTES_MAX = MIB;
@@ -157,7 +152,12 @@ class OptionsText {
     const hasField = (table: TomlTable): boolean =>
       index === undefined
         ? settingsOf(table, '').has(plain)
-        : hasRuleField(table, plain, Number(index), field === undefined ? undefined : plainName(field));
+        : hasRuleField(
+            table,
+            plain,
+            Number(index),
+            field === undefined ? undefined : plainName(field),
+          );
     // A field that is missing is looked for at its rule.
     const line =
       this.#lineWhere(hasField) ??

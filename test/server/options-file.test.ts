@@ -27,6 +27,22 @@ describe('parseOptions', () => {
     });
   });
 
+  it('reads rules for filters as tables, and says where one is wrong', () => {
+    const text =
+      '[[prefix_filters]]\nprefix = "user:"\ndelimiter = ":"\ncolumn_family = "default"\n' +
+      '[[prefix_filters]]\nColumn-Family = "lock"\nlength = ';
+    expect(parseOptions(`${text}8`, 'x')).toEqual({
+      prefixFilters: [
+        { prefix: 'user:', delimiter: ':', columnFamily: 'default' },
+        { columnFamily: 'lock', length: 8 },
+      ],
+    });
+    expect(failureOf(text.replace('lock', 'write') + '0').message).toBe(
+      'Cannot read options from nokv.toml, line 7: "prefixFilters[1].length" must be an integer from 1 to 255',
+    );
+    expect(failureOf('[[prefix_filters]]\nlenght = 2').message).toContain('did you mean "length"?');
+  });
+
   it('reads the options of hot keys from a table of their own', () => {
     const text =
       '[hot_key]\nsampling = 1\nwindow_ms = 2000\ntop = 4\nnodes = 64\nwrite_limit = 128\n';

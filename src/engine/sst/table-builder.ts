@@ -80,8 +80,6 @@ export class TableBuilder {
   #pendingSize: number;
   #hashes: Uint32Array;
   #hashCount: number;
-  /** Length of the last key's part in the filter; 0: it has none. */
-  #partLength: number;
   #scratch: Uint8Array;
   #firstKey: Uint8Array;
   #lastVersion: number;
@@ -112,7 +110,6 @@ export class TableBuilder {
     this.#pendingSize = 0;
     this.#hashes = new Uint32Array(1024);
     this.#hashCount = 0;
-    this.#partLength = 0;
     this.#scratch = EMPTY;
     this.#firstKey = EMPTY;
     this.#lastVersion = 0;
@@ -292,9 +289,8 @@ export class TableBuilder {
     keyLength: number,
   ): void {
     const length = rules.partLength(keyBytes, keyStart, keyLength);
-    const isSame = length === this.#partLength && shared >= length;
-    this.#partLength = length;
-    if (length > 0 && !isSame) this.#addHash(hashEncodedKey(keyBytes, keyStart, length));
+    // A key before it that begins with the part has the same one.
+    if (shared < length) this.#addHash(hashEncodedKey(keyBytes, keyStart, length));
   }
 
   #addHash(hash: number): void {
