@@ -295,7 +295,7 @@ export class Db {
     options.snapshot?.mustBeOpen();
     const state = options.snapshot?.state ?? this.#state;
     const { lower, upper } = rangeOf(familyOf(options), options);
-    const sources = openSources(state, new ScanSpan(lower, upper), memory);
+    const sources = openSources(state, new ScanSpan(lower, upper), memory, options.limit);
     const cursor = new VisibleCursor(new MergingCursor(sources), {
       lower,
       upper,

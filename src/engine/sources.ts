@@ -7,16 +7,21 @@ import type { TableCursorOptions } from './sst/table-cursor.js';
 import type { Level, OpenTable } from './tree-version.js';
 import type { ValueSlab } from './value-slab.js';
 
+/** As many rows of 1 KiB as a block has. */
+const SHORT_ROWS = 4;
+
 /**
  * Requires that the state is retained while the cursors are used, and that they are used for the entries of `span` only,
- * when there is one. With `memory`, values of tables stay as they are. @throws CorruptionError, IoError
+ * when there is one. With `memory`, values of tables stay as they are. At most `rows` of them are wanted.
+ * @throws CorruptionError, IoError
  */
 export function openSources(
   state: ReadState,
   span?: ScanSpan | undefined,
   memory?: ValueSlab,
+  rows = Number.POSITIVE_INFINITY,
 ): EntryCursor[] {
-  const options = { memory };
+  const options = { memory, isShort: rows <= SHORT_ROWS };
   const { runs, levels, pruning } = state.tree;
   const sources: EntryCursor[] = [state.active.memtable.newCursor()];
   for (const memtable of state.sealed) sources.push(memtable.memtable.newCursor());

@@ -200,7 +200,7 @@ export class Transaction {
     const lower = buffer.copy();
     const upper = new Uint8Array(lower.length + 1);
     upper.set(lower);
-    const rows = this.#openRows(this.#readState('has'), lower, upper);
+    const rows = this.#openRows(this.#readState('has'), lower, upper, undefined, 1);
     try {
       rows.first();
       return rows.valid;
@@ -361,7 +361,7 @@ export class Transaction {
     checkNames(options, SCAN_NAMES);
     const state = this.#readState(call);
     const { lower, upper } = rangeOf(familyOf(options), options);
-    const cursor = new TxnCursor(this.#openRows(state, lower, upper, memory), {
+    const cursor = new TxnCursor(this.#openRows(state, lower, upper, memory, options.limit), {
       lower,
       upper,
       own: this.writes.sorted(),
@@ -377,8 +377,9 @@ export class Transaction {
     lower: Uint8Array,
     upper: Uint8Array,
     memory?: ValueSlab,
+    limit?: number,
   ): VisibleCursor {
-    const sources = openSources(state, new ScanSpan(lower, upper), memory);
+    const sources = openSources(state, new ScanSpan(lower, upper), memory, limit);
     return new VisibleCursor(new MergingCursor(sources), {
       lower,
       upper,
