@@ -17,7 +17,7 @@ const SHORT_ROWS = 4;
  */
 export function openSources(
   state: ReadState,
-  span?: ScanSpan | undefined,
+  span?: ScanSpan,
   memory?: ValueSlab,
   rows = Number.POSITIVE_INFINITY,
 ): EntryCursor[] {

@@ -385,6 +385,7 @@ function cacheStats({ core }: StatsInput) {
     block: cache,
     rows,
     index: core.tableCache.stats(),
+    readahead: { ...core.blockCache.buffers.cursorReads },
   };
 }
 

@@ -12,6 +12,7 @@ const COUNTERS: readonly RegExp[] = [
   /^value_log_(reads|read_bytes|gc_\w+)$/,
   /^wal_segments_removed$/,
   /^cache_block_(hits|misses|insert|evict)\w*$/,
+  /^cache_readahead_\w+$/,
   /^lsm_level_bytes_written$/,
   /^lsm_range_filter_\w+$/,
 ];

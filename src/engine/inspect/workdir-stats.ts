@@ -225,6 +225,7 @@ function cacheFigures(): WorkdirStats['cache'] {
     block: unknown(new BlockCache(0).stats()),
     rows: unknown(new BlockCache(0).rows.stats()),
     index: unknown(new TableCache(0).stats()),
+    readahead: { reads: null, blocks: null, blocksAhead: null },
   };
 }
 

@@ -256,6 +256,7 @@ export class TableCursor extends BlockCursor implements EntryCursor {
     this.#takeBuffer(length);
     this.#file.read(this.#buffer, this.#bufferStart, length, offset);
     this.#bytesSinceSeek += length;
+    this.#cache.buffers.countRead(end - first);
     this.#windowFirst = first;
     this.#windowEnd = end;
   }
