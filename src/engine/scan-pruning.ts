@@ -27,7 +27,7 @@ interface Level {
 }
 
 export interface PruningCounters {
-  /** Tables of L0, and those of a level in reach of the range, that were asked for; those that were passed by. */
+  /** Tables that cursors with bounds stood before, and those of them that they passed by. */
   candidates: number;
   pruned: number;
   /** Tables whose filter was asked, and those of them it kept closed. */
@@ -62,24 +62,34 @@ export class ScanPruning {
       counters.pruned++;
       return false;
     }
-    const hash = span.keyHash === NO_HASH ? this.#partHash(table, span) : span.keyHash;
-    if (hash === NO_HASH) return true;
-    counters.filterCandidates++;
-    if (table.reader.mayContain(hash)) return true;
-    counters.filterPruned++;
-    counters.pruned++;
-    return false;
+    return this.#filterMayHold(table, span);
   }
 
   /** The same for a level, of which only the tables in reach of the range are asked. */
   levelMayHold(level: Level, span: ScanSpan): boolean {
     const { tables } = level;
     const first = level.indexFor(span.lower, 0, span.lower.length);
-    for (let at = first; at < tables.length; at++) {
-      const table = tables[at] as Table;
-      if (compareArrays(table.meta.lower, span.upper) >= 0) break;
-      if (at - first === LEVEL_TABLES_ASKED || this.mayHold(table, span)) return true;
+    let end = level.indexFor(span.upper, 0, span.upper.length);
+    const next = tables[end];
+    if (next !== undefined && compareArrays(next.meta.lower, span.upper) < 0) end++;
+    this.counters.candidates += tables.length;
+    this.counters.pruned += tables.length - Math.max(0, end - first);
+    for (let at = first; at < end; at++) {
+      if (at - first === LEVEL_TABLES_ASKED) return true;
+      if (this.#filterMayHold(tables[at] as Table, span)) return true;
     }
+    return false;
+  }
+
+  /** Of a table in reach of the range. */
+  #filterMayHold(table: Table, span: ScanSpan): boolean {
+    const { counters } = this;
+    const hash = span.keyHash === NO_HASH ? this.#partHash(table, span) : span.keyHash;
+    if (hash === NO_HASH) return true;
+    counters.filterCandidates++;
+    if (table.reader.mayContain(hash)) return true;
+    counters.filterPruned++;
+    counters.pruned++;
     return false;
   }
 

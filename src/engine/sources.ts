@@ -22,14 +22,16 @@ export function openSources(
   rows = Number.POSITIVE_INFINITY,
 ): EntryCursor[] {
   const options = { memory, isShort: rows <= SHORT_ROWS };
-  const { runs, levels, pruning } = state.tree;
+  const { runs, disjointRuns, levels, pruning } = state.tree;
   const sources: EntryCursor[] = [state.active.memtable.newCursor()];
   for (const memtable of state.sealed) sources.push(memtable.memtable.newCursor());
-  for (const run of runs) {
+  // As one run they are opened one after the other, and only as far as the cursor comes.
+  const sorted = disjointRuns === undefined ? levels : [disjointRuns, ...levels];
+  for (const run of disjointRuns === undefined ? runs : []) {
     if (span === undefined || pruning.mayHold(run, span))
       sources.push(run.reader.newCursor(options));
   }
-  for (const level of levels) {
+  for (const level of sorted) {
     if (span === undefined || pruning.levelMayHold(level, span))
       sources.push(cursorOver(level, options));
   }

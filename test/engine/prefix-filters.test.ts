@@ -203,6 +203,63 @@ describe('Db.scan with prefixFilters', () => {
     await db.close();
   });
 
+  it('opens tables of L0 that do not overlap one after the other, in both directions', async () => {
+    const { db } = await openSim({ ...TINY, autoCompaction: false, cacheBytes: 0 });
+    for (let i = 0; i < 40; i++) await db.put(`k${10 + i}`, 'old');
+    await db.compact();
+    // Not in the order of their keys.
+    for (const table of [2, 0, 3, 1]) {
+      for (let i = 0; i < 10; i += 2) await db.put(`k${10 + 10 * table + i}`, `${table}`);
+      await db.del(`k${10 + 10 * table + 1}`);
+      if (table === 3) await db.deleteRange('k42', 'k45');
+      await db.flush();
+    }
+    const expected: string[] = [];
+    for (let i = 0; i < 40; i++) {
+      const isGone = i % 10 === 1 || (i >= 32 && i < 35);
+      if (!isGone) expected.push(`k${10 + i}=${i % 2 === 0 ? Math.floor(i / 10) : 'old'}`);
+    }
+    expect(rowsOf(db.scan())).toEqual(expected);
+    expect(rowsOf(db.scan({ reverse: true }))).toEqual([...expected].reverse());
+    expect(rowsOf(db.scan({ gte: 'k28', lt: 'k33' }))).toEqual(expected.slice(16, 20));
+    const { reads } = db.stats().cache.readahead;
+    expect(rowsOf(db.scan({ gte: 'k30', limit: 1 }))).toEqual(['k30=2']);
+    // One of the table of L0 that has it, and one of the level below.
+    expect(db.stats().cache.readahead).toMatchObject({ reads: reads + 2 });
+    await db.put('k15', 'overlaps the first table');
+    await db.put('k45', 'and the last');
+    await db.flush();
+    expect(rowsOf(db.scan({ gte: 'k14', lte: 'k16' }))).toEqual([
+      'k14=0',
+      'k15=overlaps the first table',
+      'k16=0',
+    ]);
+    expect(rowsOf(db.scan())).toHaveLength(expected.length);
+    await db.close();
+  });
+
+  it('reads one block for a key or for a few rows, and neighbours for more', async () => {
+    const { db } = await openSim({ ...TINY, cacheBytes: 0 });
+    for (let i = 100; i < 200; i++) await db.put(`k${i}`, '.'.repeat(200));
+    await db.flush();
+    const readsOf = (read: () => unknown): unknown => {
+      const before = db.stats().cache.readahead;
+      read();
+      const { reads, blocksAhead } = db.stats().cache.readahead;
+      return { reads: reads - before.reads, isAhead: blocksAhead > before.blocksAhead };
+    };
+    expect(readsOf(() => db.has('k150'))).toEqual({ reads: 1, isAhead: false });
+    const few = { gte: 'k150', limit: 1 };
+    expect(readsOf(() => db.scan(few).take(1))).toEqual({ reads: 1, isAhead: false });
+    const inTransaction = (): unknown => db.view((txn) => [txn.has('k150'), txn.scan(few).take(1)]);
+    expect(readsOf(inTransaction)).toEqual({ reads: 2, isAhead: false });
+    expect(readsOf(() => db.scan({ gte: 'k150', limit: 5 }).take(1))).toEqual({
+      reads: 1,
+      isAhead: true,
+    });
+    await db.close();
+  });
+
   it('does not let a range tombstone of a table that is passed by go unseen', async () => {
     const { db } = await openSim({ ...FILTERS, autoCompaction: false });
     await db.put('u1:a', '1');
