@@ -78,7 +78,7 @@ export interface HotRingInit {
 }
 
 export class HotRing {
-  readonly #clock: Clock;
+  readonly #clock: Pick<Clock, 'monotonicMs'>;
   readonly #sampling: number;
   readonly #slotMs: number;
   readonly #nodes: number;
@@ -109,7 +109,7 @@ export class HotRing {
   /** Monotonic milliseconds; 0: never. */
   #lastDecayMs: number;
 
-  constructor(clock: Clock, init: HotRingInit) {
+  constructor(clock: Pick<Clock, 'monotonicMs'>, init: HotRingInit) {
     let nodes = WAYS;
     while (nodes < init.nodes) nodes *= 2;
     this.#clock = clock;

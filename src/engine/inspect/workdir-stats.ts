@@ -7,6 +7,7 @@ import { TableCache } from '../cache/table-cache.js';
 import { Claims } from '../compaction/claims.js';
 import { treeShape } from '../compaction/score.js';
 import { entryKind, KIND_RANGE_DELETE } from '../entry.js';
+import { HotRing } from '../hot/hot-ring.js';
 import { resolveOptions } from '../options.js';
 import { levelStats, lsmStats, replayEstimateMs, type WorkdirStats } from '../stats.js';
 import {
@@ -56,7 +57,7 @@ export function workdirStats(inspection: Inspection): WorkdirStats {
     raft: NO_RAFT,
     write: NO_WRITE,
     region: { total: 0, new: 0, running: 0, removing: 0, tombstone: 0, other: 0 },
-    hot: { write_keys: [], write_ring: null, read_keys: [], read_ring: null },
+    hot: { write_keys: [], write_ring: noRing(), read_keys: [], read_ring: noRing() },
     cache: cacheFigures(),
     lsm: { ...lsm, range_filter: unknown(lsm.range_filter) },
     memtable: { kind: null, count: null, active_bytes: null, bytes: null, arena_bytes: null },
@@ -213,6 +214,13 @@ const NO_WRITE: WorkdirStats['write'] = {
   hot_key_limited: null,
   is_failed: null,
 };
+
+/** A directory has no hot keys: the names of the figures, none of them known. */
+function noRing(): WorkdirStats['hot']['write_ring'] {
+  const clock = { monotonicMs: () => 0 };
+  const ring = new HotRing(clock, { nodes: 8, sampling: 1, windowMs: 1000 });
+  return unknown({ ...ring.figures(), clamps: 0, last_decay_unix: 0 });
+}
 
 /** The names of the figures, none of them known. */
 function cacheFigures(): WorkdirStats['cache'] {
