@@ -72,6 +72,7 @@ export type {
   MemtableKind,
   OpenOptions,
   Options,
+  PrefixFilter,
   ValuePolicy,
 } from './engine/options.js';
 export type { MetricsServer, MetricsServerOptions } from './server/metrics-server.js';

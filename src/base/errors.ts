@@ -184,7 +184,11 @@ export class ClosedError extends NokvError {
 /** A bounded queue is full or writes are stopped. */
 export class BusyError extends NokvError {
   override readonly name = 'BusyError';
-  constructor(message: string, details: { queue: string; limit: number; backoffMs: number }) {
+  /** `key`: of the one key that the limit is of. */
+  constructor(
+    message: string,
+    details: { queue: string; limit: number; backoffMs: number; key?: string },
+  ) {
     super('NOKV_BUSY', message, { details, retryable: true });
   }
 }

@@ -140,8 +140,38 @@ export function statsLines(stats: ShownStats): string[] {
       countOf(at('readers.snapshots'), 'snapshot'),
       countOf(at('readers.scans'), 'scan'),
     ),
+    ...hotLines(stats, 'write'),
+    ...hotLines(stats, 'read'),
     ...errorLines(stats),
   ];
+}
+
+/** What is known of hot keys: nothing when nobody counts them. */
+function hotLines(stats: ShownStats, kind: 'write' | 'read'): string[] {
+  const at = (name: string): number | null => numberAt(stats, `hot.${kind}_ring.${name}`);
+  const slots = at('window_slots');
+  const slotMs = at('window_slot_duration');
+  if (slots === null || slotMs === null) return [];
+  const refused = kind === 'write' ? `, ${count(at('clamps'))} refused` : '';
+  const figures = `${count(at('nodes'))} of ${countOf(at('node_cap'), 'counter')}`;
+  const window = `window ${formatDuration(slots * slotMs)}, 1 in ${count(at('sampling'))}`;
+  const lines = [
+    `${`hot ${kind}s`.padEnd(11)} ${count(at('touches'))} touched, ${figures}, ${window}${refused}`,
+  ];
+  const keys = listAt(stats, `hot.${kind}_keys`);
+  if (keys.length > 0) lines.push(kind === 'write' ? 'WriteHotKeys:' : 'ReadHotKeys:');
+  for (const key of keys) lines.push(hotKeyLine(key));
+  return lines;
+}
+
+function hotKeyLine(key: ShownStats): string {
+  const family = valueAt(key, 'column_family');
+  const shown = typeof family === 'string' && family !== 'default' ? ` family=${family}` : '';
+  const rate = numberAt(key, 'per_second');
+  return (
+    `- key=${JSON.stringify(valueAt(key, 'key') ?? NONE)}${shown} count=${numberAt(key, 'count') ?? NONE}` +
+    ` error=${numberAt(key, 'error') ?? NONE} rate=${rate === null ? NONE : rate.toFixed(1)}/s`
+  );
 }
 
 /** "SLOWDOWN L0 tables 9/8, 3 stalls, 1.4 s in all": why writers wait. */

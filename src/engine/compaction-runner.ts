@@ -24,6 +24,7 @@ import type { Core } from './core.js';
 import { bucketName, VALUE_LOG_DIRECTORY } from './file-names.js';
 import type { VersionEdit } from './manifest/version-edit.js';
 import type { Options } from './options.js';
+import { prefixRulesFor } from './prefix-filters.js';
 import type { RetentionSource } from './retention.js';
 import { newIdentity } from './unique-identity.js';
 import { type SegmentReport, valueLogGarbage } from './vlog/gc-picker.js';
@@ -327,5 +328,6 @@ export function identitySeed(env: Env): number {
 
 export function tableSettings(options: Options): CompactionJob['table'] {
   const { blockBytes, filterBitsPerKey, compression } = options;
-  return { blockBytes, filterBitsPerKey, compression };
+  const { plain } = prefixRulesFor(options.prefixFilters);
+  return { blockBytes, filterBitsPerKey, compression, prefixRules: plain };
 }

@@ -7,6 +7,7 @@ import { IoError } from '../base/errors.js';
 import type { BlockCache } from './cache/block-cache.js';
 import type { TableCache } from './cache/table-cache.js';
 import { bucketName, VALUE_LOG_DIRECTORY, walName } from './file-names.js';
+import { HotKeys } from './hot/hot-keys.js';
 import { FIRST_RECORD_AT, LoggedMemtable } from './logged-memtable.js';
 import type { VersionEdit } from './manifest/version-edit.js';
 import type { ArenaPool } from './memtable/arena-pool.js';
@@ -64,6 +65,7 @@ export class Core {
   readonly tableCache: TableCache;
   readonly report: RecoveryReport;
   readonly follower: Follower | undefined;
+  readonly hotKeys: HotKeys;
   readonly valueLog: ActiveValueLog;
   /** Recovered memtables, oldest first: to be flushed. */
   readonly sealed: LoggedMemtable[];
@@ -90,6 +92,7 @@ export class Core {
     this.tableCache = parts.tableCache;
     this.report = parts.report;
     this.follower = parts.follower;
+    this.hotKeys = new HotKeys(parts.env.clock, parts.options);
     this.#lock = parts.lock;
     this.#unsyncedLogs = [];
     this.#listedLogs = new Set();

@@ -47,6 +47,7 @@ import {
   type WriteOptions,
 } from './requests.js';
 import { RetentionSource } from './retention.js';
+import { ScanSpan } from './scan-span.js';
 import { Scan, scanPlanOf } from './scan.js';
 import { openSources } from './sources.js';
 import type { Snapshot } from './snapshot.js';
@@ -102,7 +103,8 @@ export class Db {
     this.#placement = new ValuePlacement(options);
     this.#snapshots = new SnapshotRegistry();
     this.#rows = core.blockCache.rows;
-    this.#reader = new PointReader(core.tree.valueLog, this.#rows, () => env.clock.nowMs());
+    const reads = core.hotKeys.reads;
+    this.#reader = new PointReader(core.tree.valueLog, this.#rows, reads, () => env.clock.nowMs());
     this.#readKey = new KeyBuffer();
     this.#writeKey = new KeyBuffer();
     this.#scanSlab = new ValueSlab();
@@ -141,6 +143,7 @@ export class Db {
       core.active,
       core.lastSeq,
       this.#rows,
+      core.hotKeys.writes,
     );
     for (const memtable of core.sealed) this.#background.addSealed(memtable);
     this.#background.kick();
@@ -292,7 +295,8 @@ export class Db {
     options.snapshot?.mustBeOpen();
     const state = options.snapshot?.state ?? this.#state;
     const { lower, upper } = rangeOf(familyOf(options), options);
-    const cursor = new VisibleCursor(new MergingCursor(openSources(state, memory)), {
+    const sources = openSources(state, new ScanSpan(lower, upper), memory, options.limit);
+    const cursor = new VisibleCursor(new MergingCursor(sources), {
       lower,
       upper,
       seqMax: options.snapshot?.seq ?? this.#visibleSeq(),

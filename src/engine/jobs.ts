@@ -11,6 +11,7 @@ import type { CompactionJob, FlushJob, TableSettings } from './compaction/job-sp
 import type { TableAccess } from './compaction/table-access.js';
 import { runFlush } from './flush-job.js';
 import { JS_LZ4 } from './sst/codec.js';
+import { PrefixRules } from './sst/prefix-rules.js';
 import { TableBuilder } from './sst/table-builder.js';
 import { TableReader } from './sst/table-reader.js';
 
@@ -40,6 +41,7 @@ const READAHEAD_BYTES = 256 * 1024;
 /** The table format for the jobs. Inputs are read past the cache, whose memory belongs to the main thread. */
 function tableAccess(env: JobEnv, settings: TableSettings): TableAccess {
   const cache = new BlockCache(0);
+  const prefixRules = new PrefixRules(settings.prefixRules ?? []);
   return {
     create: (file, fileNumber, identity, createdMs) =>
       new TableBuilder(file, {
@@ -49,6 +51,7 @@ function tableAccess(env: JobEnv, settings: TableSettings): TableAccess {
         blockBytes: settings.blockBytes,
         filterBitsPerKey: settings.filterBitsPerKey,
         codec: settings.compression === 'lz4' ? JS_LZ4 : undefined,
+        prefixRules,
       }),
     open: (path, meta) => {
       const reader = TableReader.open(env.fs, path, meta, cache);

@@ -25,6 +25,21 @@ export interface ValuePolicy {
   readonly threshold?: number;
 }
 
+/**
+ * One rule for what filters of tables hold beside keys: for the keys with `prefix` their first `length` bytes, or all up
+ * to the first `delimiter` behind the prefix. No prefix may begin with that of another rule for the same family.
+ */
+export interface PrefixFilter {
+  /** Default: every family. */
+  readonly columnFamily?: FamilyName;
+  /** User key prefix; default: every key. */
+  readonly prefix?: string | Uint8Array;
+  /** Bytes of the user key, 1 to 255, at least those of the prefix. */
+  readonly length?: number;
+  /** One printable ASCII character. */
+  readonly delimiter?: string;
+}
+
 export interface OpenOptions {
   /** Take no lock, write nothing, follow a live writer by `refresh()`. Default false. */
   readonly readOnly?: boolean;
@@ -48,6 +63,8 @@ export interface OpenOptions {
   readonly blockBytes?: number;
   /** Bloom filter bits per key; 0 disables filters. Default 10. */
   readonly filterBitsPerKey?: number;
+  /** What filters hold beside keys, so that scans within one part of the keys pass tables by. Default none. */
+  readonly prefixFilters?: readonly PrefixFilter[];
   /** Block compression. Default `none`. */
   readonly compression?: Compression;
   /** Table size of the levels below L0, bytes. Default 64 MiB. */
@@ -82,6 +99,16 @@ export interface OpenOptions {
   readonly transactionTimeoutMs?: number;
   /** Memory for the keys written while transactions are open, bytes. Default 64 MiB. */
   readonly transactionHistoryBytes?: number;
+  /** Hot keys: one read, and one write, in so many is counted; 0: none. Default 64. */
+  readonly hotKeySampling?: number;
+  /** What hot keys are the hottest of: the last so many milliseconds. Default 10,000. */
+  readonly hotKeyWindowMs?: number;
+  /** Hot keys in the stats, of reads and of writes each. Default 16. */
+  readonly hotKeyTop?: number;
+  /** Counters of keys, of reads and of writes each. Default 1024. */
+  readonly hotKeyNodes?: number;
+  /** Writes of one key in the window; more are refused with BusyError. 0: no limit. Default 0. */
+  readonly hotKeyWriteLimit?: number;
 }
 
 /** All options with their values. */
@@ -111,7 +138,11 @@ interface PoliciesRule {
   readonly kind: 'policies';
   readonly initial: readonly ValuePolicy[];
 }
-type Rule = NumberRule | BooleanRule | ChoiceRule | PoliciesRule;
+interface PrefixesRule {
+  readonly kind: 'prefixes';
+  readonly initial: readonly PrefixFilter[];
+}
+type Rule = NumberRule | BooleanRule | ChoiceRule | PoliciesRule | PrefixesRule;
 
 const bytes = (initial: number, min: number, max: number): NumberRule => ({
   kind: 'number',
@@ -148,6 +179,7 @@ export const OPTION_RULES: { readonly [Name in keyof Required<OpenOptions>]: Rul
   indexCacheBytes: bytes(64 * MIB, 0, 1024 * GIB),
   blockBytes: bytes(4 * KIB, 256, 4 * MIB),
   filterBitsPerKey: count(10, 0, 32),
+  prefixFilters: { kind: 'prefixes', initial: [] },
   compression: choice('none', 'lz4'),
   tableBytes: bytes(64 * MIB, 16 * KIB, 2 * GIB),
   baseLevelBytes: bytes(2 * GIB, 64 * KIB, 1024 * GIB),
@@ -165,10 +197,18 @@ export const OPTION_RULES: { readonly [Name in keyof Required<OpenOptions>]: Rul
   manifestRewriteBytes: bytes(4 * MIB, 4 * KIB, GIB),
   transactionTimeoutMs: count(0, 0, 2 ** 31 - 1),
   transactionHistoryBytes: bytes(64 * MIB, 64 * KIB, 4 * GIB),
+  hotKeySampling: count(64, 0, 4096),
+  hotKeyWindowMs: count(10_000, 100, 3_600_000),
+  hotKeyTop: count(16, 1, 256),
+  hotKeyNodes: count(1024, 64, 2 ** 18),
+  hotKeyWriteLimit: count(0, 0, 1_000_000_000),
 };
 
-/** The fields of a rule of `valuePolicies`. */
-export const POLICY_FIELDS = ['columnFamily', 'prefix', 'strategy', 'threshold'] as const;
+/** The fields of the rules of options that are lists of rules. */
+export const RULE_FIELDS = {
+  policies: ['columnFamily', 'prefix', 'strategy', 'threshold'],
+  prefixes: ['columnFamily', 'prefix', 'length', 'delimiter'],
+} as const;
 
 const FAMILIES: readonly unknown[] = ['default', 'lock', 'write'];
 const STRATEGIES: readonly unknown[] = ['inline', 'offload', 'threshold'];
@@ -224,7 +264,8 @@ function checkOption(name: string, rule: Rule, value: unknown): unknown {
       throw badOption(name, value, `${what} from ${rule.min} to ${rule.max}`);
     }
     case 'policies':
-      return checkPolicies(value);
+    case 'prefixes':
+      return checkRules(name, rule.kind, value);
   }
 }
 
@@ -246,28 +287,37 @@ function describeValue(value: unknown): string {
   return text.length > 80 ? `${text.slice(0, 80)}...` : text;
 }
 
-function checkPolicies(value: unknown): readonly ValuePolicy[] {
-  if (!Array.isArray(value)) throw badOption('valuePolicies', value, 'an array of rules');
-  value.forEach((policy: unknown, i) => checkPolicy(`valuePolicies[${i}]`, policy));
-  return value as readonly ValuePolicy[];
+/** A list of rules, each with known fields, a family and a prefix; the rest is by their kind. */
+function checkRules(option: string, kind: keyof typeof RULE_FIELDS, value: unknown): unknown {
+  if (!Array.isArray(value)) throw badOption(option, value, 'an array of rules');
+  const fields: readonly string[] = RULE_FIELDS[kind];
+  value.forEach((rule: unknown, i) => {
+    const name = `${option}[${i}]`;
+    if (!isRecord(rule)) throw badOption(name, rule, `a rule with some of ${fields.join(', ')}`);
+    for (const field of Object.keys(rule)) {
+      if (!fields.includes(field)) throw unknownOption(`${name}.${field}`, fields, field);
+    }
+    if (kind === 'policies') checkStrategy(name, rule);
+    const { columnFamily, prefix } = rule;
+    if (columnFamily !== undefined && !FAMILIES.includes(columnFamily)) {
+      throw badOption(`${name}.columnFamily`, columnFamily, `one of ${FAMILIES.join(', ')}`);
+    }
+    if (prefix !== undefined && typeof prefix !== 'string' && !(prefix instanceof Uint8Array)) {
+      throw badOption(`${name}.prefix`, prefix, 'a string or bytes');
+    }
+    if (kind === 'policies') checkThreshold(name, rule);
+    else checkPart(name, rule, value.slice(0, i) as PrefixFilter[]);
+  });
+  return value;
 }
 
-function checkPolicy(name: string, policy: unknown): void {
-  if (!isRecord(policy)) throw badOption(name, policy, 'a rule with a strategy');
-  for (const field of Object.keys(policy)) {
-    if (POLICY_FIELDS.includes(field as (typeof POLICY_FIELDS)[number])) continue;
-    throw unknownOption(`${name}.${field}`, POLICY_FIELDS, field);
-  }
-  const { columnFamily, prefix, strategy, threshold } = policy;
-  if (!STRATEGIES.includes(strategy)) {
-    throw badOption(`${name}.strategy`, strategy, `one of ${STRATEGIES.join(', ')}`);
-  }
-  if (columnFamily !== undefined && !FAMILIES.includes(columnFamily)) {
-    throw badOption(`${name}.columnFamily`, columnFamily, `one of ${FAMILIES.join(', ')}`);
-  }
-  if (prefix !== undefined && typeof prefix !== 'string' && !(prefix instanceof Uint8Array)) {
-    throw badOption(`${name}.prefix`, prefix, 'a string or bytes');
-  }
+function checkStrategy(name: string, { strategy }: Readonly<Record<string, unknown>>): void {
+  if (STRATEGIES.includes(strategy)) return;
+  throw badOption(`${name}.strategy`, strategy, `one of ${STRATEGIES.join(', ')}`);
+}
+
+function checkThreshold(name: string, policy: Readonly<Record<string, unknown>>): void {
+  const { strategy, threshold } = policy;
   const isThreshold = Number.isInteger(threshold) && (threshold as number) >= 0;
   if (strategy === 'threshold' ? !isThreshold : threshold !== undefined) {
     throw badOption(
@@ -275,6 +325,31 @@ function checkPolicy(name: string, policy: unknown): void {
       threshold,
       'an integer from 0, exactly with strategy threshold',
     );
+  }
+}
+
+/** Exactly one of length and delimiter, and no other rule for the same keys. */
+function checkPart(name: string, filter: PrefixFilter, others: readonly PrefixFilter[]): void {
+  const { length, delimiter } = filter;
+  const prefix = Buffer.from(filter.prefix ?? '');
+  if (delimiter === undefined) {
+    const min = Math.max(1, prefix.length);
+    const isFine = Number.isInteger(length) && Number(length) >= min && Number(length) <= 255;
+    if (!isFine) throw badOption(`${name}.length`, length, `an integer from ${min} to 255`);
+  } else if (typeof delimiter !== 'string' || !/^[\x20-\x7e]$/.test(delimiter)) {
+    throw badOption(`${name}.delimiter`, delimiter, 'one printable ASCII character');
+  } else if (length !== undefined) {
+    throw badOption(`${name}.length`, length, 'left out beside a delimiter');
+  }
+  for (const other of others) {
+    const isApart =
+      filter.columnFamily !== undefined &&
+      other.columnFamily !== undefined &&
+      filter.columnFamily !== other.columnFamily;
+    const given = Buffer.from(other.prefix ?? '');
+    const shared = Math.min(given.length, prefix.length);
+    if (isApart || !given.subarray(0, shared).equals(prefix.subarray(0, shared))) continue;
+    throw badOption(`${name}.prefix`, filter.prefix, 'none that begins like that of another rule');
   }
 }
 

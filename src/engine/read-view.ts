@@ -19,6 +19,7 @@ import {
   NO_EXPIRY,
 } from './entry.js';
 import type { RowCache } from './cache/row-cache.js';
+import type { HotRing } from './hot/hot-ring.js';
 import type { EntryCursor } from './iterators/entry-cursor.js';
 import type { KeyBuffer } from './key.js';
 import type { LoggedMemtable } from './logged-memtable.js';
@@ -111,6 +112,8 @@ const databaseClosed = (call: string): Error => new ClosedError(call);
 export class PointReader {
   readonly #valueLog: ValueLogReader;
   readonly #rows: RowCache;
+  /** undefined: nobody wants to know what is read. */
+  readonly #hot: HotRing | undefined;
   readonly #nowMs: () => number;
   readonly #slab: ValueSlab;
   /** The newest entry found so far. */
@@ -119,9 +122,15 @@ export class PointReader {
   /** #best lies in a cached block, which the next read of a table may evict. */
   #isBorrowed: boolean;
 
-  constructor(valueLog: ValueLogReader, rows: RowCache, nowMs: () => number) {
+  constructor(
+    valueLog: ValueLogReader,
+    rows: RowCache,
+    hot: HotRing | undefined,
+    nowMs: () => number,
+  ) {
     this.#valueLog = valueLog;
     this.#rows = rows;
+    this.#hot = hot;
     this.#nowMs = nowMs;
     this.#slab = new ValueSlab();
     this.#best = new LookupResult();
@@ -142,6 +151,7 @@ export class PointReader {
     atMs: number,
     isNewest: boolean,
   ): Uint8Array | undefined {
+    if (this.#hot !== undefined) this.#hot.touch(key);
     const rows = this.#rows;
     if (rows.get(key, this.#best)) {
       const row = this.#best;

@@ -29,6 +29,8 @@ import type { Version } from './manifest/version.js';
 import type { ArenaPool } from './memtable/arena-pool.js';
 import { arenaPoolFor } from './memtable/memtable.js';
 import type { Options } from './options.js';
+import { prefixRulesFor } from './prefix-filters.js';
+import { ScanPruning } from './scan-pruning.js';
 import { workdirIsFile } from './inspect/workdir-files.js';
 import { openReadOnlyCore } from './inspect/read-only-core.js';
 import { type RecoveryReport, reportOf } from './recovery-report.js';
@@ -134,7 +136,8 @@ async function openLocked(
       : ManifestLog.open(env.fs, workdir, loaded, rewriteBytes);
   const blockCache = new BlockCache(options.cacheBytes);
   const tableCache = new TableCache(options.indexCacheBytes);
-  const tree = new Tree({ env, workdir, manifest, blockCache, tableCache });
+  const pruning = new ScanPruning(prefixRulesFor(options.prefixFilters));
+  const tree = new Tree({ env, workdir, manifest, blockCache, tableCache, pruning });
   watch.mark('tables');
   const report = reportOf(loaded, replayed, manifest.version);
   const mayLackFiles = loaded?.isOtherBoot ?? false;

@@ -1,18 +1,40 @@
-/** The cursors that a scan merges: every memtable, run and level of a read state, newest first. */
+/** The cursors that a scan merges: every memtable, run and level of a read state that may have something, newest first. */
 import type { EntryCursor } from './iterators/entry-cursor.js';
 import { RunCursor } from './iterators/run-cursor.js';
 import type { ReadState } from './read-view.js';
+import type { ScanSpan } from './scan-span.js';
 import type { TableCursorOptions } from './sst/table-cursor.js';
 import type { Level, OpenTable } from './tree-version.js';
 import type { ValueSlab } from './value-slab.js';
 
-/** Requires that the state is retained while the cursors are used. With `memory`, values of tables stay as they are. */
-export function openSources(state: ReadState, memory?: ValueSlab): EntryCursor[] {
-  const options = { memory };
+/** As many rows of 1 KiB as a block has. */
+const SHORT_ROWS = 4;
+
+/**
+ * Requires that the state is retained while the cursors are used, and that they are used for the entries of `span` only,
+ * when there is one. With `memory`, values of tables stay as they are. At most `rows` of them are wanted.
+ * @throws CorruptionError, IoError
+ */
+export function openSources(
+  state: ReadState,
+  span?: ScanSpan,
+  memory?: ValueSlab,
+  rows = Number.POSITIVE_INFINITY,
+): EntryCursor[] {
+  const options = { memory, isShort: rows <= SHORT_ROWS };
+  const { runs, disjointRuns, levels, pruning } = state.tree;
   const sources: EntryCursor[] = [state.active.memtable.newCursor()];
   for (const memtable of state.sealed) sources.push(memtable.memtable.newCursor());
-  for (const run of state.tree.runs) sources.push(run.reader.newCursor(options));
-  for (const level of state.tree.levels) sources.push(cursorOver(level, options));
+  // As one run they are opened one after the other, and only as far as the cursor comes.
+  const sorted = disjointRuns === undefined ? levels : [disjointRuns, ...levels];
+  for (const run of disjointRuns === undefined ? runs : []) {
+    if (span === undefined || pruning.mayHold(run, span))
+      sources.push(run.reader.newCursor(options));
+  }
+  for (const level of sorted) {
+    if (span === undefined || pruning.levelMayHold(level, span))
+      sources.push(cursorOver(level, options));
+  }
   return sources;
 }
 

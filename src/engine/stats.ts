@@ -10,6 +10,7 @@ import type { Core } from './core.js';
 import type { LevelFlow } from './level-traffic.js';
 import type { Options } from './options.js';
 import type { ReadState } from './read-view.js';
+import type { PruningCounters } from './scan-pruning.js';
 import type { SnapshotRegistry } from './snapshot.js';
 import { type TableMeta, valueLogBytes } from './table-meta.js';
 import type { SegmentReport } from './vlog/gc-picker.js';
@@ -175,9 +176,9 @@ export function collectStats(input: StatsInput) {
     },
     write: writeStats(input),
     region: { total: 0, new: 0, running: 0, removing: 0, tombstone: 0, other: 0 },
-    hot: { write_keys: [], write_ring: null },
+    hot: core.hotKeys.stats(),
     cache: cacheStats(input),
-    lsm: lsmStats(levels),
+    lsm: lsmStats(levels, state.tree.pruning.counters),
     memtable: {
       kind: options.memtable,
       count: memtables.length,
@@ -337,7 +338,7 @@ function walStats({ core, state }: StatsInput) {
   };
 }
 
-function writeStats({ queue, background }: StatsInput) {
+function writeStats({ core, queue, background }: StatsInput) {
   const counters = queue?.counters;
   const pressure = background?.pressure();
   const groups = Math.max(1, counters?.groups ?? 0);
@@ -365,7 +366,7 @@ function writeStats({ queue, background }: StatsInput) {
     stall_count: counters?.stalls ?? 0,
     stall_ms: counters?.stallMs ?? 0,
     delayed_ms: counters?.delayedMs ?? 0,
-    hot_key_limited: 0,
+    hot_key_limited: core.hotKeys.writes?.refused ?? 0,
     is_failed: queue?.isFailed ?? false,
   };
 }
@@ -384,6 +385,7 @@ function cacheStats({ core }: StatsInput) {
     block: cache,
     rows,
     index: core.tableCache.stats(),
+    readahead: { ...core.blockCache.buffers.cursorReads },
   };
 }
 
@@ -393,7 +395,8 @@ function indexHitRate(cache: ReturnType<Core['blockCache']['stats']>, loads: num
   return uses === 0 ? 0 : Math.max(0, 1 - loads / uses);
 }
 
-export function lsmStats(levels: readonly LevelStats[]) {
+/** `pruning`: what cursors with bounds passed by. */
+export function lsmStats(levels: readonly LevelStats[], pruning?: PruningCounters) {
   const densest = levels.reduce((max, level) => Math.max(max, level.value_density), 0);
   return {
     levels,
@@ -403,9 +406,11 @@ export function lsmStats(levels: readonly LevelStats[]) {
     range_filter: {
       point_candidates: 0,
       point_pruned: 0,
-      bounded_candidates: 0,
-      bounded_pruned: 0,
-      fallbacks: 0,
+      bounded_candidates: pruning?.candidates ?? 0,
+      bounded_pruned: pruning?.pruned ?? 0,
+      filter_candidates: pruning?.filterCandidates ?? 0,
+      filter_pruned: pruning?.filterPruned ?? 0,
+      fallbacks: pruning?.fallbacks ?? 0,
     },
   };
 }

@@ -3,10 +3,11 @@
  * version names stay open, and on disk, until the last version that names them is released.
  */
 import { assert } from '../base/assert.js';
-import { compareBytes } from '../base/bytes.js';
+import { compareArrays, compareBytes } from '../base/bytes.js';
 import type { KeyBuffer } from './key.js';
 import type { Version } from './manifest/version.js';
 import { RangeTombstones } from './range-tombstones.js';
+import { ScanPruning } from './scan-pruning.js';
 import type { TableReader } from './sst/table-reader.js';
 import type { TableMeta } from './table-meta.js';
 
@@ -65,10 +66,14 @@ export class TreeVersion {
   readonly version: Version;
   /** Newest first. */
   readonly runs: readonly OpenTable[];
+  /** The same tables in order of their keys when no two of them overlap, as with keys that ascend with time. */
+  readonly disjointRuns: Level | undefined;
   /** Levels below L0 that hold tables, upper ones first. */
   readonly levels: readonly Level[];
   /** Highest version in any table: a read that holds a newer entry need not look here. */
   readonly maxVersion: number;
+  /** Of the tree, for cursors with bounds. */
+  readonly pruning: ScanPruning;
   /** The tables with range tombstones, and these together; made when a read first asks for them. */
   readonly #tombstoneTables: readonly OpenTable[];
   #tombstones: RangeTombstones | undefined;
@@ -81,6 +86,7 @@ export class TreeVersion {
     tables: ReadonlyMap<number, OpenTable>,
     onRelease: (version: TreeVersion) => void,
     previous?: TreeVersion,
+    pruning = new ScanPruning(),
   ) {
     const openOf = (meta: TableMeta): OpenTable => {
       const table = tables.get(meta.fileNumber);
@@ -91,6 +97,7 @@ export class TreeVersion {
     this.version = version;
     this.runs = (version.levels[0] ?? []).map(openOf);
     for (const run of this.runs) run.reader.setLevel(0);
+    this.disjointRuns = disjointLevel(this.runs);
     this.levels = version.levels
       .slice(1)
       .map((metas, i) => new Level(i + 1, metas.map(openOf)))
@@ -99,6 +106,7 @@ export class TreeVersion {
     this.maxVersion = all.reduce((max, table) => Math.max(max, table.meta.maxVersion), 0);
     this.#tombstoneTables = all.filter((table) => table.meta.rangeTombstones > 0);
     this.#tombstones = previous?.tombstonesFor(this.#tombstoneTables);
+    this.pruning = pruning;
     this.#references = 1;
     this.#onRelease = onRelease;
   }
@@ -137,4 +145,16 @@ export class TreeVersion {
 
 function combinedTombstones(tables: readonly OpenTable[]): RangeTombstones {
   return new RangeTombstones(tables.flatMap((table) => table.reader.rangeTombstones()));
+}
+
+/** Tables of L0 as one sorted run, or undefined when two of them overlap. */
+function disjointLevel(runs: readonly OpenTable[]): Level | undefined {
+  if (runs.length < 2) return undefined;
+  const tables = [...runs].sort((a, b) => compareArrays(a.meta.lower, b.meta.lower));
+  for (let i = 1; i < tables.length; i++) {
+    const before = tables[i - 1] as OpenTable;
+    const table = tables[i] as OpenTable;
+    if (compareArrays(before.meta.upper, table.meta.lower) > 0) return undefined;
+  }
+  return new Level(0, tables);
 }

@@ -15,6 +15,7 @@ import { LevelTraffic } from './level-traffic.js';
 import type { Manifest, ManifestInit } from './manifest/manifest-log.js';
 import type { AddValueLog, VersionEdit } from './manifest/version-edit.js';
 import type { Version } from './manifest/version.js';
+import type { ScanPruning } from './scan-pruning.js';
 import { TableReader } from './sst/table-reader.js';
 import type { TableMeta } from './table-meta.js';
 import { OpenTable, TreeVersion } from './tree-version.js';
@@ -29,6 +30,8 @@ export interface TreeParts {
   readonly tableCache: TableCache;
   /** Another process owns the files: none is ever removed. Default false. */
   readonly isReadOnly?: boolean;
+  /** What cursors with bounds pass by, and how often. Default: by range and by key only. */
+  readonly pruning?: ScanPruning;
 }
 
 export class Tree {
@@ -238,7 +241,7 @@ export class Tree {
       else this.#segments.set(fileNumber, { references: 1, path, identity });
     }
     const onRelease = (released: TreeVersion): void => this.#onReleased(released);
-    return new TreeVersion(version, this.#tables, onRelease, previous);
+    return new TreeVersion(version, this.#tables, onRelease, previous, this.#parts.pruning);
   }
 
   #onReleased(released: TreeVersion): void {

@@ -18,6 +18,7 @@ import { BATCH_BYTES_MAX, BATCH_ENTRIES_MAX, GIB, MIB } from '../base/limits.js'
 import type { BatchGuard, BatchOperation } from './batch.js';
 import type { RowCache } from './cache/row-cache.js';
 import { entryBytes, entrySize, KIND_PUT, KIND_VALUE_POINTER, putEntryHeader } from './entry.js';
+import type { HotWrites } from './hot/hot-writes.js';
 import type { KeyBuffer } from './key.js';
 import type { LoggedMemtable } from './logged-memtable.js';
 import { NO_KEY } from './memtable/memtable.js';
@@ -88,6 +89,8 @@ export class WriteQueue {
   readonly #valueLog: ActiveValueLog;
   /** Loses a key's row at the moment when another entry of the key becomes visible. */
   readonly #rows: RowCache;
+  /** undefined: writes are neither counted by key nor limited. */
+  readonly #hot: HotWrites | undefined;
   #group: WriteGroup | undefined;
   /** Written, waiting for a sync or for an earlier group's. */
   readonly #written: WriteGroup[];
@@ -108,9 +111,11 @@ export class WriteQueue {
     active: LoggedMemtable,
     lastSeq: number,
     rows: RowCache,
+    hot: HotWrites | undefined,
   ) {
     this.#clock = clock;
     this.#rows = rows;
+    this.#hot = hot;
     this.#host = host;
     this.#valueLog = valueLog;
     this.active = active;
@@ -322,6 +327,7 @@ export class WriteQueue {
     version: number,
     durability: Durability,
   ): Promise<void> | undefined {
+    this.#hot?.admit(key);
     const isSeparated = kind === KIND_PUT && this.#host.isSeparated(family, key, value.length);
     const stored = isSeparated ? VALUE_POINTER_SIZE : value.length;
     const size = entrySize(key.length, stored, version !== 0, expiresAt !== 0);
@@ -340,6 +346,7 @@ export class WriteQueue {
     durability: Durability,
     guard: BatchGuard | undefined,
   ): Promise<void> | undefined {
+    this.#hot?.admitAll(operations, key);
     if (!this.#makeRoom(bytes, operations.length)) return undefined;
     guard?.validate();
     const group = this.#group ?? this.#openGroup();
@@ -428,6 +435,7 @@ export class WriteQueue {
     memtable.cursor = at + valueLength;
     group.entries++;
     group.lastSeq = seq;
+    if (this.#hot !== undefined) this.#hot.touch(kind, key);
     if (this.#tracker !== undefined) this.#tracker.note(memtable.view, data, entryStart, key.hash);
   }
 

@@ -12,17 +12,10 @@ import { closestName } from '../base/closest-name.js';
 import type { Fs } from '../base/env.js';
 import { type Details, NokvError } from '../base/errors.js';
 import { MIB } from '../base/limits.js';
-import {
-  OPTION_RULES,
-  type OpenOptions,
-  POLICY_FIELDS,
-  resolveOptions,
-} from '../engine/options.js';
+import { OPTION_RULES, type OpenOptions, resolveOptions, RULE_FIELDS } from '../engine/options.js';
 
 /** Larger files are no options. */
 const FILE_BYTES_MAX = MIB;
-/** Plain name of the one option that is a list of tables. */
-const POLICIES = 'valuepolicies';
 
 /** A setting as the file spells it. */
 interface Setting {
@@ -100,32 +93,35 @@ class OptionsText {
   /** The value as `open()` takes it; a wrong one is left to resolveOptions. */
   #valueOf(name: keyof OpenOptions, value: unknown): unknown {
     const rule = OPTION_RULES[name];
-    if (rule.kind === 'policies' && Array.isArray(value)) {
-      return value.map((policy: unknown, i) =>
-        isTable(policy) ? this.#policy(policy, i) : policy,
+    if ((rule.kind === 'policies' || rule.kind === 'prefixes') && Array.isArray(value)) {
+      const fields = RULE_FIELDS[rule.kind];
+      return value.map((one: unknown, i) =>
+        isTable(one) ? this.#rule(name, fields, one, i) : one,
       );
     }
     const isSize = rule.kind === 'number' && rule.isBytes;
     return isSize && typeof value === 'string' ? sizeOf(value) : value;
   }
 
-  #policy(policy: TomlTable, index: number): Record<string, unknown> {
+  /** One rule of an option that is a list of tables. */
+  #rule(
+    option: string,
+    fields: readonly string[],
+    rule: TomlTable,
+    index: number,
+  ): Record<string, unknown> {
     const result: Record<string, unknown> = {};
+    const list = plainName(option);
     const repeatsHere = (table: TomlTable): boolean => {
-      const policies = settingsOf(table, '').get(POLICIES)?.value;
-      const rule: unknown = Array.isArray(policies) ? policies[index] : undefined;
-      return isTable(rule) && repeats(rule);
+      const rules = settingsOf(table, '').get(list)?.value;
+      const found: unknown = Array.isArray(rules) ? rules[index] : undefined;
+      return isTable(found) && repeats(found);
     };
-    for (const [plain, { spelling, value }] of this.#settings(policy, repeatsHere)) {
-      const name = POLICY_FIELDS.find((one) => plainName(one) === plain);
+    for (const [plain, { spelling, value }] of this.#settings(rule, repeatsHere)) {
+      const name = fields.find((one) => plainName(one) === plain);
       if (name === undefined) {
-        const isThere = (table: TomlTable): boolean => hasPolicyField(table, index, plain);
-        throw this.#unknown(
-          `valuePolicies[${index}].${spelling}`,
-          POLICY_FIELDS,
-          isThere,
-          spelling,
-        );
+        const isThere = (table: TomlTable): boolean => hasRuleField(table, list, index, plain);
+        throw this.#unknown(`${option}[${index}].${spelling}`, fields, isThere, spelling);
       }
       result[name] = name === 'threshold' && typeof value === 'string' ? sizeOf(value) : value;
     }
@@ -156,11 +152,16 @@ class OptionsText {
     const hasField = (table: TomlTable): boolean =>
       index === undefined
         ? settingsOf(table, '').has(plain)
-        : hasPolicyField(table, Number(index), field === undefined ? undefined : plainName(field));
+        : hasRuleField(
+            table,
+            plain,
+            Number(index),
+            field === undefined ? undefined : plainName(field),
+          );
     // A field that is missing is looked for at its rule.
     const line =
       this.#lineWhere(hasField) ??
-      this.#lineWhere((table) => hasPolicyField(table, Number(index), undefined));
+      this.#lineWhere((table) => hasRuleField(table, plain, Number(index), undefined));
     const spelling = index === undefined ? (settings.get(plain)?.spelling ?? option) : option;
     const what = `"${String(spelling)}" must be ${String(expected)}`;
     return invalid(this.#file, line, what, error.details, `Got ${String(value)}`);
@@ -232,11 +233,17 @@ function isTable(value: unknown): value is TomlTable {
   return typeof value === 'object' && value?.constructor !== Array && !(value instanceof TomlDate);
 }
 
-function hasPolicyField(table: TomlTable, index: number, plain: string | undefined): boolean {
-  const policies = settingsOf(table, '').get(POLICIES)?.value;
-  const policy: unknown = Array.isArray(policies) ? policies[index] : undefined;
-  if (policy === undefined || plain === undefined) return policy !== undefined;
-  return isTable(policy) && Object.keys(policy).some((key) => plainName(key) === plain);
+/** `list`: plain name of an option that is a list of rules; without `plain`: is there such a rule at all? */
+function hasRuleField(
+  table: TomlTable,
+  list: string,
+  index: number,
+  plain: string | undefined,
+): boolean {
+  const rules = settingsOf(table, '').get(list)?.value;
+  const rule: unknown = Array.isArray(rules) ? rules[index] : undefined;
+  if (rule === undefined || plain === undefined) return rule !== undefined;
+  return isTable(rule) && Object.keys(rule).some((key) => plainName(key) === plain);
 }
 
 /** Bytes, or the text itself when it is no size. */

@@ -7,11 +7,14 @@
 const COUNTERS: readonly RegExp[] = [
   /^flush_(completed|failed|wait_ms|build_ms|release_ms)$/,
   /^compaction_(runs|failed|total_ms|moves|bytes_\w+|dropped_\w+|by_reason_\w+)$/,
-  /^write_(batches_total|entries_total|bytes_total|sync_count|stall_count|stall_ms|delayed_ms)$/,
+  /^write_(batches_total|entries_total|bytes_total|sync_count|stall_count|stall_ms|delayed_ms|hot_key_limited)$/,
+  /^hot_(write|read)_ring_(touches|sample_drops|inserts|removes|clamps|decay_runs)$/,
   /^value_log_(reads|read_bytes|gc_\w+)$/,
   /^wal_segments_removed$/,
   /^cache_block_(hits|misses|insert|evict)\w*$/,
+  /^cache_readahead_\w+$/,
   /^lsm_level_bytes_written$/,
+  /^lsm_range_filter_\w+$/,
 ];
 
 export function prometheusText(stats: object): string {

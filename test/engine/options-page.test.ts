@@ -17,6 +17,7 @@ function cellsOf(rule: (typeof OPTION_RULES)[keyof typeof OPTION_RULES]): string
     case 'choice':
       return [`\`${rule.initial}\``, rule.choices.map((choice) => `\`${choice}\``).join(', ')];
     case 'policies':
+    case 'prefixes':
       return ['none', 'rules'];
     case 'number': {
       const text = (value: number): string =>

@@ -40,6 +40,9 @@ export function drawOptions(seed: number, run: number, opening: number): OpenOpt
     valueLogGc: random.chance(3, 4),
     manifestRewriteBytes: oneOf(4, 64) * KIB,
     transactionHistoryBytes: oneOf(SHORT_HISTORY_BYTES, 64 * MIB),
+    ...(random.chance(1, 2) ? { prefixFilters: drawPrefixFilters(random) } : {}),
+    hotKeySampling: oneOf(0, 1, 64),
+    hotKeyNodes: oneOf(64, 1024),
   };
 }
 
@@ -53,5 +56,15 @@ function drawPolicies(random: Prng): NonNullable<OpenOptions['valuePolicies']> {
     { columnFamily: 'lock', strategy: 'inline' },
     { prefix: random.chance(1, 2) ? 'a' : Uint8Array.of(0xff), strategy: 'offload' },
     { columnFamily: 'write', strategy: 'threshold', threshold: 100 },
+  ];
+}
+
+/** Keys of programs are short, and begin alike. */
+function drawPrefixFilters(random: Prng): NonNullable<OpenOptions['prefixFilters']> {
+  if (random.chance(1, 2)) return [{ length: 1 + random.below(3) }];
+  return [
+    { prefix: 'a', length: 2 },
+    { prefix: 'b', delimiter: random.chance(1, 2) ? 'a' : 'b' },
+    { prefix: Uint8Array.of(0), length: 1 },
   ];
 }

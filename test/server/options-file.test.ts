@@ -27,6 +27,35 @@ describe('parseOptions', () => {
     });
   });
 
+  it('reads rules for filters as tables, and says where one is wrong', () => {
+    const text =
+      '[[prefix_filters]]\nprefix = "user:"\ndelimiter = ":"\ncolumn_family = "default"\n' +
+      '[[prefix_filters]]\nColumn-Family = "lock"\nlength = ';
+    expect(parseOptions(`${text}8`, 'x')).toEqual({
+      prefixFilters: [
+        { prefix: 'user:', delimiter: ':', columnFamily: 'default' },
+        { columnFamily: 'lock', length: 8 },
+      ],
+    });
+    expect(failureOf(text.replace('lock', 'write') + '0').message).toBe(
+      'Cannot read options from nokv.toml, line 7: "prefixFilters[1].length" must be an integer from 1 to 255',
+    );
+    expect(failureOf('[[prefix_filters]]\nlenght = 2').message).toContain('did you mean "length"?');
+  });
+
+  it('reads the options of hot keys from a table of their own', () => {
+    const text =
+      '[hot_key]\nsampling = 1\nwindow_ms = 2000\ntop = 4\nnodes = 64\nwrite_limit = 128\n';
+    expect(parseOptions(text, 'x')).toEqual({
+      hotKeySampling: 1,
+      hotKeyWindowMs: 2000,
+      hotKeyTop: 4,
+      hotKeyNodes: 64,
+      hotKeyWriteLimit: 128,
+    });
+    expect(failureOf('hot_key_window_ms = 5').message).toContain('from 100 to 3600000');
+  });
+
   it('takes sizes with a unit for what is counted in bytes, and for nothing else', () => {
     expect(parseOptions('memtable_bytes = "1.5 MiB"\nvalue_threshold = "64k"', 'x')).toEqual({
       memtableBytes: 1_572_864,

@@ -87,7 +87,8 @@ export default class SstInspect extends InspectingCommand<typeof SstInspect> {
       await line('value log', `${fid}: ${count} records, ${formatBytes(bytes)}`);
     }
     for (const [name, value] of Object.entries(table.options ?? {})) {
-      await line(`option`, `${name} = ${String(value)}`);
+      const shown = typeof value === 'string' ? value : JSON.stringify(value);
+      await line(`option`, `${name} = ${shown}`);
     }
   }
 }

@@ -10,13 +10,31 @@ const BUFFER_BYTES_MIN = 16 * KIB;
 const BUFFER_BYTES_MAX = 320 * KIB;
 const SCRATCH_BYTES_MAX = 4 * MIB;
 
+/** Reads of cursors, which take neighbours along. */
+export interface CursorReads {
+  reads: number;
+  /** Blocks read, and those of them that were taken along. */
+  blocks: number;
+  blocksAhead: number;
+}
+
 export class BufferPool {
+  readonly cursorReads: CursorReads;
   readonly #free: Uint8Array[];
   readonly #scratch: Uint8Array[];
 
   constructor() {
+    this.cursorReads = { reads: 0, blocks: 0, blocksAhead: 0 };
     this.#free = [];
     this.#scratch = [new Uint8Array(0), new Uint8Array(0)];
+  }
+
+  /** Counts a read of a cursor. */
+  countRead(blocks: number): void {
+    const { cursorReads } = this;
+    cursorReads.reads++;
+    cursorReads.blocks += blocks;
+    cursorReads.blocksAhead += blocks - 1;
   }
 
   /** A buffer of at least `length` bytes, any content. Owned by the caller until `give`. */

@@ -6,6 +6,7 @@
  * File numbers are reserved by the caller before the job starts, and never used again if it fails.
  */
 import type { MemtableDescriptor } from '../memtable/memtable.js';
+import type { PlainPrefixRule } from '../sst/prefix-rules.js';
 import type { TableMeta, ValueLogReference } from '../table-meta.js';
 import type { KeyRange, Retention } from './drop-rules.js';
 
@@ -16,6 +17,8 @@ export interface TableSettings {
   /** 0 writes no filter. */
   readonly filterBitsPerKey: number;
   readonly compression: 'none' | 'lz4';
+  /** Parts of keys that filters hold, too; absent: none. */
+  readonly prefixRules?: readonly PlainPrefixRule[];
 }
 
 interface RewriteJob {

@@ -27,6 +27,8 @@ import type { Version } from '../manifest/version.js';
 import type { ArenaPool } from '../memtable/arena-pool.js';
 import { arenaPoolFor, type Memtable } from '../memtable/memtable.js';
 import type { Options } from '../options.js';
+import { prefixRulesFor } from '../prefix-filters.js';
+import { ScanPruning } from '../scan-pruning.js';
 import { reportOf } from '../recovery-report.js';
 import { Tree } from '../tree.js';
 import { isReadable, mayBeLost } from '../value-probe.js';
@@ -111,15 +113,17 @@ class WorkdirFollower implements Follower {
       const manifest = new FixedManifest(loaded.manifest, loaded.version);
       const blockCache = new BlockCache(options.cacheBytes);
       const tableCache = new TableCache(options.indexCacheBytes);
-      const tree = new Tree({ env, workdir, manifest, blockCache, tableCache, isReadOnly: true });
+      const pruning = new ScanPruning(prefixRulesFor(options.prefixFilters));
+      const parts = { env, workdir, manifest, blockCache, tableCache, pruning };
+      const tree = new Tree({ ...parts, isReadOnly: true });
       this.#tree = tree;
       this.#fixed = manifest;
       for (const segment of loaded.newSegments) tree.valueLog.add(segment);
       const report = reportOf(loaded.manifest, loaded.replayed, loaded.version);
       const { replayed } = loaded;
-      const parts = { env, workdir, options, lock: undefined, pool: this.#pool };
+      const common = { env, workdir, options, lock: undefined, pool: this.#pool };
       const core = Core.create(
-        { ...parts, tree, blockCache, tableCache, report, follower: this },
+        { ...common, tree, blockCache, tableCache, report, follower: this },
         replayed,
       );
       const memtables = new Map(core.sealed.map((memtable) => [memtable.logNumber, memtable]));

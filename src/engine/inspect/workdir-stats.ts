@@ -7,6 +7,7 @@ import { TableCache } from '../cache/table-cache.js';
 import { Claims } from '../compaction/claims.js';
 import { treeShape } from '../compaction/score.js';
 import { entryKind, KIND_RANGE_DELETE } from '../entry.js';
+import { HotRing } from '../hot/hot-ring.js';
 import { resolveOptions } from '../options.js';
 import { levelStats, lsmStats, replayEstimateMs, type WorkdirStats } from '../stats.js';
 import {
@@ -40,6 +41,7 @@ export function workdirStats(inspection: Inspection): WorkdirStats {
   const { version } = inspection;
   const options = resolveOptions({});
   const levels = levelStats(version.levels, { shape: treeShape(version, options, new Claims()) });
+  const lsm = lsmStats(levels);
   const logged = inspection.wals.reduce((sum, wal) => sum + countIndexed(wal), 0);
   return {
     entries: levels.reduce((sum, level) => sum + level.entries, 0) + logged,
@@ -55,9 +57,9 @@ export function workdirStats(inspection: Inspection): WorkdirStats {
     raft: NO_RAFT,
     write: NO_WRITE,
     region: { total: 0, new: 0, running: 0, removing: 0, tombstone: 0, other: 0 },
-    hot: { write_keys: [], write_ring: null },
+    hot: { write_keys: [], write_ring: noRing(), read_keys: [], read_ring: noRing() },
     cache: cacheFigures(),
-    lsm: lsmStats(levels),
+    lsm: { ...lsm, range_filter: unknown(lsm.range_filter) },
     memtable: { kind: null, count: null, active_bytes: null, bytes: null, arena_bytes: null },
     readers: { snapshots: null, oldest_snapshot_ms: null, scans: null },
     ...NO_TRANSACTIONS,
@@ -213,6 +215,13 @@ const NO_WRITE: WorkdirStats['write'] = {
   is_failed: null,
 };
 
+/** A directory has no hot keys: the names of the figures, none of them known. */
+function noRing(): WorkdirStats['hot']['write_ring'] {
+  const clock = { monotonicMs: () => 0 };
+  const ring = new HotRing(clock, { nodes: 8, sampling: 1, windowMs: 1000 });
+  return unknown({ ...ring.figures(), clamps: 0, last_decay_unix: 0 });
+}
+
 /** The names of the figures, none of them known. */
 function cacheFigures(): WorkdirStats['cache'] {
   return {
@@ -224,6 +233,7 @@ function cacheFigures(): WorkdirStats['cache'] {
     block: unknown(new BlockCache(0).stats()),
     rows: unknown(new BlockCache(0).rows.stats()),
     index: unknown(new TableCache(0).stats()),
+    readahead: { reads: null, blocks: null, blocksAhead: null },
   };
 }
 

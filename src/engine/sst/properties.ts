@@ -5,13 +5,16 @@
 import { CorruptionError } from '../../base/errors.js';
 import type { TableMeta, ValueLogReference } from '../table-meta.js';
 import { isIdentity } from './format.js';
+import type { PlainPrefixRule } from './prefix-rules.js';
 
-/** What the builder was told; for people, not for readers. */
+/** What the builder was told; for people, but for what is said of a field. */
 export interface TableOptionsRecord {
   readonly blockBytes: number;
   readonly restartInterval: number;
   readonly filterBitsPerKey: number;
   readonly codec: string;
+  /** What the filter holds beside keys: these a reader needs (prefix-rules.ts). Absent: nothing. */
+  readonly prefixFilters?: readonly PlainPrefixRule[];
 }
 
 const NUMBER_FIELDS = [

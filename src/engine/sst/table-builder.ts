@@ -32,6 +32,7 @@ import {
   RESTART_INTERVAL,
   TABLE_BYTES_LIMIT,
 } from './format.js';
+import type { PrefixRules } from './prefix-rules.js';
 import { encodeProperties } from './properties.js';
 import { compareRangeTombstones, encodeRangeTombstones } from './tombstone-block.js';
 
@@ -47,6 +48,8 @@ export interface TableBuilderOptions {
   readonly filterBitsPerKey?: number;
   /** Compression of data blocks; none when absent. */
   readonly codec?: Codec | undefined;
+  /** Parts of keys that the filter holds, too. */
+  readonly prefixRules?: PrefixRules | undefined;
 }
 
 /** Written at once, at a multiple of itself: the system then keeps the file in large pieces, which makes reads a quarter cheaper. */
@@ -65,6 +68,8 @@ export class TableBuilder {
   readonly #blockBytes: number;
   readonly #bitsPerKey: number;
   readonly #identityLow: number;
+  /** undefined: none. */
+  readonly #prefixRules: PrefixRules | undefined;
   readonly #blocks: BlockBuilder;
   readonly #index: IndexBuilder;
   readonly #tombstones: RangeTombstone[];
@@ -96,6 +101,7 @@ export class TableBuilder {
     this.#blockBytes = options.blockBytes ?? BLOCK_BYTES_DEFAULT;
     this.#bitsPerKey = options.filterBitsPerKey ?? FILTER_BITS_PER_KEY_DEFAULT;
     this.#identityLow = identityLow(options.identity);
+    this.#prefixRules = options.prefixRules?.isEmpty === false ? options.prefixRules : undefined;
     this.#blocks = new BlockBuilder(OUTPUT_BYTES_FIRST);
     this.#index = new IndexBuilder();
     this.#tombstones = [];
@@ -230,6 +236,7 @@ export class TableBuilder {
         restartInterval: RESTART_INTERVAL,
         filterBitsPerKey: this.#bitsPerKey,
         codec: this.#options.codec?.name ?? 'none',
+        ...(this.#prefixRules === undefined ? {} : { prefixFilters: this.#prefixRules.plain }),
       }),
     );
     const bytes = properties.offset + properties.size + FOOTER_BYTES;
@@ -268,12 +275,31 @@ export class TableBuilder {
       assert(isAscending, 'table builder: keys are out of order');
       assert(shared + 1 < keyLength, 'table builder: not an encoded key');
     }
+    this.#addHash(hashEncodedKey(keyBytes, keyStart, keyLength));
+    if (this.#prefixRules !== undefined)
+      this.#addPart(this.#prefixRules, shared, keyBytes, keyStart, keyLength);
+  }
+
+  /** Notes the part of a key, once for the neighbours that share it. */
+  #addPart(
+    rules: PrefixRules,
+    shared: number,
+    keyBytes: Uint8Array,
+    keyStart: number,
+    keyLength: number,
+  ): void {
+    const length = rules.partLength(keyBytes, keyStart, keyLength);
+    // A key before it that begins with the part has the same one.
+    if (shared < length) this.#addHash(hashEncodedKey(keyBytes, keyStart, length));
+  }
+
+  #addHash(hash: number): void {
     if (this.#hashCount === this.#hashes.length) {
       const grown = new Uint32Array(2 * this.#hashes.length);
       grown.set(this.#hashes);
       this.#hashes = grown;
     }
-    this.#hashes[this.#hashCount++] = hashEncodedKey(keyBytes, keyStart, keyLength);
+    this.#hashes[this.#hashCount++] = hash;
   }
 
   #noteSeq(version: number, seq: number): void {

@@ -3,9 +3,9 @@
  *
  * Everything it exposes lies in private memory: a block found in the cache is copied (0.1 us for 4 KiB), so
  * that no eviction, whoever caused it, can change a key or value before the cursor's next move.
- * Blocks not cached are read several at a time, 16 KiB first and twice as much with each further read in
- * the same direction, up to `readaheadBytes`. Only the first 64 KiB behind a seek enter the cache: short scans
- * of hot ranges are kept, long ones do not push anything out.
+ * Blocks not cached are read several at a time, 16 KiB first (a block, when few rows are wanted) and twice as much
+ * with each further read in the same direction, up to `readaheadBytes`. Only the first 64 KiB behind a seek enter the
+ * cache: short scans of hot ranges are kept, long ones do not push anything out.
  *
  * With `memory` every block goes to memory of its own, which no later move writes to: isValueOwned. What is read ahead
  * is then at most a slab, so that a value that is kept retains no more.
@@ -27,6 +27,8 @@ import type { TableFile } from './table-file.js';
 export interface TableCursorOptions {
   /** Largest read ahead, bytes; 0 reads block by block. */
   readonly readaheadBytes?: number;
+  /** A seek is for few rows: the first read behind it is of one block. */
+  readonly isShort?: boolean;
   /** Whether blocks read at the start of a scan enter the cache. */
   readonly fillCache?: boolean;
   /** Where blocks go that are to stay as they are: values are then handed out without another copy. */
@@ -35,6 +37,7 @@ export interface TableCursorOptions {
 
 const READAHEAD_BYTES_DEFAULT = 256 * KIB;
 const READAHEAD_BYTES_FIRST = 16 * KIB;
+const NO_READ = -1;
 /** Bytes read since a seek that may enter the cache. */
 const FILL_BYTES_MAX = 64 * KIB;
 const EMPTY: Uint8Array = new Uint8Array(0);
@@ -45,6 +48,7 @@ export class TableCursor extends BlockCursor implements EntryCursor {
   readonly #cache: BlockCache;
   readonly #owner: BlockOwner;
   readonly #readaheadMax: number;
+  readonly #firstReadBytes: number;
   readonly #fillCache: boolean;
   readonly #memory: ValueSlab | undefined;
   /** Current block; nothing is read before the first move. */
@@ -56,7 +60,8 @@ export class TableCursor extends BlockCursor implements EntryCursor {
   #bufferStart = 0;
   /** Payload of a compressed block. */
   #restored: Uint8Array = EMPTY;
-  #readBytes = 0;
+  /** Size of the last read; NO_READ: none since the seek. */
+  #readBytes = NO_READ;
   #bytesSinceSeek = 0;
   #isClosed = false;
 
@@ -76,6 +81,7 @@ export class TableCursor extends BlockCursor implements EntryCursor {
     this.#memory = options.memory;
     const readaheadMax = options.readaheadBytes ?? READAHEAD_BYTES_DEFAULT;
     this.#readaheadMax = this.isValueOwned ? Math.min(readaheadMax, SLAB_BYTES) : readaheadMax;
+    this.#firstReadBytes = options.isShort === true ? 0 : READAHEAD_BYTES_FIRST;
     this.#fillCache = options.fillCache ?? true;
   }
 
@@ -171,7 +177,7 @@ export class TableCursor extends BlockCursor implements EntryCursor {
   }
 
   #restartReadahead(): void {
-    this.#readBytes = 0;
+    this.#readBytes = NO_READ;
     this.#bytesSinceSeek = 0;
   }
 
@@ -232,8 +238,9 @@ export class TableCursor extends BlockCursor implements EntryCursor {
   /** Reads `block` and as many neighbours in the direction of travel as the readahead allows. */
   #readWindow(block: number, isForward: boolean): void {
     const { offsets, count } = this.#index;
-    const doubled = this.#readBytes === 0 ? READAHEAD_BYTES_FIRST : 2 * this.#readBytes;
-    this.#readBytes = Math.min(doubled, this.#readaheadMax);
+    const isFirst = this.#readBytes === NO_READ;
+    const doubled = Math.max(READAHEAD_BYTES_FIRST, 2 * this.#readBytes);
+    this.#readBytes = Math.min(isFirst ? this.#firstReadBytes : doubled, this.#readaheadMax);
     let first = block;
     let end = block + 1;
     if (isForward) {
@@ -249,6 +256,7 @@ export class TableCursor extends BlockCursor implements EntryCursor {
     this.#takeBuffer(length);
     this.#file.read(this.#buffer, this.#bufferStart, length, offset);
     this.#bytesSinceSeek += length;
+    this.#cache.buffers.countRead(end - first);
     this.#windowFirst = first;
     this.#windowEnd = end;
   }

@@ -32,6 +32,7 @@ import {
   identityLow,
 } from './format.js';
 import type { LookupResult } from './lookup-result.js';
+import { type PrefixRules, prefixRulesOf } from './prefix-rules.js';
 import { decodeProperties, type TableOptionsRecord } from './properties.js';
 import { TableCursor, type TableCursorOptions } from './table-cursor.js';
 import { TableFile } from './table-file.js';
@@ -104,6 +105,7 @@ export class TableReader {
   readonly #owner: BlockOwner;
   #loaded: LoadedIndex | undefined;
   #tombstones: readonly RangeTombstone[] | undefined;
+  #prefixRules: PrefixRules | undefined;
   /** The block that #fetch made current. */
   #blockBytes: Uint8Array;
   #blockStart: number;
@@ -127,6 +129,7 @@ export class TableReader {
     this.#owner = new BlockOwner(1);
     this.#loaded = undefined;
     this.#tombstones = undefined;
+    this.#prefixRules = undefined;
     this.#blockBytes = new Uint8Array(0);
     this.#blockStart = 0;
     this.#blockLength = 0;
@@ -293,6 +296,20 @@ export class TableReader {
       this.#tombstones = decodeRangeTombstones(this.#readPart(part), this.path, part.offset);
     }
     return this.#tombstones;
+  }
+
+  /**
+   * By which rules the filter holds parts of keys; read once and kept. `known` itself when they are the same.
+   * @throws CorruptionError
+   */
+  prefixRules(known: PrefixRules): PrefixRules {
+    if (this.#prefixRules === undefined) {
+      const { path } = this;
+      const { prefixFilters } = this.properties().options;
+      const rules = prefixRulesOf(prefixFilters, path, this.#footer.properties.offset);
+      this.#prefixRules = rules.text === known.text ? known : rules;
+    }
+    return this.#prefixRules;
   }
 
   /** What the file says about itself. @throws CorruptionError */

@@ -14,6 +14,7 @@ import { BlockIndex } from './block-index.js';
 import { filterMayContain, FILTER_LINE_BYTES, isFilter } from './bloom.js';
 import { CODEC_NONE } from './codec.js';
 import type { Footer } from './format.js';
+import { NO_PREFIX_RULES, type PrefixRules, prefixRulesOf } from './prefix-rules.js';
 import { decodeProperties } from './properties.js';
 import type { TableFile } from './table-file.js';
 import { decodeRangeTombstones } from './tombstone-block.js';
@@ -61,6 +62,7 @@ class TableCheck {
   readonly #cursor: CheckCursor;
   readonly damage: CorruptionError[];
   #filter: Uint8Array | undefined;
+  #prefixRules: PrefixRules;
   #lastKey: Uint8Array;
   #lastVersion: number;
   #lastSeq: number;
@@ -75,6 +77,7 @@ class TableCheck {
     this.#cursor = new CheckCursor(file);
     this.damage = [];
     this.#filter = undefined;
+    this.#prefixRules = NO_PREFIX_RULES;
     this.#lastKey = new Uint8Array(0);
     this.#lastVersion = 0;
     this.#lastSeq = 0;
@@ -129,7 +132,9 @@ class TableCheck {
   #checkProperties(): void {
     const part = this.#footer.properties;
     const payload = this.#file.readPart(part, this.#buffers);
-    const { meta } = decodeProperties(payload, this.#footer.bytes, this.#file.path, part.offset);
+    const { path } = this.#file;
+    const { meta, options } = decodeProperties(payload, this.#footer.bytes, path, part.offset);
+    this.#prefixRules = prefixRulesOf(options.prefixFilters, path, part.offset);
     const given = this.#meta;
     const isSame =
       meta.identity === given.identity &&
@@ -227,6 +232,10 @@ class TableCheck {
     const probes = filter[filter.length - 1] as number;
     if (!filterMayContain(filter, lines, probes, hashEncodedKey(key, 0, keyLength))) {
       throw this.#file.damage('table filter misses a key', this.#footer.filter.offset);
+    }
+    const part = this.#prefixRules.partLength(key, 0, keyLength);
+    if (part > 0 && !filterMayContain(filter, lines, probes, hashEncodedKey(key, 0, part))) {
+      throw this.#file.damage('table filter misses a part of a key', this.#footer.filter.offset);
     }
   }
 }

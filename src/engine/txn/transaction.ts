@@ -43,6 +43,7 @@ import {
 } from '../requests.js';
 import { Scan, scanPlanOf } from '../scan.js';
 import type { Snapshot } from '../snapshot.js';
+import { ScanSpan } from '../scan-span.js';
 import { openSources } from '../sources.js';
 import type { ValueSlab } from '../value-slab.js';
 import type { ValueLogReader } from '../vlog/reader.js';
@@ -199,7 +200,7 @@ export class Transaction {
     const lower = buffer.copy();
     const upper = new Uint8Array(lower.length + 1);
     upper.set(lower);
-    const rows = this.#openRows(this.#readState('has'), lower, upper);
+    const rows = this.#openRows(this.#readState('has'), lower, upper, undefined, 1);
     try {
       rows.first();
       return rows.valid;
@@ -360,7 +361,7 @@ export class Transaction {
     checkNames(options, SCAN_NAMES);
     const state = this.#readState(call);
     const { lower, upper } = rangeOf(familyOf(options), options);
-    const cursor = new TxnCursor(this.#openRows(state, lower, upper, memory), {
+    const cursor = new TxnCursor(this.#openRows(state, lower, upper, memory, options.limit), {
       lower,
       upper,
       own: this.writes.sorted(),
@@ -376,8 +377,10 @@ export class Transaction {
     lower: Uint8Array,
     upper: Uint8Array,
     memory?: ValueSlab,
+    limit?: number,
   ): VisibleCursor {
-    return new VisibleCursor(new MergingCursor(openSources(state, memory)), {
+    const sources = openSources(state, new ScanSpan(lower, upper), memory, limit);
+    return new VisibleCursor(new MergingCursor(sources), {
       lower,
       upper,
       seqMax: this.snapshot.seq,

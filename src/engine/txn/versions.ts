@@ -9,6 +9,7 @@ import { Hold, type ReadState } from '../read-view.js';
 import { equalBytes } from '../../base/bytes.js';
 import type { FamilyName } from '../options.js';
 import { checkNames, familyOf, type Key } from '../requests.js';
+import { ScanSpan } from '../scan-span.js';
 import { openSources } from '../sources.js';
 import type { Snapshot } from '../snapshot.js';
 import type { ValueLogReader } from '../vlog/reader.js';
@@ -84,7 +85,8 @@ function* keyVersions(
   valueLog: ValueLogReader,
   plan: VersionsPlan,
 ): Generator<KeyVersion, void, void> {
-  const cursor = new MergingCursor(openSources(state));
+  const span = new ScanSpan(plan.key, keySuccessor(plan.key));
+  const cursor = new MergingCursor(openSources(state, span));
   const hold = new Hold(state, cursor, holds);
   try {
     const deletes = rangeDeletesOf(state, plan);

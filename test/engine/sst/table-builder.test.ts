@@ -1,10 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { AssertionError } from '../../../src/base/assert.js';
+import { CorruptionError } from '../../../src/base/errors.js';
 import { Prng } from '../../../src/base/prng.js';
 import { BlockCache } from '../../../src/engine/cache/block-cache.js';
 import { KIND_DELETE, KIND_RANGE_DELETE, KIND_VALUE_POINTER } from '../../../src/engine/entry.js';
 import { encodeKey, FAMILY_DEFAULT, keySuccessor } from '../../../src/engine/key.js';
 import { JS_LZ4 } from '../../../src/engine/sst/codec.js';
+import { PrefixRules } from '../../../src/engine/sst/prefix-rules.js';
 import { TableBuilder } from '../../../src/engine/sst/table-builder.js';
 import { TableReader } from '../../../src/engine/sst/table-reader.js';
 import { encodeValuePointer } from '../../../src/engine/vlog/value-pointer.js';
@@ -212,5 +214,31 @@ describe('TableReader.verify', () => {
       const damage = openBuilt({ ...built, meta: { ...built.meta, ...change } }).verify();
       expect(damage.length, JSON.stringify(change)).toBeGreaterThan(0);
     }
+  });
+
+  it('notices a filter without the parts of keys that the table says it has', () => {
+    const entries = randomEntries(new Prng(8), 50, 1, 10);
+    const rules = [{ prefix: '10', length: 1, delimiter: 0 }];
+    const sound = build(entries, { prefixRules: new PrefixRules(rules) });
+    expect(openBuilt(sound).verify()).toEqual([]);
+    expect(openBuilt(sound).properties().options.prefixFilters).toEqual(rules);
+    class Forgetful extends PrefixRules {
+      override partLength(): number {
+        return 0;
+      }
+    }
+    const damage = openBuilt(build(entries, { prefixRules: new Forgetful(rules) })).verify();
+    expect(damage.map(({ message }) => message.split(': ')[1])).toEqual([
+      'table filter misses a part of a key',
+    ]);
+  });
+
+  it('notices rules of a filter that can not be any', () => {
+    const rules = [{ prefix: 'no hexadecimal', length: 1, delimiter: 0 }];
+    const built = build(randomEntries(new Prng(8), 50, 1, 10), {
+      prefixRules: new PrefixRules(rules),
+    });
+    expect(openBuilt(built).verify()).toHaveLength(1);
+    expect(() => openBuilt(built).prefixRules(new PrefixRules([]))).toThrow(CorruptionError);
   });
 });

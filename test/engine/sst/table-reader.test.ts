@@ -340,4 +340,27 @@ describe('TableCursor', () => {
     expect(inserts).toBeLessThan(20);
     expect(inserts).toBeGreaterThan(5);
   });
+
+  it('reads one block first when few rows are wanted, and counts what it reads', () => {
+    const entries = Array.from({ length: 100 }, (_, i) =>
+      put(encodeKey(FAMILY_DEFAULT, `key ${i + 100}`), 1, new Uint8Array(1000)),
+    );
+    const cache = new BlockCache(0);
+    const reader = openBuilt(build(entries), cache);
+    const readsFor = (isShort: boolean, rows: number): unknown => {
+      const before = { ...cache.buffers.cursorReads };
+      const cursor = reader.newCursor({ isShort });
+      const from = encodeKey(FAMILY_DEFAULT, 'key 120');
+      cursor.seek(from, 0, from.length);
+      for (let i = 1; i < rows; i++) cursor.next();
+      cursor.close();
+      const { reads, blocks, blocksAhead } = cache.buffers.cursorReads;
+      return [reads - before.reads, blocks - before.blocks, blocksAhead - before.blocksAhead];
+    };
+    // Three rows to a block: five blocks are 16 KiB.
+    expect(readsFor(true, 1)).toEqual([1, 1, 0]);
+    expect(readsFor(false, 1)).toEqual([1, 5, 4]);
+    expect(readsFor(true, 10)).toEqual([2, 6, 4]);
+    expect(readsFor(false, 10)).toEqual([1, 5, 4]);
+  });
 });
