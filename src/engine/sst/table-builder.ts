@@ -32,6 +32,7 @@ import {
   RESTART_INTERVAL,
   TABLE_BYTES_LIMIT,
 } from './format.js';
+import type { ExternalFacts } from './external-facts.js';
 import { encodeProperties } from './properties.js';
 import { compareRangeTombstones, encodeRangeTombstones } from './tombstone-block.js';
 
@@ -47,6 +48,8 @@ export interface TableBuilderOptions {
   readonly filterBitsPerKey?: number;
   /** Compression of data blocks; none when absent. */
   readonly codec?: Codec | undefined;
+  /** Makes an external table: asked at the end what an ingest has to know of it. `fileNumber` is EXTERNAL_FILE_NUMBER. */
+  readonly external?: (() => ExternalFacts) | undefined;
 }
 
 /** Written at once, at a multiple of itself: the system then keeps the file in large pieces, which makes reads a quarter cheaper. */
@@ -224,13 +227,18 @@ export class TableBuilder {
     const filter = this.#part(buildFilter(this.#hashes, this.#hashCount, this.#bitsPerKey));
     const index = this.#part(this.#index.finish());
     const tombstones = this.#part(encodeRangeTombstones(this.#tombstones));
+    const external = this.#options.external?.();
     const properties = this.#part(
-      encodeProperties(meta, {
-        blockBytes: this.#blockBytes,
-        restartInterval: RESTART_INTERVAL,
-        filterBitsPerKey: this.#bitsPerKey,
-        codec: this.#options.codec?.name ?? 'none',
-      }),
+      encodeProperties(
+        meta,
+        {
+          blockBytes: this.#blockBytes,
+          restartInterval: RESTART_INTERVAL,
+          filterBitsPerKey: this.#bitsPerKey,
+          codec: this.#options.codec?.name ?? 'none',
+        },
+        external,
+      ),
     );
     const bytes = properties.offset + properties.size + FOOTER_BYTES;
     const { fileNumber, identity } = this.#options;
@@ -240,6 +248,7 @@ export class TableBuilder {
       encodeFooter({
         codec,
         fileNumber,
+        isExternal: external !== undefined,
         identity,
         bytes,
         filter,

@@ -5,16 +5,14 @@
 import { compareBytes } from '../../base/bytes.js';
 import { ConflictError, type ConflictReason } from '../../base/errors.js';
 import { MergingCursor } from '../iterators/merging.js';
-import { keySuccessor, userKeyOf } from '../key.js';
+import { keySuccessor } from '../key.js';
 import type { ReadState } from '../read-view.js';
+import { shownKey } from '../shown-key.js';
 import { openSources } from '../sources.js';
 import { type KeySpan, mergeSpans } from './key-spans.js';
 import type { ReadSet } from './read-set.js';
 import type { RecentWrite, RecentWrites } from './recent-writes.js';
 import type { WriteSet } from './write-set.js';
-
-/** Bytes of a key that an error shows. */
-const SHOWN_KEY_BYTES = 1024;
 
 /** The conflict of a transaction that began at `sinceSeq`, or undefined. `reads` is undefined when reads do not count. */
 export function findConflict(
@@ -103,11 +101,4 @@ function conflict(
     startTs,
     conflictTs: conflictTs ?? 0,
   });
-}
-
-/** The user key as text when it is printable ASCII, else 0x and hexadecimal; cut when it is long. */
-function shownKey(encoded: Uint8Array): string {
-  const bytes = Buffer.from(userKeyOf(encoded).subarray(0, SHOWN_KEY_BYTES));
-  const isText = bytes.every((byte) => byte >= 0x20 && byte < 0x7f);
-  return isText ? bytes.toString('latin1') : `0x${bytes.toString('hex')}`;
 }
