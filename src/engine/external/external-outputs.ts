@@ -213,7 +213,7 @@ export class ExternalOutputs {
     return false;
   }
 
-  /** An ordinary and a managed write of one key would change places with the number they are given. */
+  /** Requires tombstones. */
   #checkTombstones(
     keyBytes: Uint8Array,
     keyStart: number,
@@ -222,12 +222,22 @@ export class ExternalOutputs {
     seq: number,
   ): void {
     this.#dropPassed(keyBytes, keyStart, keyLength);
+    const last = this.#tombstones.at(-1);
+    if (last === undefined) return;
+    if (compareBytes(last.lower, 0, last.lower.length, keyBytes, keyStart, keyLength) > 0) {
+      const key = shownKey(detach(keyBytes, keyStart, keyLength));
+      throw new NokvError(
+        'NOKV_INVALID',
+        `Cannot add key ${key}: a range delete behind it was added`,
+        {
+          hint: 'Add a range delete when all rows before its start have been added',
+          details: { key, start: shownBound(last.lower) },
+        },
+      );
+    }
+    // An ordinary and a managed write would change places with the number that the ordinary one is given.
     const isOrdinary = version === seq;
-    const other = this.#tombstones.find((t) => (t.version === t.seq) !== isOrdinary);
-    if (
-      other !== undefined &&
-      compareBytes(other.upper, 0, other.upper.length, keyBytes, keyStart, keyLength) > 0
-    )
+    if (this.#tombstones.some((t) => (t.version === t.seq) !== isOrdinary))
       throw mixed(shownKey(detach(keyBytes, keyStart, keyLength)));
   }
 

@@ -29,7 +29,7 @@ import {
   TABLE_BYTES_LIMIT,
 } from '../sst/format.js';
 import { type BuiltTable, builtTableOf } from './built-table.js';
-import { ExternalOutputs } from './external-outputs.js';
+import { ExternalOutputs, type OutputPlan } from './external-outputs.js';
 
 export interface TableWriterOptions {
   /** Files are called NAME-000001.sst and so on; none of them may be there. Default `table`. */
@@ -57,7 +57,7 @@ export const RANGE_DELETE_SEQ = 1;
 export const ROW_SEQ = 2;
 
 export const TABLE_BYTES_DEFAULT = 64 * MIB;
-const OPTION_NAMES = new Set([
+export const TABLE_OPTION_NAMES: ReadonlySet<string> = new Set([
   'name',
   'tableBytes',
   'blockBytes',
@@ -74,28 +74,9 @@ export class TableWriter {
 
   /** Use `openTableWriter`. @throws NokvError NOKV_INVALID for a bad option, TypeError for an unknown one */
   constructor(env: Env, directory: string, options: TableWriterOptions = {}) {
-    checkNames(options, OPTION_NAMES);
-    const { name = 'table', compression = 'none' } = options;
-    if (!NAME_PATTERN.test(name)) throw badOption('name', 'letters, digits, ".", "_" and "-"');
-    if (compression !== 'none' && compression !== 'lz4')
-      throw badOption('compression', 'none or lz4');
+    checkNames(options, TABLE_OPTION_NAMES);
     this.#env = env;
-    this.#outputs = new ExternalOutputs(env, {
-      directory,
-      name,
-      table: {
-        blockBytes: numberIn(options, 'blockBytes', BLOCK_BYTES_DEFAULT, 256, MIB),
-        filterBitsPerKey: numberIn(options, 'filterBitsPerKey', FILTER_BITS_PER_KEY_DEFAULT, 0, 32),
-        compression,
-      },
-      tableBytes: numberIn(
-        options,
-        'tableBytes',
-        TABLE_BYTES_DEFAULT,
-        4096,
-        TABLE_BYTES_LIMIT >>> 1,
-      ),
-    });
+    this.#outputs = new ExternalOutputs(env, outputPlanOf(directory, options));
     this.#key = new KeyBuffer();
     this.#isDone = false;
   }
@@ -195,6 +176,26 @@ export class TableWriter {
   #mustBeOpen(call: string): void {
     if (this.#isDone) throw new ClosedError(`${call} (table writer)`);
   }
+}
+
+/** The plan that options mean. @throws NokvError NOKV_INVALID naming a bad one */
+export function outputPlanOf(directory: string, options: TableWriterOptions): OutputPlan {
+  if (typeof directory !== 'string' || directory === '') throw badOption('the directory', 'a path');
+  const { name = 'table', compression = 'none' } = options;
+  if (!NAME_PATTERN.test(name)) throw badOption('name', 'letters, digits, ".", "_" and "-"');
+  if (compression !== 'none' && compression !== 'lz4')
+    throw badOption('compression', 'none or lz4');
+  const tableBytesMax = Math.floor(TABLE_BYTES_LIMIT / 2);
+  return {
+    directory,
+    name,
+    table: {
+      blockBytes: numberIn(options, 'blockBytes', BLOCK_BYTES_DEFAULT, 256, MIB),
+      filterBitsPerKey: numberIn(options, 'filterBitsPerKey', FILTER_BITS_PER_KEY_DEFAULT, 0, 32),
+      compression,
+    },
+    tableBytes: numberIn(options, 'tableBytes', TABLE_BYTES_DEFAULT, 4096, tableBytesMax),
+  };
 }
 
 function numberIn(
