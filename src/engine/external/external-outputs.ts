@@ -298,7 +298,9 @@ export class ExternalOutputs {
     const going: RangeTombstone[] = [];
     for (const t of this.#tombstones) {
       const isCut = cutKey !== undefined && compareArrays(t.upper, cutKey) > 0;
-      this.#write(builder, t.lower, isCut ? cutKey : t.upper, t);
+      // One that begins at the cut goes to the next table as a whole.
+      if (!isCut || compareArrays(t.lower, cutKey) < 0)
+        this.#write(builder, t.lower, isCut ? cutKey : t.upper, t);
       if (isCut) going.push({ ...t, lower: cutKey });
     }
     this.#tombstones = going;
