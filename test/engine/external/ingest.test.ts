@@ -147,7 +147,11 @@ describe('Db.ingest', () => {
     const cases: [string[], string, object][] = [
       [['/in/none.sst'], 'NOKV_NOT_FOUND', { file: '/in/none.sst', offset: 0 }],
       [['/in'], 'NOKV_INVALID', { file: '/in' }],
-      [[write('/in/empty.sst', new Uint8Array(0))], 'NOKV_CORRUPTION', { file: '/in/empty.sst', offset: 0 }],
+      [
+        [write('/in/empty.sst', new Uint8Array(0))],
+        'NOKV_CORRUPTION',
+        { file: '/in/empty.sst', offset: 0 },
+      ],
       [[write('/in/cut.sst', sound.slice(0, -1))], 'NOKV_CORRUPTION', { file: '/in/cut.sst' }],
       [[write('/in/bad.sst', damaged)], 'NOKV_CORRUPTION', { file: '/in/bad.sst', offset: 0 }],
       [[foreign], 'NOKV_INVALID', { file: foreign }],

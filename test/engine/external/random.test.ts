@@ -118,7 +118,10 @@ class Program {
   async #build(): Promise<{ paths: string[]; apply: (rows: Rows) => void }> {
     const { random } = this;
     const name = `t${++this.#tables}`;
-    const writer = new TableWriter(this.env, '/in', { name, tableBytes: 4096 + random.below(4096) });
+    const writer = new TableWriter(this.env, '/in', {
+      name,
+      tableBytes: 4096 + random.below(4096),
+    });
     const changes: ((rows: Rows) => void)[] = [];
     let at = random.below(KEYS - 10);
     for (const end = Math.min(KEYS, at + 1 + random.below(40)); at < end; at++) {
