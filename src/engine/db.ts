@@ -150,15 +150,7 @@ export class Db {
       core.lastSeq,
       this.#rows,
     );
-    this.#ingester = new Ingester({
-      env,
-      tree: core.tree,
-      claims: this.#compaction.claims,
-      mustWrite: () => this.#mustWrite('ingest'),
-      state: () => this.#state,
-      flush: () => this.#flushAll(this.#queue as WriteQueue),
-      onIngested: () => this.#background?.kick(),
-    });
+    this.#ingester = new Ingester(this.#ingestHost(this.#compaction));
     for (const memtable of core.sealed) this.#background.addSealed(memtable);
     this.#background.kick();
   }
@@ -376,14 +368,13 @@ export class Db {
   }
 
   /**
-   * Takes in tables that were made outside (openTableWriter, exportTables): all of them or none, durably, at one
-   * moment. Their rows are newer than every write before the call, and older than every one after it. Their key
-   * ranges must not overlap each other. docs/external-tables.md
+   * Takes in tables made outside (openTableWriter, exportTables) that do not overlap: all or none, durably, at one
+   * moment. Their rows are newer than every write before the call, older than any after it. docs/external-tables.md
    * @throws NokvError NOKV_INVALID, NOKV_NOT_FOUND; CorruptionError, FormatError naming the file; IoError, ReadOnlyError
    */
   async ingest(paths: readonly string[], options: IngestOptions = {}): Promise<IngestResult> {
-    this.#mustWrite('ingest');
-    return (this.#ingester as Ingester).ingest(paths, options);
+    if (this.#ingester === undefined) throw new ReadOnlyError('Cannot ingest: open read-only');
+    return this.#ingester.ingest(paths, options);
   }
 
   /**
@@ -396,8 +387,7 @@ export class Db {
     options: ExportTablesOptions = {},
   ): Promise<BuiltTable[]> {
     if (this.#state === undefined) throw new ClosedError('exportTables');
-    const { valueLog } = this.#core.tree;
-    const seqMax = this.#visibleSeq();
+    const [{ valueLog }, seqMax] = [this.#core.tree, this.#visibleSeq()];
     const source = { env: this.#env, state: this.#state, holds: this.#holds, valueLog, seqMax };
     return exportTables(source, range, directory, options);
   }
@@ -583,6 +573,18 @@ export class Db {
       snapshot: () => this.snapshot(),
       mustWrite: (call) => this.#mustWrite(call),
       untrack: () => this.#queue?.untrack(),
+    };
+  }
+
+  #ingestHost({ claims }: CompactionRunner): ConstructorParameters<typeof Ingester>[0] {
+    return {
+      env: this.#env,
+      tree: this.#core.tree,
+      claims,
+      mustWrite: () => this.#mustWrite('ingest'),
+      state: () => this.#state,
+      flush: () => this.#flushAll(this.#queue as WriteQueue),
+      onIngested: () => this.#background?.kick(),
     };
   }
 

@@ -13,7 +13,8 @@
  * So numbers stay small: tables that wander between databases do not use them up.
  *
  * An ordinary write and a managed one are ordered by numbers that have nothing to do with each other, and the ordinary one
- * changes its number. Where both kinds meet, in one key or as a range delete over a key, what is covered is left out; what is not is refused.
+ * changes its number. Where both kinds meet, in one key or as a range delete over a key, what is covered is left out;
+ * what is not is refused.
  */
 import { compareArrays, compareBytes, detach } from '../../base/bytes.js';
 import type { Env } from '../../base/env.js';

@@ -13,7 +13,7 @@
  */
 import { assert } from '../../base/assert.js';
 import { compareArrays, compareBytes, copyBytes, detach } from '../../base/bytes.js';
-import type { Env, FsFile } from '../../base/env.js';
+import type { Env, Fs, FsFile } from '../../base/env.js';
 import { NokvError } from '../../base/errors.js';
 import type { TableSettings } from '../compaction/job-spec.js';
 import type { RangeTombstone } from '../range-tombstones.js';
@@ -269,10 +269,7 @@ export class ExternalOutputs {
     if (this.#syncFailure !== undefined) throw this.#syncFailure;
     const { fs, clock, random } = this.#env;
     const { directory, name, table } = this.#plan;
-    if (this.#created.length === 0 && fs.stat(directory) === undefined) {
-      fs.makeDirectory(directory);
-      fs.syncDirectory(fs.join(directory, '..'));
-    }
+    if (this.#created.length === 0) makeDurableDirectory(fs, directory);
     const number = String(this.#created.length + 1).padStart(6, '0');
     const path = fs.join(directory, `${name}-${number}.sst`);
     this.#file = fs.open(path, 'create');
@@ -333,6 +330,16 @@ export class ExternalOutputs {
     if (this.#lastKeyLength === 0) return null;
     return shownKey(this.#lastKey.subarray(0, this.#lastKeyLength));
   }
+}
+
+/** Makes a directory and its parents; those that were not there are durable. */
+function makeDurableDirectory(fs: Fs, directory: string): void {
+  const parents: string[] = [];
+  for (let path = directory; fs.stat(path) === undefined; path = parents.at(-1) as string)
+    parents.push(fs.join(path, '..'));
+  if (parents.length === 0) return;
+  fs.makeDirectory(directory);
+  for (const parent of parents) fs.syncDirectory(parent);
 }
 
 function mixed(key: string): NokvError {
