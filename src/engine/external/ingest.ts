@@ -82,25 +82,14 @@ export interface IngestHost {
   onIngested(): void;
 }
 
-export interface IngestCounters {
-  ingests: number;
-  tables: number;
-  entries: number;
-  bytes: number;
-  /** Milliseconds that writes were held back, in all. */
-  heldMs: number;
-}
-
 export const INGEST_LANE = 'ingest';
 const OPTION_NAMES = new Set(['move', 'verify']);
 
 export class Ingester {
-  readonly counters: IngestCounters;
   readonly #host: IngestHost;
   readonly #running: Set<Promise<unknown>>;
 
   constructor(host: IngestHost) {
-    this.counters = { ingests: 0, tables: 0, entries: 0, bytes: 0, heldMs: 0 };
     this.#host = host;
     this.#running = new Set();
   }
@@ -152,7 +141,6 @@ export class Ingester {
         );
       throw error;
     }
-    this.#count(placed);
     const leftBehind = move ? await this.#removeSources(placed) : [];
     this.#host.onIngested();
     return {
@@ -180,7 +168,6 @@ export class Ingester {
     if (this.#isInMemory(ranges)) await this.#host.flush();
     const queue = this.#host.mustWrite();
     const release = await queue.hold();
-    const startMs = this.#host.env.clock.monotonicMs();
     try {
       this.#host.mustWrite();
       await queue.sync();
@@ -189,7 +176,6 @@ export class Ingester {
       queue.jumpTo(plan.lastSeq, ranges);
       return plan;
     } finally {
-      this.counters.heldMs += this.#host.env.clock.monotonicMs() - startMs;
       release();
     }
   }
@@ -239,16 +225,6 @@ export class Ingester {
       }
     }
     return leftBehind;
-  }
-
-  #count(placed: readonly PlacedTable[]): void {
-    const { counters } = this;
-    counters.ingests++;
-    counters.tables += placed.length;
-    for (const { meta } of placed) {
-      counters.entries += meta.entries;
-      counters.bytes += meta.bytes;
-    }
   }
 }
 
