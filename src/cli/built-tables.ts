@@ -1,8 +1,19 @@
 /** Tables that a command made, as --json prints them, and as a list. */
-import type { BuiltTable } from '../index.js';
 import { formatBytes, formatCount } from './format.js';
 import { formatText, type KeyFormat } from './key-format.js';
 import type { Column } from './table.js';
+
+/** What the library says of a table. */
+interface Built {
+  readonly file: string;
+  readonly bytes: number;
+  readonly columnFamily: string;
+  readonly first: Uint8Array;
+  readonly last: Uint8Array;
+  readonly entries: number;
+  readonly deletes: number;
+  readonly rangeDeletes: number;
+}
 
 export interface ReportedBuild {
   file: string;
@@ -23,7 +34,7 @@ export const BUILT_COLUMNS: readonly Column[] = [
   { name: 'KEYS' },
 ];
 
-export function reportedBuild(table: BuiltTable): ReportedBuild {
+export function reportedBuild(table: Built): ReportedBuild {
   const { file, bytes, columnFamily, first, last, entries, deletes, rangeDeletes } = table;
   return {
     file,

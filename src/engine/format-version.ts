@@ -23,6 +23,7 @@ export interface FormatStep {
 export const FORMAT_STEPS: readonly FormatStep[] = [
   {
     version: 2,
-    change: 'The manifest may name tables made outside: their entry has seqBase, their footer format version 2.',
+    change:
+      'The manifest may name tables made outside: their entry has seqBase, their footer format version 2.',
   },
 ];

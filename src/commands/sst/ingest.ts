@@ -72,7 +72,7 @@ removed at the end. Their key ranges must not overlap each other. The workdir is
 
   override async run(): Promise<IngestSummary> {
     const { workdir, options } = this.flags;
-    const files = this.args.file as unknown as string[];
+    const files = this.args.file;
     const db = await openWorkdir(workdir, options);
     try {
       const startMs = performance.now();

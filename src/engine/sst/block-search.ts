@@ -122,8 +122,7 @@ export function searchBlock(
   out: LookupResult,
   seqBase: number,
 ): number {
-  const target = key.bytes;
-  const targetLength = key.length;
+  const { bytes: target, length: targetLength } = key;
   const limit = entriesEnd(bytes, start, length);
   const restart = findRestart(bytes, start, length, target, 0, targetLength);
   let at = start + readU32(bytes, restart);
