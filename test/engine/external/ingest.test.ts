@@ -199,6 +199,53 @@ describe('Db.ingest', () => {
     await db.close();
   });
 
+  it('lets writes wait while its edit is on its way to the disk, and they win', async () => {
+    const { db, env } = await openSim(TINY);
+    await db.put('k', 'before');
+    const paths = files(await build(env, '/in', ['k=ingested', 'l=ingested']));
+    let during: Promise<void> | undefined;
+    let isDone = false;
+    let seen: (string | undefined)[] = [];
+    env.fs.onOperation = ({ op, path }, when) => {
+      if (when !== 'after' || op !== 'write' || during !== undefined) return;
+      const isEdit = path.includes('MANIFEST') && text(env.fs.readFile(path))?.includes('"ingest"');
+      if (isEdit !== true) return;
+      during = db.put('k', 'during').then(() => {
+        isDone = true;
+      });
+      seen = [text(db.get('k')), text(db.get('l')), String(isDone)];
+    };
+    await db.ingest(paths);
+    env.fs.onOperation = undefined;
+    expect(seen).toEqual(['before', undefined, 'false']);
+    await during;
+    expect(all(db)).toEqual(['k=during', 'l=ingested']);
+    await db.close();
+  });
+
+  it('lets writes go on after a flush that it needs has failed, and can be repeated', async () => {
+    const { db, env } = await openSim(TINY);
+    await db.put('a', 'before');
+    await db.put('z', 'before');
+    const paths = files(await build(env, '/in', ['k=ingested']));
+    // The flush that it needs fails for want of space.
+    env.fs.injectFault({
+      op: 'create',
+      path: (path) => path.startsWith(WORKDIR) && path.endsWith('.sst'),
+      nth: 2,
+      errno: 'ENOSPC',
+    });
+    await db.put('k', 'before');
+    await expect(db.ingest(paths)).rejects.toMatchObject({ code: 'NOKV_NO_SPACE' });
+    await db.put('k', 'later');
+    expect(text(db.get('k'))).toBe('later');
+    env.clock.advance(1000); // the flush is tried again
+    await db.settle();
+    await db.ingest(paths);
+    expect(text(db.get('k'))).toBe('ingested');
+    await db.close();
+  });
+
   it('conflicts with transactions that wrote or read in a range of its tables', async () => {
     const { db, env } = await openSim(TINY);
     await db.put('a', '1');
