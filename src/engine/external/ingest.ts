@@ -122,7 +122,7 @@ export class Ingester {
       kind: 'ingest',
       directory: tree.workdir,
       sources: paths.map((path, i) => ({
-        path: this.#mustBeForeign(path),
+        path,
         target: env.fs.join(tree.workdir, tableName(firstNumber + i)),
       })),
       isLinked: move,
@@ -131,6 +131,7 @@ export class Ingester {
     const placed = (await env.executor.run(INGEST_LANE, job)) as PlacedTable[];
     let plan: IngestPlan;
     try {
+      for (const table of placed) this.#checkForeign(table);
       plan = await this.#install(placed, firstNumber);
     } catch (error) {
       // Of a latched manifest nobody knows whether the edit is durable: the next open removes the tables, or has them.
@@ -150,13 +151,16 @@ export class Ingester {
     };
   }
 
-  /** A table of this very workdir would lose its name to `move`, and compaction may remove it at any time. */
-  #mustBeForeign(path: string): string {
-    const { env, tree } = this.#host;
-    const isOwn = tree.manifest.version.levels.some((metas) =>
-      metas.some(({ fileNumber }) => env.fs.join(path) === env.fs.join(tree.tablePath(fileNumber))),
+  /**
+   * A table of this very workdir, however the path to it is written, would lose its name to `move`.
+   * @throws NokvError NOKV_INVALID
+   */
+  #checkForeign({ path, meta }: PlacedTable): void {
+    const name = path.split(/[\\/]/).at(-1);
+    const isOwn = this.#host.tree.manifest.version.levels.some((metas) =>
+      metas.some((own) => own.identity === meta.identity && tableName(own.fileNumber) === name),
     );
-    if (!isOwn) return path;
+    if (!isOwn) return;
     throw new NokvError('NOKV_INVALID', `Cannot ingest ${path}: it is a table of this database`, {
       hint: 'Export the rows with exportTables, and ingest the files that it makes',
       details: { file: path, offset: 0 },

@@ -180,6 +180,23 @@ describe('Db.ingest', () => {
     await db.close();
   });
 
+  it('refuses a table of its own workdir, by any path, and leaves it where it is', async () => {
+    const { db, env } = await openSim(TINY);
+    const { tables } = await db.ingest(files(await build(env, '/in', ['a=1'])));
+    const name = `${String(tables[0]?.fileNumber).padStart(5, '0')}.sst`;
+    for (const path of [`${WORKDIR}/${name}`, `/in/..${WORKDIR}/${name}`]) {
+      await expect(db.ingest([path], { move: true })).rejects.toMatchObject({
+        code: 'NOKV_INVALID',
+        details: { file: path },
+      });
+    }
+    expect(env.fs.list(WORKDIR).filter((one) => one.endsWith('.sst'))).toEqual([name]);
+    expect(all(db)).toEqual(['a=1']);
+    // The file that it came from is another matter.
+    await db.ingest(['/in/table-000001.sst'], { move: true });
+    await db.close();
+  });
+
   it('keeps writes in flight in their order', async () => {
     const { db, env } = await openSim(TINY);
     const paths = files(await build(env, '/in', ['k=ingested']));
