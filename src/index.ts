@@ -10,6 +10,7 @@
  */
 import { type Db, openDb } from './engine/db.js';
 import type { OpenOptions } from './engine/options.js';
+import { TableWriter, type TableWriterOptions } from './engine/external/table-writer.js';
 import { createNodeEnv } from './env/node-env.js';
 import type { MetricsServer, MetricsServerOptions } from './server/metrics-server.js';
 
@@ -20,6 +21,15 @@ import type { MetricsServer, MetricsServerOptions } from './server/metrics-serve
  */
 export function open(workdir: string, options: OpenOptions = {}): Promise<Db> {
   return openDb(createNodeEnv(), workdir, options);
+}
+
+/**
+ * Builds tables outside of any database, for `Db.ingest`: rows in the order of their keys, files in `directory`, which is
+ * created when it is not there. Nothing is written before the first row. docs/external-tables.md
+ * @throws NokvError NOKV_INVALID for a bad option
+ */
+export function openTableWriter(directory: string, options: TableWriterOptions = {}): TableWriter {
+  return new TableWriter(createNodeEnv(), directory, options);
 }
 
 /**
@@ -54,6 +64,15 @@ export type {
 export type { DbIterator } from './engine/db-iterator.js';
 export type { StoredEntry } from './engine/entry-scan.js';
 export type { Db } from './engine/db.js';
+export type { BuiltTable } from './engine/external/built-table.js';
+export type { ExportRange, ExportTablesOptions } from './engine/external/export-tables.js';
+export type { IngestedTable, IngestOptions, IngestResult } from './engine/external/ingest.js';
+export type {
+  TableDeleteOptions,
+  TablePutOptions,
+  TableWriter,
+  TableWriterOptions,
+} from './engine/external/table-writer.js';
 export type {
   BatchInput,
   DeleteOptions,

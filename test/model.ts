@@ -148,6 +148,18 @@ export class Model {
     }
   }
 
+  /** Ordinary writes that an ingest brings: range deletes share the next number, rows the one behind it. */
+  ingest(...writes: readonly ModelWrite[]): void {
+    const base = this.#seq;
+    for (const type of ['deleteRange', 'row'] as const) {
+      for (const write of writes) {
+        if ((write.type === 'deleteRange') !== (type === 'deleteRange')) continue;
+        this.#seq = base + (type === 'deleteRange' ? 0 : 1);
+        this.write(write);
+      }
+    }
+  }
+
   /** Sequence number of the last write. */
   get seq(): number {
     return this.#seq;

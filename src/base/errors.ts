@@ -89,7 +89,7 @@ const DEFAULT_HINTS: Readonly<Record<NokvErrorCode, string>> = {
 };
 
 export interface IoErrorDetails {
-  /** The call: open, read, write, sync, truncate, rename, remove, list, mkdir, syncdir, lock, stat. */
+  /** The call: open, read, write, sync, truncate, rename, link, remove, list, mkdir, syncdir, lock, stat. */
   readonly op: string;
   readonly path: string;
   /** POSIX name: ENOSPC, EIO, EACCES, ... */
@@ -149,7 +149,7 @@ export class FormatError extends NokvError {
   override readonly name = 'FormatError';
   constructor(
     message: string,
-    details: { file: string; found: number | string; supported: number | string },
+    details: { file: string; found: number | string; supported: number | string; offset?: number },
   ) {
     super('NOKV_FORMAT', message, { details });
   }

@@ -1,9 +1,5 @@
-import { open as openFile } from 'node:fs/promises';
-import { resolve } from 'node:path';
-import { addAbortSignal } from 'node:stream';
 import { string } from '@oclif/core/args';
 import { boolean } from '@oclif/core/flags';
-import { NokvError } from '../base/errors.js';
 import { BaseCommand } from '../cli/base-command.js';
 import {
   columnFamilyFlag,
@@ -14,13 +10,12 @@ import {
 } from '../cli/flags.js';
 import { formatBytes, formatCount, formatDuration } from '../cli/format.js';
 import { startProgress, type Progress } from '../cli/progress.js';
+import { openSource, type Source } from '../cli/source.js';
 import type { Db } from '../index.js';
 import { openWorkdir } from '../server/open-workdir.js';
 import { START, type ImportPosition } from '../transfer/import-position.js';
 import { importLines, type ImportResult } from '../transfer/import.js';
 
-const CHUNK_BYTES = 1024 * 1024;
-const STDIN = '-';
 /** Bad lines that are named; the rest are counted. */
 const BAD_LINES_NAMED_MAX = 10;
 
@@ -35,15 +30,6 @@ interface ImportSummary {
   continued_from: { offset: number; line: number } | null;
   /** Over all runs of this import. */
   total: { rows: number; bytes: number; lines: number; bad_lines: number };
-}
-
-interface Source {
-  /** Under this name the position is kept. */
-  readonly name: string;
-  readonly chunks: AsyncIterable<Uint8Array>;
-  /** undefined for a pipe. */
-  readonly bytes: number | undefined;
-  readonly close: () => Promise<void>;
 }
 
 export default class Import extends BaseCommand<typeof Import> {
@@ -79,7 +65,7 @@ before it. The workdir is created when it is not there.`;
   #badLines = 0;
 
   override async run(): Promise<ImportSummary> {
-    const source = await openSource(this.args.file, this.signal);
+    const source = await openSource('import', this.args.file, this.signal);
     try {
       const { workdir, options, durability } = this.flags;
       const db = await openWorkdir(workdir, options, durabilityOption(durability));
@@ -183,31 +169,6 @@ class ImportMeter {
   stop(): void {
     this.#progress?.stop();
   }
-}
-
-/** `signal` ends the wait for more bytes, too: a pipe may be silent for long. */
-async function openSource(file: string, signal: AbortSignal): Promise<Source> {
-  if (file === STDIN) {
-    const chunks = addAbortSignal(signal, process.stdin);
-    return { name: STDIN, chunks, bytes: undefined, close: () => Promise.resolve() };
-  }
-  const handle = await openFile(file);
-  const stat = await handle.stat();
-  if (stat.isDirectory()) {
-    await handle.close();
-    throw new NokvError('NOKV_INVALID', `Cannot import ${file}: it is a directory`, {
-      hint: 'Name a file of JSON lines, or - for standard input',
-    });
-  }
-  return {
-    name: resolve(file),
-    chunks: addAbortSignal(
-      signal,
-      handle.createReadStream({ highWaterMark: CHUNK_BYTES, autoClose: false }),
-    ),
-    bytes: stat.isFile() ? stat.size : undefined,
-    close: () => handle.close(),
-  };
 }
 
 function summaryOf({ from, to, batches }: ImportResult, elapsedMs: number): ImportSummary {

@@ -97,6 +97,7 @@ export class Background {
   #flushFailure: NokvError | undefined;
   #compactionFailure: NokvError | undefined;
   #isCompactionStopped: boolean;
+  #slowdownDebtBytes: number;
 
   constructor(
     env: Env,
@@ -124,6 +125,7 @@ export class Background {
     this.#flushFailure = undefined;
     this.#compactionFailure = undefined;
     this.#isCompactionStopped = false;
+    this.#slowdownDebtBytes = 0;
     this.counters = {
       flushes: 0,
       flushFailures: 0,
@@ -192,6 +194,18 @@ export class Background {
       return { mode: 'slowdown', reason: `L0 tables ${runs}/${l0SlowdownTrigger}`, permille };
     }
     return NO_PRESSURE;
+  }
+
+  /** Slowdown: the bytes written since the last pause, at the allowed rate, in whole milliseconds. */
+  delayMs(bytes: number): number {
+    if (this.pressure().mode !== 'slowdown') {
+      this.#slowdownDebtBytes = 0;
+      return 0;
+    }
+    this.#slowdownDebtBytes += bytes;
+    const delay = Math.floor(this.#slowdownDebtBytes / SLOWDOWN_BYTES_PER_MS);
+    this.#slowdownDebtBytes -= delay * SLOWDOWN_BYTES_PER_MS;
+    return delay;
   }
 
   /** Why waiting for the pressure to fall is in vain at the moment, or undefined. */

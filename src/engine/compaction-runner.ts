@@ -67,7 +67,8 @@ export class CompactionRunner {
   readonly #options: Options;
   readonly #core: Core;
   readonly #host: CompactionHost;
-  readonly #claims: Claims;
+  /** What running jobs hold; an ingest takes its place among them. */
+  readonly claims: Claims;
   readonly #cancel: SharedArrayBuffer;
 
   constructor(env: Env, options: Options, core: Core, host: CompactionHost) {
@@ -75,7 +76,7 @@ export class CompactionRunner {
     this.#options = options;
     this.#core = core;
     this.#host = host;
-    this.#claims = new Claims();
+    this.claims = new Claims();
     this.#cancel = new SharedArrayBuffer(4);
     this.counters = {
       bytesRead: 0,
@@ -146,18 +147,18 @@ export class CompactionRunner {
   }
 
   shape(): TreeShape {
-    return treeShape(this.#version(), this.#pickOptions(), this.#claims);
+    return treeShape(this.#version(), this.#pickOptions(), this.claims);
   }
 
   /** Runs a plan to its end: job, edit, installation. Changes nothing when it fails. @throws NokvError */
   async run(plan: CompactionPlan): Promise<void> {
-    const claim = this.#claims.claim(plan);
+    const claim = this.claims.claim(plan);
     try {
       if (plan.isMove) await this.#move(plan);
       else await this.#rewrite(plan);
       this.counters.byReason[plan.reason] = (this.counters.byReason[plan.reason] ?? 0) + 1;
     } finally {
-      this.#claims.release(claim);
+      this.claims.release(claim);
     }
     await this.dropEmptySegments();
   }
@@ -178,7 +179,7 @@ export class CompactionRunner {
 
   #pickContext(valueLogsToEmpty: ReadonlySet<number>, isIdle: boolean): PickContext {
     return {
-      claims: this.#claims,
+      claims: this.claims,
       retention: this.#host.retention.current(),
       valueLogsToEmpty,
       isIdle,

@@ -11,15 +11,22 @@
 import { ClosedError, NokvError, ReadOnlyError } from '../base/errors.js';
 import { SEQ_MAX } from '../base/limits.js';
 import type { Env } from '../base/env.js';
-import { Background, SLOWDOWN_BYTES_PER_MS } from './background.js';
+import { Background } from './background.js';
 import type { Core } from './core.js';
-import type { RecoveryReport } from './recovery-report.js';
+import { type RecoveryReport, traceRecovery } from './recovery-report.js';
 import { openCore } from './recovery.js';
 import type { RowCache } from './cache/row-cache.js';
 import { CompactionRunner } from './compaction-runner.js';
 import { KIND_DELETE, KIND_PUT, NO_EXPIRY } from './entry.js';
 import { DbIterator } from './db-iterator.js';
 import { type StoredEntry, storedEntries } from './entry-scan.js';
+import {
+  type ExportRange,
+  exportTables,
+  type ExportTablesOptions,
+} from './external/export-tables.js';
+import type { BuiltTable } from './external/built-table.js';
+import { Ingester, type IngestOptions, type IngestResult } from './external/ingest.js';
 import { FlushRunner } from './flush-runner.js';
 import { MergingCursor } from './iterators/merging.js';
 import { VisibleCursor } from './iterators/visible.js';
@@ -40,6 +47,7 @@ import {
   type Key,
   type PutOptions,
   rangeOf,
+  rejectedWith,
   type ReadOptions,
   type ScanOptions,
   type Value,
@@ -59,7 +67,7 @@ import type { Transaction } from './txn/transaction.js';
 import { type KeyVersion, openVersions, type VersionsOptions } from './txn/versions.js';
 import { ValuePlacement } from './value-placement.js';
 import { ValueSlab } from './value-slab.js';
-import type { SegmentReport } from './vlog/gc-picker.js';
+import { checkRatio, type SegmentReport } from './vlog/gc-picker.js';
 import { WriteQueue } from './write-queue.js';
 
 export class Db {
@@ -83,12 +91,12 @@ export class Db {
   /** Of scans and iterators that are not closed. */
   readonly #holds: Set<Hold>;
   readonly #oracle: Oracle;
+  readonly #ingester: Ingester | undefined;
   /** Sealed memtables, newest first: part of every read. */
   #sealed: LoggedMemtable[];
   /** undefined once closed. */
   #state: ReadState | undefined;
   #closing: Promise<void> | undefined;
-  #slowdownDebtBytes: number;
   readonly #openedMs: number;
   /** What a read-only database sees. */
   #followedSeq: number;
@@ -111,7 +119,6 @@ export class Db {
     this.#holds = new Set();
     this.#sealed = [...core.sealed].reverse();
     this.#closing = undefined;
-    this.#slowdownDebtBytes = 0;
     this.#openedMs = env.clock.nowMs();
     this.#followedSeq = core.lastSeq;
     this.#state = new ReadState(core.active, this.#sealed, core.tree.current);
@@ -121,12 +128,13 @@ export class Db {
       this.#queue = undefined;
       this.#background = undefined;
       this.#compaction = undefined;
+      this.#ingester = undefined;
       return;
     }
     const retention = new RetentionSource(env, this.#snapshots, () => this.#visibleSeq());
     this.#compaction = new CompactionRunner(env, options, core, {
       retention,
-      minValueLogInMemory: () => this.#minValueLogInMemory(),
+      minValueLogInMemory: () => this.#state?.minValueLogInMemory() ?? 0,
     });
     const flush = new FlushRunner(env, options, core, retention);
     this.#background = new Background(env, options, core.tree, flush, this.#compaction, {
@@ -145,6 +153,7 @@ export class Db {
       this.#rows,
       core.hotKeys.writes,
     );
+    this.#ingester = new Ingester(this.#ingestHost(this.#compaction));
     for (const memtable of core.sealed) this.#background.addSealed(memtable);
     this.#background.kick();
   }
@@ -363,6 +372,31 @@ export class Db {
   }
 
   /**
+   * Takes in tables made outside (openTableWriter, exportTables) that do not overlap: all or none, durably, at one
+   * moment. Their rows are newer than every write before the call, older than any after it. docs/external-tables.md
+   * @throws NokvError NOKV_INVALID, NOKV_NOT_FOUND; CorruptionError, FormatError naming the file; IoError, ReadOnlyError
+   */
+  async ingest(paths: readonly string[], options: IngestOptions = {}): Promise<IngestResult> {
+    if (this.#ingester === undefined) throw new ReadOnlyError('Cannot ingest: open read-only');
+    return this.#ingester.ingest(paths, options);
+  }
+
+  /**
+   * Writes the rows of a range, as of one moment, to tables in a directory, for `ingest`. The range is that of a scan.
+   * @throws NokvError NOKV_INVALID, CorruptionError, IoError; then no file is left
+   */
+  async exportTables(
+    range: ExportRange,
+    directory: string,
+    options: ExportTablesOptions = {},
+  ): Promise<BuiltTable[]> {
+    if (this.#state === undefined) throw new ClosedError('exportTables');
+    const [{ valueLog }, seqMax] = [this.#core.tree, this.#visibleSeq()];
+    const source = { env: this.#env, state: this.#state, holds: this.#holds, valueLog, seqMax };
+    return exportTables(source, range, directory, options);
+  }
+
+  /**
    * Of a read-only database: moves on to what the process that writes has written since. False when there was
    * nothing new. Scans and snapshots that are open stay where they are.
    * @throws CorruptionError, ChangedError (call it again), IoError: what was seen before is still seen;
@@ -425,12 +459,7 @@ export class Db {
     options: { ratio?: number; dryRun?: boolean } = {},
   ): Promise<SegmentReport[]> {
     const ratio = options.ratio ?? this.options.valueLogGcRatio;
-    if (!(ratio > 0 && ratio < 1)) {
-      throw new NokvError(
-        'NOKV_INVALID',
-        'Cannot collect value log: ratio must be between 0 and 1',
-      );
-    }
+    checkRatio(ratio);
     this.#mustWrite('collectValueLog');
     const compaction = this.#compaction as CompactionRunner;
     if (options.dryRun !== true) {
@@ -501,6 +530,7 @@ export class Db {
       }
     };
     this.#oracle.closeAll();
+    await attempt(() => this.#ingester?.drained());
     await attempt(() => this.#queue?.drain());
     await attempt(() => this.#flushForClose());
     await attempt(() => this.#background?.close());
@@ -551,6 +581,18 @@ export class Db {
     };
   }
 
+  #ingestHost({ claims }: CompactionRunner): ConstructorParameters<typeof Ingester>[0] {
+    return {
+      env: this.#env,
+      tree: this.#core.tree,
+      claims,
+      mustWrite: () => this.#mustWrite('ingest'),
+      state: () => this.#state,
+      flush: () => this.#flushAll(this.#queue as WriteQueue),
+      onIngested: () => this.#background?.kick(),
+    };
+  }
+
   #queueHost(): ConstructorParameters<typeof WriteQueue>[1] {
     const core = this.#core;
     const background = this.#background as Background;
@@ -563,7 +605,7 @@ export class Db {
         });
       },
       syncLogs: () => core.syncLogs(),
-      delayMs: (bytes) => this.#delayMs(bytes, background),
+      delayMs: (bytes) => background.delayMs(bytes),
     };
   }
 
@@ -602,27 +644,6 @@ export class Db {
     memtable.isFlushed = true;
     memtable.release();
   }
-
-  /** Slowdown: the bytes written since the last pause, at the allowed rate, in whole milliseconds. */
-  #delayMs(bytes: number, background: Background): number {
-    if (background.pressure().mode !== 'slowdown') {
-      this.#slowdownDebtBytes = 0;
-      return 0;
-    }
-    this.#slowdownDebtBytes += bytes;
-    const delay = Math.floor(this.#slowdownDebtBytes / SLOWDOWN_BYTES_PER_MS);
-    this.#slowdownDebtBytes -= delay * SLOWDOWN_BYTES_PER_MS;
-    return delay;
-  }
-
-  #minValueLogInMemory(): number {
-    const state = this.#state;
-    if (state === undefined) return 0;
-    return state.sealed.reduce(
-      (min, memtable) => Math.min(min, memtable.minValueLog),
-      state.active.minValueLog,
-    );
-  }
 }
 
 /** At close, memtables from this size on are flushed instead of left to the log. */
@@ -640,17 +661,4 @@ export async function openDb(env: Env, workdir: string, given: OpenOptions = {})
   const core = await openCore(env, workdir, options);
   traceRecovery(env, core.report);
   return new Db(env, workdir, options, core);
-}
-
-/** One `RECOVERY_METRIC key=value` line per figure, when the environment asks for them. */
-function traceRecovery(env: Env, report: RecoveryReport): void {
-  if (env.trace === undefined) return;
-  const { steps, ...figures } = report;
-  for (const [name, value] of Object.entries(figures))
-    env.trace(`RECOVERY_METRIC ${name}=${String(value)}`);
-  for (const { step, ms } of steps) env.trace(`RECOVERY_METRIC step_${step}_ms=${ms.toFixed(2)}`);
-}
-
-function rejectedWith(error: unknown): Promise<never> {
-  return Promise.reject(error instanceof Error ? error : new Error(String(error)));
 }

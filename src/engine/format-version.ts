@@ -7,7 +7,7 @@
  */
 
 /** Written into new files; u16 on disk. */
-export const FORMAT_VERSION = 1;
+export const FORMAT_VERSION = 2;
 
 /** The oldest version this build reads. */
 export const FORMAT_VERSION_MIN = 1;
@@ -20,4 +20,10 @@ export interface FormatStep {
 }
 
 /** Steps after version 1, ascending and without gaps. */
-export const FORMAT_STEPS: readonly FormatStep[] = [];
+export const FORMAT_STEPS: readonly FormatStep[] = [
+  {
+    version: 2,
+    change:
+      'The manifest may name tables made outside: their entry has seqBase, their footer format version 2.',
+  },
+];

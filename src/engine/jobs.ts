@@ -9,6 +9,7 @@ import { BlockCache } from './cache/block-cache.js';
 import { runCompaction } from './compaction/job.js';
 import type { CompactionJob, FlushJob, TableSettings } from './compaction/job-spec.js';
 import type { TableAccess } from './compaction/table-access.js';
+import { type IngestJob, runIngest } from './external/ingest-job.js';
 import { runFlush } from './flush-job.js';
 import { JS_LZ4 } from './sst/codec.js';
 import { PrefixRules } from './sst/prefix-rules.js';
@@ -30,6 +31,8 @@ export function startJob(job: Job, env: JobEnv): Generator<void, unknown, void> 
       const spec = job as CompactionJob;
       return runCompaction(spec, env, tableAccess(env, spec.table));
     }
+    case 'ingest':
+      return runIngest(job as IngestJob, env);
     default:
       return unreachable(`jobs: unknown kind ${job.kind}`);
   }

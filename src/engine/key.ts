@@ -236,13 +236,3 @@ export function prefixSuccessor(prefix: Uint8Array): Uint8Array {
   next[end - 1] = (next[end - 1] as number) + 1;
   return next;
 }
-
-/** Longer keys are shown cut. */
-const SHOWN_KEY_BYTES = 1024;
-
-/** The user key of an encoded key as text when it is printable ASCII, else 0x and hexadecimal; cut when it is long. */
-export function shownKey(encoded: Uint8Array): string {
-  const bytes = Buffer.from(userKeyOf(encoded).subarray(0, SHOWN_KEY_BYTES));
-  const isText = bytes.every((byte) => byte >= 0x20 && byte < 0x7f);
-  return isText ? bytes.toString('latin1') : `0x${bytes.toString('hex')}`;
-}

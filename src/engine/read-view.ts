@@ -57,6 +57,14 @@ export class ReadState {
     return lists;
   }
 
+  /** Lowest value-log file that an entry in memory may point into. */
+  minValueLogInMemory(): number {
+    return this.sealed.reduce(
+      (min, memtable) => Math.min(min, memtable.minValueLog),
+      this.active.minValueLog,
+    );
+  }
+
   /** Keeps all sources alive for a cursor; undone by `release`. */
   retain(): void {
     this.active.retain();

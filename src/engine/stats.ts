@@ -58,6 +58,8 @@ export interface LevelStats {
   readonly in_per_second: number | null;
   readonly out_per_second: number | null;
   /** Of the Go system, whose tables wait in a buffer of a level before they are merged; always 0 here. */
+  /** Tables that an ingest took in and no compaction has rewritten. */
+  readonly external_tables: number;
   readonly ingest_tables: number;
   readonly ingest_size_bytes: number;
   readonly ingest_value_bytes: number;
@@ -122,6 +124,7 @@ export function levelStats(
       bytes_out: flow?.bytesOut ?? null,
       in_per_second: flow?.inPerSecond ?? null,
       out_per_second: flow?.outPerSecond ?? null,
+      external_tables: tables.filter((meta) => meta.seqBase !== undefined).length,
       ...NO_INGEST,
     };
   });

@@ -38,6 +38,11 @@ export interface TableMeta {
   readonly valueLog: readonly ValueLogReference[];
   /** Wall milliseconds. */
   readonly createdMs: number;
+  /**
+   * Only of a table that was made outside and taken in by an ingest: what its stored sequence numbers count
+   * from. minSeq, maxSeq and maxVersion here include it. May be 0.
+   */
+  readonly seqBase?: number;
 }
 
 /** Sum of the value-log bytes a table refers to. */

@@ -110,12 +110,12 @@ export class Tree {
    * latched and no later edit is accepted. @throws IoError, CorruptionError
    */
   async apply(edit: VersionEdit): Promise<void> {
-    for (const { meta } of edit.addTables ?? []) {
-      if (!this.#tables.has(meta.fileNumber)) this.#openTable(meta);
-    }
     let version: Version;
     let order: number;
     try {
+      for (const { meta } of edit.addTables ?? []) {
+        if (!this.#tables.has(meta.fileNumber)) this.#openTable(meta);
+      }
       version = this.manifest.append(edit);
       order = ++this.#appended;
       await this.manifest.sync();

@@ -14,6 +14,8 @@ export const BATCH_HEADER_BYTES = 4;
 export interface WriteTracker {
   /** The entry at `at` of a memtable's arena; it may still fail to be written. */
   note(view: DataView, data: Uint8Array, at: number, keyHash: number): void;
+  /** All keys of [lower, upper) at once: the range of a table that was ingested. Bounds stay as they are. */
+  noteRange(lower: Uint8Array, upper: Uint8Array, seq: number): void;
 }
 
 /** Entries that are written and acknowledged together. */

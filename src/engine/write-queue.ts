@@ -17,6 +17,7 @@ import { BusyError, ReadOnlyError } from '../base/errors.js';
 import { BATCH_BYTES_MAX, BATCH_ENTRIES_MAX, GIB, MIB } from '../base/limits.js';
 import type { BatchGuard, BatchOperation } from './batch.js';
 import type { RowCache } from './cache/row-cache.js';
+import type { KeyRange } from './compaction/drop-rules.js';
 import { entryBytes, entrySize, KIND_PUT, KIND_VALUE_POINTER, putEntryHeader } from './entry.js';
 import type { HotWrites } from './hot/hot-writes.js';
 import type { KeyBuffer } from './key.js';
@@ -29,6 +30,7 @@ import { encodeValuePointer, VALUE_POINTER_SIZE } from './vlog/value-pointer.js'
 import { WAL_BATCH } from './wal/format.js';
 import type { WalWriter } from './wal/writer.js';
 import { BATCH_HEADER_BYTES, WriteGroup, type WriteTracker } from './write-group.js';
+import type { Waiter, WriteCounters, WriteQueueHost } from './write-queue-host.js';
 
 /** A group is written as soon as it holds this much. */
 const GROUP_BYTES_MAX = 4 * MIB;
@@ -36,46 +38,6 @@ const GROUP_BYTES_MAX = 4 * MIB;
 const GROUPS_PER_TURN = 32;
 /** Copies of writes that wait for room. */
 const WAITING_BYTES_MAX = GIB;
-
-/** What the queue needs of the database around it. */
-export interface WriteQueueHost {
-  /**
-   * A fresh memtable with its log, able to take a record of `bytes` and `entries`, or undefined when
-   * memory is full: `resume()` is called when there is room. The previous one is sealed.
-   * @throws IoError when the log cannot be created.
-   */
-  nextMemtable(bytes: number, entries: number): LoggedMemtable | undefined;
-  /** Should this value be separated? */
-  isSeparated(family: number, key: KeyBuffer, valueLength: number): boolean;
-  /** Latches the database: a sync failed. */
-  onFailure(error: unknown): void;
-  /** Log segments with records that are not durable yet, oldest first, the active one included. */
-  syncLogs(): Promise<void>;
-  /** Milliseconds by which the acknowledgement of `bytes` is held back (write slowdown). */
-  delayMs(bytes: number): number;
-}
-
-/** A write that waits for room; it owns copies of its keys and values. */
-interface Waiter {
-  readonly bytes: number;
-  /** Places the write; undefined when there is still no room. */
-  readonly place: () => Promise<void> | undefined;
-  readonly resolve: (done: Promise<void>) => void;
-  readonly reject: (error: unknown) => void;
-}
-
-export interface WriteCounters {
-  groups: number;
-  entries: number;
-  bytes: number;
-  syncs: number;
-  groupsSynced: number;
-  syncMs: number;
-  /** Times and milliseconds that writes waited for room. */
-  stalls: number;
-  stallMs: number;
-  delayedMs: number;
-}
 
 export class WriteQueue {
   /** Highest sequence number given out. */
@@ -100,6 +62,8 @@ export class WriteQueue {
   #stallStartMs: number;
   #groupsThisTurn: number;
   #failure: unknown;
+  /** The first waiter holds the queue: see `hold`. */
+  #isHeld: boolean;
   /** undefined: nobody wants to know. */
   #tracker: WriteTracker | undefined;
   readonly #commitSoon: () => void;
@@ -140,6 +104,7 @@ export class WriteQueue {
     this.#stallStartMs = 0;
     this.#groupsThisTurn = 0;
     this.#failure = undefined;
+    this.#isHeld = false;
     this.#tracker = undefined;
     this.#commitSoon = () => this.#commitOpenGroup();
   }
@@ -229,6 +194,37 @@ export class WriteQueue {
     this.#tracker = undefined;
   }
 
+  /**
+   * Resolves when every write that was asked for before has its number. From then on no number is given out, and writes
+   * wait in their order, until the function that it resolves with is called. Rejects as a write that waits for room.
+   */
+  hold(): Promise<() => void> {
+    this.#checkFailure();
+    let isOver = false;
+    return new Promise((resolve, reject) => {
+      const place = (): Promise<void> | undefined => {
+        this.#isHeld = !isOver;
+        if (isOver) return Promise.resolve();
+        resolve(() => {
+          isOver = true;
+          this.resume();
+        });
+        return undefined;
+      };
+      this.#waiting.push({ bytes: 0, place, resolve: () => undefined, reject });
+      if (this.#waiting.length === 1) this.resume();
+    });
+  }
+
+  /** What was ingested under the numbers up to `seq` is seen from now on. Requires a hold, and nothing unseen. */
+  jumpTo(seq: number, ranges: readonly KeyRange[]): void {
+    for (const { lower, upper } of ranges) this.#tracker?.noteRange(lower, upper, seq);
+    this.lastSeq = seq;
+    this.visibleSeq = seq;
+    // By range is out of reach: rows are found by the hash of their key.
+    this.#rows.clear();
+  }
+
   get isFailed(): boolean {
     return this.#failure !== undefined;
   }
@@ -291,7 +287,8 @@ export class WriteQueue {
 
   /** Fails the writes that wait for room: what they wait for has failed. Nothing of them was written. */
   rejectWaiting(error: unknown): void {
-    for (const waiter of this.#waiting.splice(0)) waiter.reject(error);
+    // A hold ends by itself: what was begun under it counts on that nothing else is written.
+    for (const waiter of this.#waiting.splice(this.#isHeld ? 1 : 0)) waiter.reject(error);
     this.#waitingBytes = 0;
     this.resume();
   }

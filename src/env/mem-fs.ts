@@ -179,6 +179,14 @@ export class MemFs implements Fs, MemDisk {
     });
   }
 
+  link(from: string, to: string): void {
+    const node = this.#mustFind('link', from);
+    if (node.kind === 'directory') throw ioError('link', from, 'EPERM');
+    const { parent, name } = this.#locate('link', to);
+    if (parent.entries.has(name)) throw ioError('link', from, 'EEXIST');
+    this.mutate('link', from, to, 0, 0, () => this.#tree.add('link', to, parent, name, node));
+  }
+
   remove(path: string): void {
     const { parent, name } = this.#locate('remove', path);
     const node = parent.entries.get(name);

@@ -9,6 +9,7 @@ export type MemOperationName =
   | 'truncate'
   | 'sync'
   | 'rename'
+  | 'link'
   | 'remove'
   | 'mkdir'
   | 'rmdir'
@@ -23,7 +24,7 @@ export interface MemOperation {
   readonly index: number;
   readonly op: MemOperationName;
   readonly path: string;
-  /** Target of a rename, '' otherwise. */
+  /** Target of a rename or link, '' otherwise. */
   readonly to: string;
   readonly offset: number;
   readonly bytes: number;
@@ -48,6 +49,7 @@ const CHANGING: ReadonlySet<MemOperationName> = new Set<MemOperationName>([
   'truncate',
   'sync',
   'rename',
+  'link',
   'remove',
   'mkdir',
   'rmdir',

@@ -17,7 +17,7 @@ export class MemDirectoryNode {
 
 export type MemNode = MemFileNode | MemDirectoryNode;
 
-export type DirectoryChange = 'create' | 'remove' | 'rename' | 'mkdir' | 'rmdir';
+export type DirectoryChange = 'create' | 'link' | 'remove' | 'rename' | 'mkdir' | 'rmdir';
 
 /** Sets (or with null deletes) one entry. */
 interface Effect {
@@ -81,9 +81,9 @@ export class MemTree {
     return { parent, name };
   }
 
-  /** Adds a new entry. Requires: the name is free. */
+  /** Adds an entry: of a new node, or (link) of a file that has one. Requires: the name is free. */
   add(
-    change: 'create' | 'mkdir',
+    change: 'create' | 'link' | 'mkdir',
     path: string,
     parent: MemDirectoryNode,
     name: string,

@@ -7,6 +7,7 @@ import {
   constants,
   existsSync,
   fsyncSync,
+  linkSync,
   mkdirSync,
   openSync,
   readdirSync,
@@ -133,6 +134,14 @@ export class NodeFs implements Fs {
       renameSync(from, to);
     } catch (error) {
       throw toIoError('rename', from, error);
+    }
+  }
+
+  link(from: string, to: string): void {
+    try {
+      linkSync(from, to);
+    } catch (error) {
+      throw toIoError('link', from, error);
     }
   }
 

@@ -4,7 +4,6 @@
  * POSITION_SLOTS in flight. A line that is no row ends the import behind the rows before it, or is
  * counted and left out.
  */
-import { isUtf8 } from 'node:buffer';
 import { assert } from '../base/assert.js';
 import { crc32Of } from '../base/crc32.js';
 import { NokvError } from '../base/errors.js';
@@ -19,7 +18,7 @@ import {
   type ImportPosition,
 } from './import-position.js';
 import { LineReader } from './line-reader.js';
-import { parseRow, TRAILER } from './row-line.js';
+import { parseLine } from './parse-line.js';
 
 /** A batch is handed over as soon as its lines have this much, or it has this many rows. */
 const BATCH_BYTES_DEFAULT = MIB;
@@ -28,8 +27,6 @@ const BATCH_ROWS = 16 * 1024;
 const IN_FLIGHT_BYTES_MAX = 16 * MIB;
 /** An import of less leaves its rows in the log. */
 const FLUSH_BYTES_MIN = MIB;
-const BYTE_ORDER_MARK = '\uFEFF';
-const REPLACEMENT = '\uFFFD';
 
 export interface ImportOptions {
   /** Names the source: an import of this name that was cut is continued. */
@@ -270,15 +267,4 @@ class ImportRun {
   #throwIfFailed(): void {
     if (this.#failure !== undefined) throw this.#failure.error;
   }
-}
-
-/** The row of the reader's line; TRAILER also for an empty line: neither is a row. */
-function parseLine(reader: LineReader): ReturnType<typeof parseRow> {
-  let text = reader.bytes.toString('utf8', reader.start, reader.end);
-  // What is no UTF-8 was replaced, which must not pass for the value of a row.
-  if (text.includes(REPLACEMENT) && !isUtf8(reader.bytes.subarray(reader.start, reader.end))) {
-    return { problem: 'it is no UTF-8; give bytes as key_base64 and value_base64' };
-  }
-  if (reader.line === 1 && text.startsWith(BYTE_ORDER_MARK)) text = text.slice(1);
-  return text.trim() === '' ? TRAILER : parseRow(text);
 }

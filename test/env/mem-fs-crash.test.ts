@@ -152,6 +152,33 @@ describe('MemFs.crashClone', () => {
     expect(everyState(fs, ['/db/new'])).toEqual(['', '10*0', '10*1']);
   });
 
+  it('keeps a second name of a file when its directory was synced, whatever becomes of the first', () => {
+    const fs = new MemFs();
+    fs.makeDirectory('/in');
+    fs.makeDirectory('/db');
+    const file = fs.open('/in/a', 'create');
+    file.write(new Uint8Array([1, 2, 3]), 0, 3, 0);
+    file.syncBlocking();
+    file.close();
+    fs.syncAll();
+    fs.link('/in/a', '/db/b');
+    expect(fs.crashClone(LOSE_UNSYNCED).stat('/db/b')).toBeUndefined();
+    expect(fs.crashClone(KEEP_UNSYNCED).readFile('/db/b')).toEqual(new Uint8Array([1, 2, 3]));
+    fs.syncDirectory('/db');
+    fs.remove('/in/a');
+    for (const copy of [
+      fs.killClone(),
+      fs.crashClone(LOSE_UNSYNCED),
+      fs.crashClone(KEEP_UNSYNCED),
+    ]) {
+      expect(copy.readFile('/db/b')).toEqual(new Uint8Array([1, 2, 3]));
+    }
+    expect(fs.crashClone(LOSE_UNSYNCED).stat('/in/a')).toBeDefined();
+    expect(fs.usedBytes).toBe(512);
+    fs.remove('/db/b');
+    expect(fs.usedBytes).toBe(0);
+  });
+
   it('does a rename whole or not at all, replacement included', () => {
     const fs = createDisk();
     createDurable(fs, '/db/current', 5, 1);

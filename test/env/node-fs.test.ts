@@ -141,6 +141,18 @@ describe('NodeFs directories', () => {
     expect(fs.freeBytes(directory)).toBeGreaterThan(0);
   });
 
+  it('link gives a file a second name, which outlives the first, and never one that is taken', () => {
+    const fs = new NodeFs();
+    const directory = temporaryDirectory();
+    const [from, to] = [fs.join(directory, 'from'), fs.join(directory, 'to')];
+    writeFileSync(from, 'content');
+    fs.link(from, to);
+    expect(errnoFrom(() => fs.link(from, to))).toBe('EEXIST');
+    expect(errnoFrom(() => fs.link(fs.join(directory, 'none'), from))).toBe('ENOENT');
+    fs.remove(from);
+    expect(Buffer.from(fs.readFile(to)).toString()).toBe('content');
+  });
+
   it('rename over a file, remove files and directories', () => {
     const fs = new NodeFs();
     const directory = temporaryDirectory();

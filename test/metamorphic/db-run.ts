@@ -9,6 +9,7 @@ import type { Prng } from '../../src/base/prng.js';
 import { Prng as Random } from '../../src/base/prng.js';
 import { type Db, openDb } from '../../src/engine/db.js';
 import { type BatchInput, type ReadOptions } from '../../src/engine/requests.js';
+import { TableWriter } from '../../src/engine/external/table-writer.js';
 import { startJob } from '../../src/engine/jobs.js';
 import type { Durability, OpenOptions } from '../../src/engine/options.js';
 import type { DbIterator } from '../../src/engine/db-iterator.js';
@@ -111,6 +112,7 @@ class DbRun {
   #isStepDurable: boolean;
   /** Maintenance that was not waited for. */
   #pending: Promise<unknown>[];
+  #ingests: number;
 
   constructor(seed: number, run: number, model: ModelRun) {
     this.#seed = seed;
@@ -128,6 +130,7 @@ class DbRun {
     this.#durableSeq = 0;
     this.#isStepDurable = false;
     this.#pending = [];
+    this.#ingests = 0;
   }
 
   async start(): Promise<void> {
@@ -171,6 +174,8 @@ class DbRun {
       }
       case 'race':
         return this.#race(step);
+      case 'ingest':
+        return this.#ingest(step);
       case 'openSnapshot':
         this.#snapshots.get(step.slot)?.close();
         this.#snapshots.set(step.slot, db.snapshot());
@@ -278,6 +283,29 @@ class DbRun {
         return db.getMany(step.keys.map(keyOf), read).map(textOf);
       }
     }
+  }
+
+  /** An ingest is durable, and everything before it with it. */
+  async #ingest(step: Extract<Step, { op: 'ingest' }>): Promise<undefined> {
+    const { move, verify, tableBytes, writes } = step;
+    const name = `t${++this.#ingests}`;
+    const writer = new TableWriter(this.#env, '/in', { name, tableBytes });
+    for (const write of writes) {
+      const options = { columnFamily: write.family };
+      if (write.type === 'deleteRange') {
+        writer.deleteRange(keyOf(write.start), keyOf(write.end), options);
+      } else if (write.type === 'del') writer.del(keyOf(write.key), options);
+      else {
+        const value = Buffer.from(valueText(write.value), 'latin1');
+        writer.put(keyOf(write.key), value, { ...options, ...this.#expiry(write) });
+        value.fill(0xdb);
+      }
+    }
+    const tables = await this.#settle(writer.finish(), 'finish');
+    const files = tables.map(({ file }) => file);
+    await this.#settle(this.#db.ingest(files, { move, verify }), step.op);
+    this.#durableSeq = this.#model.seqAfterIngest(writes);
+    return undefined;
   }
 
   /** One write or a batch, not waited for. */

@@ -67,6 +67,11 @@ export class ModelRun {
     return this.#transactions.forecast(slot);
   }
 
+  /** The same when these are ingested. */
+  seqAfterIngest(writes: readonly WriteSpec[]): number {
+    return this.#model.seq + (writes.some(({ type }) => type !== 'deleteRange') ? 2 : 1);
+  }
+
   /** Does the step, and says how its answer is judged. */
   judge(step: Step): Judge {
     if (isTransactionStep(step)) return (answer) => this.#transactions.judge(step, answer);
@@ -95,6 +100,10 @@ export class ModelRun {
         return this.#write(step.writes);
       case 'burst':
         for (const writes of step.calls) this.#write(writes);
+        return undefined;
+      case 'ingest':
+        model.ingest(...step.writes.map((write) => modelWrite(write, model.nowMs)));
+        this.#ends.add(model.seq);
         return undefined;
       case 'advance':
         model.nowMs += step.ms;

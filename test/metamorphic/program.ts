@@ -83,6 +83,14 @@ export type Step =
       readonly calls: readonly (readonly WriteSpec[])[];
       readonly durability?: Durability;
     }
+  /** Ordinary writes of one family as tables: each key once, each range delete before the keys at and behind its start. */
+  | {
+      readonly op: 'ingest';
+      readonly writes: readonly WriteSpec[];
+      readonly move: boolean;
+      readonly verify: boolean;
+      readonly tableBytes: number;
+    }
   | { readonly op: 'get'; readonly key: string; readonly read: ReadSpec }
   | { readonly op: 'has'; readonly key: string; readonly read: ReadSpec }
   | { readonly op: 'getMany'; readonly keys: readonly string[]; readonly read: ReadSpec }
@@ -225,6 +233,7 @@ const WEIGHTS = {
   turns: 40,
   advance: 40,
   reopen: 5,
+  ingest: 25,
   checkAll: 2,
 } as const;
 type Kind = keyof typeof WEIGHTS;
@@ -353,6 +362,8 @@ class Generator {
       case 'rollbackTxn':
       case 'commitTxns':
         return this.#transactionStep(kind, this.#random.below(TXN_SLOTS));
+      case 'ingest':
+        return this.#ingest();
       case 'checkAll':
         return { op: 'checkAll' };
     }
@@ -465,6 +476,30 @@ class Generator {
       commit: isCrash && this.#random.chance(2, 3) ? this.#random.below(TXN_SLOTS) : -1,
       calls: isCrash && this.#random.chance(1, 2) ? this.#calls() : [],
       turns: this.#random.below(6),
+    };
+  }
+
+  #ingest(): Step {
+    const random = this.#random;
+    const family = this.#oneOf(MODEL_FAMILIES.filter((one) => one !== this.#managed));
+    const count = 1 + random.below(random.chance(1, 4) ? 60 : 8);
+    const byStart = new Map<string, WriteSpec>();
+    const rows = new Map<string, WriteSpec>();
+    for (let i = 0; i < count; i++) {
+      const write = { ...this.#anyWrite(), family, version: 0 };
+      if (write.type === 'deleteRange') byStart.set(write.start, write);
+      else rows.set(write.key, write);
+    }
+    const starts = new Set([...byStart.keys(), ...rows.keys()]);
+    const writes = [...starts]
+      .sort((a, b) => (a < b ? -1 : 1))
+      .flatMap((start) => [byStart.get(start) ?? [], rows.get(start) ?? []].flat());
+    return {
+      op: 'ingest',
+      writes,
+      move: random.chance(1, 2),
+      verify: random.chance(1, 2),
+      tableBytes: this.#oneOf([4096, 65_536]),
     };
   }
 

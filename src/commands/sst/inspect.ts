@@ -45,6 +45,7 @@ export default class SstInspect extends InspectingCommand<typeof SstInspect> {
         right('DELETES'),
         right('BLOCKS'),
         right('SEQ'),
+        right('BASE'),
         { name: 'KEYS' },
       ],
       tables.map((table) => [
@@ -55,6 +56,7 @@ export default class SstInspect extends InspectingCommand<typeof SstInspect> {
         formatCount(table.tombstones),
         table.blocks?.count ?? '-',
         `${table.min_seq}..${table.max_seq}`,
+        table.seq_base ?? '-',
         `${this.#key(table.key_range.lower)} .. ${this.#key(table.key_range.upper)}`,
       ]),
     );
@@ -73,6 +75,8 @@ export default class SstInspect extends InspectingCommand<typeof SstInspect> {
     await line('range tombstones', String(table.range_tombstones));
     await line('sequence numbers', `${table.min_seq} .. ${table.max_seq}`);
     await line('highest version', String(table.max_version));
+    if (table.is_external)
+      await line('made outside', 'yes: sequence numbers count from its ingest');
     await line('keys and values', formatBytes(table.raw_bytes));
     await line('stale', formatBytes(table.stale_bytes));
     const expiry = table.earliest_expiry_ms;

@@ -3,7 +3,8 @@
  * stats say of them. docs/hot-keys.md
  */
 import type { Clock } from '../../base/env.js';
-import { FAMILY_DEFAULT, FAMILY_LOCK, shownKey } from '../key.js';
+import { FAMILY_DEFAULT, FAMILY_LOCK } from '../key.js';
+import { shownKey } from '../shown-key.js';
 import type { FamilyName, Options } from '../options.js';
 import { type HotCounter, HotRing, type HotRingFigures } from './hot-ring.js';
 import { HotWrites } from './hot-writes.js';

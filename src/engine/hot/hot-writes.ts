@@ -6,7 +6,8 @@
 import { BusyError } from '../../base/errors.js';
 import type { BatchOperation } from '../batch.js';
 import { KIND_RANGE_DELETE } from '../entry.js';
-import { type KeyBuffer, shownKey } from '../key.js';
+import { type KeyBuffer } from '../key.js';
+import { shownKey } from '../shown-key.js';
 import type { HotRing } from './hot-ring.js';
 
 export class HotWrites {

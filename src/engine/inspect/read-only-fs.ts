@@ -72,6 +72,10 @@ export class ReadOnlyFs implements Fs {
     throw refused('rename', from);
   }
 
+  link(from: string): void {
+    throw refused('link', from);
+  }
+
   remove(path: string): void {
     throw refused('remove', path);
   }

@@ -33,6 +33,10 @@ export interface ReportedTable {
     readonly count: number;
   }[];
   readonly created_ms: number;
+  /** Made outside of a database; looked at by itself, its sequence numbers are relative. */
+  readonly is_external: boolean;
+  /** What the stored sequence numbers of an ingested table count from; null for others, and for one by itself. */
+  readonly seq_base: number | null;
   readonly blocks: {
     readonly count: number;
     /** Stored bytes of the data blocks, trailers included, and their payload restored. */
@@ -118,6 +122,8 @@ function reportOf(
       count,
     })),
     created_ms: meta.createdMs,
+    is_external: table?.isExternal ?? meta.seqBase !== undefined,
+    seq_base: meta.seqBase ?? null,
     blocks,
     options,
   };

@@ -12,6 +12,7 @@ import { assert } from '../../base/assert.js';
 import { viewOf } from '../../base/codec.js';
 import type { Fs } from '../../base/env.js';
 import { CorruptionError, IoError, NokvError, ReadOnlyError } from '../../base/errors.js';
+import { FORMAT_VERSION } from '../format-version.js';
 import { MIB } from '../../base/limits.js';
 import { manifestName } from '../file-names.js';
 import { abandonFile, createLogFile, type LogFile, RecordLogWriter } from '../record-log-writer.js';
@@ -132,7 +133,8 @@ export class ManifestLog {
       chain: tail.chain,
       syncedBytes: tail.bytes,
     });
-    const isWorn = loaded.isOtherBoot || tail.tornBytes > 0;
+    const isOlderFormat = header.formatVersion < FORMAT_VERSION;
+    const isWorn = loaded.isOtherBoot || tail.tornBytes > 0 || isOlderFormat;
     const { version, snapshotEnd } = loaded;
     return new ManifestLog(fs, workdir, writer, version, snapshotEnd, rewriteBytes, isWorn);
   }
@@ -165,7 +167,7 @@ export class ManifestLog {
     return this.#writer.syncedPosition();
   }
 
-  /** Much longer than what it says, begun under another boot, or mended. */
+  /** Much longer than what it says, begun under another boot or in an older format, or mended. */
   get isRewriteDue(): boolean {
     return this.#isWorn || this.bytes > Math.max(this.#rewriteBytes, 2 * this.#snapshotBytes);
   }

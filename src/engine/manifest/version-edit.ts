@@ -146,6 +146,7 @@ export function jsonOfMeta(meta: TableMeta): Record<string, unknown> {
     earliestExpiry: meta.earliestExpiry,
     valueLog: meta.valueLog.map(({ fileNumber, bytes, count }) => ({ fileNumber, bytes, count })),
     createdMs: meta.createdMs,
+    ...(meta.seqBase === undefined ? {} : { seqBase: meta.seqBase }),
   };
 }
 
@@ -313,9 +314,12 @@ export function metaOf(json: unknown): TableMeta {
     earliestExpiry: fields.number('earliestExpiry', 0, SEQ_MAX),
     valueLog: fields.list('valueLog', (item) => referenceOf(item, 'valueLog')),
     createdMs: fields.number('createdMs', 0, SEQ_MAX),
+    ...(fields.has('seqBase') ? { seqBase: fields.number('seqBase', 0, SEQ_MAX) } : {}),
   };
   fields.end();
   if (compareArrays(meta.lower, meta.upper) >= 0) fail('table range is empty');
   if (meta.minSeq > meta.maxSeq) fail('table sequence range is empty');
+  if (meta.seqBase !== undefined && meta.seqBase >= meta.minSeq)
+    fail('table numbers lie below what they count from');
   return meta;
 }

@@ -54,8 +54,12 @@ export abstract class BlockCursor {
   protected entryAt = 0;
   protected nextAt = 0;
 
-  constructor(isValueOwned = false) {
+  /** Added to stored sequence numbers; 0 but in external tables. */
+  protected readonly seqBase: number;
+
+  constructor(isValueOwned = false, seqBase = 0) {
     this.isValueOwned = isValueOwned;
+    this.seqBase = seqBase;
   }
 
   /** Throws the CorruptionError that names the current block. */
@@ -97,7 +101,7 @@ export abstract class BlockCursor {
       valueLength = readVarint(bytes, at - 1);
       at = skipVarint(bytes, at);
     }
-    const seq = readVarint(bytes, at);
+    const seq = readVarint(bytes, at) + this.seqBase;
     at = skipVarint(bytes, at);
     this.seq = seq;
     this.version = seq;

@@ -108,7 +108,10 @@ export function findRestart(
   return limit + RESTART_BYTES * low;
 }
 
-/** Finds the first entry of exactly this key with seq <= seqMax and version <= versionMax. Requires isDataBlock. */
+/**
+ * Finds the first entry of exactly this key with seq <= seqMax and version <= versionMax. `seqBase` is added to stored
+ * sequence numbers: 0 but in external tables. Requires isDataBlock.
+ */
 export function searchBlock(
   bytes: Uint8Array,
   start: number,
@@ -117,9 +120,9 @@ export function searchBlock(
   seqMax: number,
   versionMax: number,
   out: LookupResult,
+  seqBase: number,
 ): number {
-  const target = key.bytes;
-  const targetLength = key.length;
+  const { bytes: target, length: targetLength } = key;
   const limit = entriesEnd(bytes, start, length);
   const restart = findRestart(bytes, start, length, target, 0, targetLength);
   let at = start + readU32(bytes, restart);
@@ -160,7 +163,7 @@ export function searchBlock(
     } else if (keyLength > targetLength) {
       return SEARCH_ABSENT;
     } else if (keyLength === targetLength) {
-      const seq = readVarint(bytes, seqAt);
+      const seq = readVarint(bytes, seqAt) + seqBase;
       const version =
         (kind & FLAG_VERSION) === 0 ? seq : readVarint(bytes, skipVarint(bytes, seqAt));
       if (seq <= seqMax && version <= versionMax) {

@@ -13,6 +13,10 @@ import { CHECKSUM_CRC32, crc32 } from '../../base/crc32.js';
 import { CorruptionError, FormatError } from '../../base/errors.js';
 
 export const TABLE_FORMAT_VERSION = 1; // on disk, frozen
+/** A table made outside of a database (external-facts.ts): its numbers count from where it is taken in. */
+export const EXTERNAL_FORMAT_VERSION = 2; // on disk, frozen
+/** In the footer of an external table: it has a number only in the workdir that took it in. */
+export const EXTERNAL_FILE_NUMBER = 0; // on disk, frozen
 export const FOOTER_BYTES = 72; // on disk, frozen
 /** "NoKV-SST" */
 const MAGIC = [0x4e, 0x6f, 0x4b, 0x56, 0x2d, 0x53, 0x53, 0x54]; // on disk, frozen
@@ -40,7 +44,10 @@ export interface BlockHandle {
 
 export interface Footer {
   readonly codec: number;
+  /** EXTERNAL_FILE_NUMBER in an external table. */
   readonly fileNumber: number;
+  /** Made outside of a database: format version 2. */
+  readonly isExternal: boolean;
   /** 16 hexadecimal digits. */
   readonly identity: string;
   /** Length of the whole file. */
@@ -79,7 +86,7 @@ export function encodeFooter(footer: Footer): Uint8Array {
   const bytes = new Uint8Array(FOOTER_BYTES);
   const view = viewOf(bytes);
   bytes.set(MAGIC);
-  view.setUint16(8, TABLE_FORMAT_VERSION, true);
+  view.setUint16(8, footer.isExternal ? EXTERNAL_FORMAT_VERSION : TABLE_FORMAT_VERSION, true);
   bytes[10] = CHECKSUM_CRC32;
   bytes[11] = footer.codec;
   view.setUint32(12, footer.fileNumber, true);
@@ -113,11 +120,13 @@ export function decodeFooter(bytes: Uint8Array, file: string, offset: number): F
     throw new CorruptionError('table footer checksum mismatch', { file, offset, expected, actual });
   }
   const version = view.getUint16(8, true);
-  if (version !== TABLE_FORMAT_VERSION || bytes[10] !== CHECKSUM_CRC32) {
+  const isExternal = version === EXTERNAL_FORMAT_VERSION;
+  if ((version !== TABLE_FORMAT_VERSION && !isExternal) || bytes[10] !== CHECKSUM_CRC32) {
     throw new FormatError(`Cannot read table ${file}: unknown format version or checksum type`, {
       file,
+      offset,
       found: version,
-      supported: TABLE_FORMAT_VERSION,
+      supported: EXTERNAL_FORMAT_VERSION,
     });
   }
   const handle = (at: number): BlockHandle => ({
@@ -127,6 +136,7 @@ export function decodeFooter(bytes: Uint8Array, file: string, offset: number): F
   const footer: Footer = {
     codec: bytes[11] as number,
     fileNumber: view.getUint32(12, true),
+    isExternal,
     identity: hex32(view.getUint32(20, true)) + hex32(view.getUint32(16, true)),
     bytes: getU64(view, 24),
     filter: handle(32),
@@ -135,6 +145,8 @@ export function decodeFooter(bytes: Uint8Array, file: string, offset: number): F
     properties: handle(56),
     blockCount: view.getUint32(64, true),
   };
+  if (isExternal !== (footer.fileNumber === EXTERNAL_FILE_NUMBER))
+    throw bad('table footer has a number that its format version does not have');
   if (footer.bytes !== offset + FOOTER_BYTES) throw bad('table length differs from its footer');
   let end = footer.filter.offset;
   for (const part of [footer.filter, footer.index, footer.tombstones, footer.properties]) {

@@ -4,6 +4,7 @@
  */
 import { CorruptionError } from '../../base/errors.js';
 import type { TableMeta, ValueLogReference } from '../table-meta.js';
+import { decodeExternalFacts, type ExternalFacts } from './external-facts.js';
 import { isIdentity } from './format.js';
 import type { PlainPrefixRule } from './prefix-rules.js';
 
@@ -15,6 +16,13 @@ export interface TableOptionsRecord {
   readonly codec: string;
   /** What the filter holds beside keys: these a reader needs (prefix-rules.ts). Absent: nothing. */
   readonly prefixFilters?: readonly PlainPrefixRule[];
+}
+
+export interface TableProperties {
+  readonly meta: TableMeta;
+  readonly options: TableOptionsRecord;
+  /** Of an external table only. */
+  readonly external: ExternalFacts | undefined;
 }
 
 const NUMBER_FIELDS = [
@@ -35,8 +43,10 @@ const NUMBER_FIELDS = [
 export function encodeProperties(
   meta: Omit<TableMeta, 'bytes'>,
   options: TableOptionsRecord,
+  external?: ExternalFacts,
 ): Uint8Array {
-  const fields = { ...meta, lower: toHex(meta.lower), upper: toHex(meta.upper), options };
+  const bounds = { lower: toHex(meta.lower), upper: toHex(meta.upper) };
+  const fields = { ...meta, ...bounds, options, external };
   return new TextEncoder().encode(JSON.stringify(fields));
 }
 
@@ -46,7 +56,7 @@ export function decodeProperties(
   bytes: number,
   file: string,
   offset: number,
-): { meta: TableMeta; options: TableOptionsRecord } {
+): TableProperties {
   const bad = (): CorruptionError =>
     new CorruptionError('table properties are malformed', { file, offset });
   let fields: Record<string, unknown>;
@@ -70,7 +80,10 @@ export function decodeProperties(
   if (lower === undefined || upper === undefined || typeof options !== 'object' || options === null)
     throw bad();
   const meta: TableMeta = { ...numbers, bytes, identity, lower, upper, valueLog };
-  return { meta, options: options as TableOptionsRecord };
+  const given = fields['external'];
+  const external = given === undefined ? undefined : decodeExternalFacts(given);
+  if (given !== undefined && external === undefined) throw bad();
+  return { meta, options: options as TableOptionsRecord, external };
 }
 
 function isReference(value: unknown): value is ValueLogReference {

@@ -32,6 +32,7 @@ import {
   RESTART_INTERVAL,
   TABLE_BYTES_LIMIT,
 } from './format.js';
+import type { ExternalFacts } from './external-facts.js';
 import type { PrefixRules } from './prefix-rules.js';
 import { encodeProperties } from './properties.js';
 import { compareRangeTombstones, encodeRangeTombstones } from './tombstone-block.js';
@@ -50,6 +51,8 @@ export interface TableBuilderOptions {
   readonly codec?: Codec | undefined;
   /** Parts of keys that the filter holds, too. */
   readonly prefixRules?: PrefixRules | undefined;
+  /** Makes an external table: asked at the end what an ingest has to know of it. `fileNumber` is EXTERNAL_FILE_NUMBER. */
+  readonly external?: (() => ExternalFacts) | undefined;
 }
 
 /** Written at once, at a multiple of itself: the system then keeps the file in large pieces, which makes reads a quarter cheaper. */
@@ -230,14 +233,19 @@ export class TableBuilder {
     const filter = this.#part(buildFilter(this.#hashes, this.#hashCount, this.#bitsPerKey));
     const index = this.#part(this.#index.finish());
     const tombstones = this.#part(encodeRangeTombstones(this.#tombstones));
+    const external = this.#options.external?.();
     const properties = this.#part(
-      encodeProperties(meta, {
-        blockBytes: this.#blockBytes,
-        restartInterval: RESTART_INTERVAL,
-        filterBitsPerKey: this.#bitsPerKey,
-        codec: this.#options.codec?.name ?? 'none',
-        ...(this.#prefixRules === undefined ? {} : { prefixFilters: this.#prefixRules.plain }),
-      }),
+      encodeProperties(
+        meta,
+        {
+          blockBytes: this.#blockBytes,
+          restartInterval: RESTART_INTERVAL,
+          filterBitsPerKey: this.#bitsPerKey,
+          codec: this.#options.codec?.name ?? 'none',
+          ...(this.#prefixRules === undefined ? {} : { prefixFilters: this.#prefixRules.plain }),
+        },
+        external,
+      ),
     );
     const bytes = properties.offset + properties.size + FOOTER_BYTES;
     const { fileNumber, identity } = this.#options;
@@ -247,6 +255,7 @@ export class TableBuilder {
       encodeFooter({
         codec,
         fileNumber,
+        isExternal: external !== undefined,
         identity,
         bytes,
         filter,

@@ -71,9 +71,10 @@ export class TableCursor extends BlockCursor implements EntryCursor {
     index: BlockIndex,
     cache: BlockCache,
     owner: BlockOwner,
+    seqBase: number,
     options: TableCursorOptions,
   ) {
-    super(options.memory !== undefined);
+    super(options.memory !== undefined, seqBase);
     this.#file = file;
     this.#index = index;
     this.#cache = cache;

@@ -32,8 +32,9 @@ import {
   identityLow,
 } from './format.js';
 import type { LookupResult } from './lookup-result.js';
+import { rebased } from './external-facts.js';
 import { type PrefixRules, prefixRulesOf } from './prefix-rules.js';
-import { decodeProperties, type TableOptionsRecord } from './properties.js';
+import { decodeProperties, type TableProperties } from './properties.js';
 import { TableCursor, type TableCursorOptions } from './table-cursor.js';
 import { TableFile } from './table-file.js';
 import { verifyTable, type VerifyProgress } from './table-verify.js';
@@ -103,6 +104,8 @@ export class TableReader {
   readonly #footer: Footer;
   readonly #cache: BlockCache;
   readonly #owner: BlockOwner;
+  /** Added to every stored sequence number; 0 but in tables taken in by an ingest. */
+  readonly #seqBase: number;
   #loaded: LoadedIndex | undefined;
   #tombstones: readonly RangeTombstone[] | undefined;
   #prefixRules: PrefixRules | undefined;
@@ -127,6 +130,7 @@ export class TableReader {
     this.#footer = footer;
     this.#cache = cache;
     this.#owner = new BlockOwner(1);
+    this.#seqBase = meta.seqBase ?? 0;
     this.#loaded = undefined;
     this.#tombstones = undefined;
     this.#prefixRules = undefined;
@@ -161,7 +165,16 @@ export class TableReader {
           footer.identity,
         );
       }
-      if (footer.fileNumber !== meta.fileNumber) {
+      if (footer.isExternal !== (meta.seqBase !== undefined)) {
+        const kind = (isExternal: boolean): string => (isExternal ? 'external' : 'ordinary');
+        throw mismatch(
+          'table kind differs from the manifest',
+          path,
+          kind(meta.seqBase !== undefined),
+          kind(footer.isExternal),
+        );
+      }
+      if (!footer.isExternal && footer.fileNumber !== meta.fileNumber) {
         throw mismatch(
           'table number differs from the manifest',
           path,
@@ -191,7 +204,10 @@ export class TableReader {
       const footer = readFooter(file, file.size());
       const tableFile = new TableFile(file, identityLow(footer.identity), []);
       const payload = tableFile.readPart(footer.properties, cache.buffers);
-      const { meta } = decodeProperties(payload, footer.bytes, path, footer.properties.offset);
+      const { offset } = footer.properties;
+      const { meta, external } = decodeProperties(payload, footer.bytes, path, offset);
+      if ((external !== undefined) !== footer.isExternal)
+        throw tableFile.damage('table properties are of another kind than the footer', offset);
       if (meta.identity !== footer.identity || meta.fileNumber !== footer.fileNumber) {
         throw tableFile.damage('table properties name another table', footer.properties.offset);
       }
@@ -205,6 +221,11 @@ export class TableReader {
   /** Memory of index and filter now, bytes; 0 when they are not loaded. */
   get indexBytes(): number {
     return this.#loaded === undefined ? 0 : this.#loaded.bytes;
+  }
+
+  /** Made outside of a database. */
+  get isExternal(): boolean {
+    return this.#footer.isExternal;
   }
 
   get blockCount(): number {
@@ -261,6 +282,7 @@ export class TableReader {
           seqMax,
           versionMax,
           out,
+          this.#seqBase,
         );
       } else {
         this.#fetch(blocks, block);
@@ -272,6 +294,7 @@ export class TableReader {
           seqMax,
           versionMax,
           out,
+          this.#seqBase,
         );
       }
       if (answer === SEARCH_FOUND) return true;
@@ -286,14 +309,22 @@ export class TableReader {
   newCursor(options: TableCursorOptions = NO_CURSOR_OPTIONS): TableCursor {
     const loaded = this.#loaded ?? this.#load();
     this.wasIndexUsed = true;
-    return new TableCursor(this.#file, loaded.blocks, this.#cache, this.#owner, options);
+    return new TableCursor(
+      this.#file,
+      loaded.blocks,
+      this.#cache,
+      this.#owner,
+      this.#seqBase,
+      options,
+    );
   }
 
   /** Sorted by lower bound; read once and kept. @throws CorruptionError */
   rangeTombstones(): readonly RangeTombstone[] {
     if (this.#tombstones === undefined) {
       const part = this.#footer.tombstones;
-      this.#tombstones = decodeRangeTombstones(this.#readPart(part), this.path, part.offset);
+      const stored = decodeRangeTombstones(this.#readPart(part), this.path, part.offset);
+      this.#tombstones = rebased(stored, this.#seqBase);
     }
     return this.#tombstones;
   }
@@ -313,7 +344,7 @@ export class TableReader {
   }
 
   /** What the file says about itself. @throws CorruptionError */
-  properties(): { meta: TableMeta; options: TableOptionsRecord } {
+  properties(): TableProperties {
     const part = this.#footer.properties;
     return decodeProperties(this.#readPart(part), this.#footer.bytes, this.path, part.offset);
   }

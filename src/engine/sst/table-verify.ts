@@ -6,13 +6,14 @@
 import { compareArrays, compareBytes } from '../../base/bytes.js';
 import { CorruptionError, FormatError } from '../../base/errors.js';
 import type { BufferPool } from '../cache/buffer-pool.js';
-import { KIND_DELETE } from '../entry.js';
+import { KIND_DELETE, KIND_VALUE_POINTER } from '../entry.js';
 import { hashEncodedKey, isEncodedKey } from '../key.js';
 import type { TableMeta } from '../table-meta.js';
 import { BlockCursor } from './block-cursor.js';
 import { BlockIndex } from './block-index.js';
 import { filterMayContain, FILTER_LINE_BYTES, isFilter } from './bloom.js';
 import { CODEC_NONE } from './codec.js';
+import { type ExternalFacts, FactCounter, sameFacts } from './external-facts.js';
 import type { Footer } from './format.js';
 import { NO_PREFIX_RULES, type PrefixRules, prefixRulesOf } from './prefix-rules.js';
 import { decodeProperties } from './properties.js';
@@ -29,8 +30,8 @@ class CheckCursor extends BlockCursor {
   readonly #file: TableFile;
   #offset = 0;
 
-  constructor(file: TableFile) {
-    super();
+  constructor(file: TableFile, seqBase: number) {
+    super(false, seqBase);
     this.#file = file;
   }
 
@@ -61,6 +62,9 @@ class TableCheck {
   readonly #buffers: BufferPool;
   readonly #cursor: CheckCursor;
   readonly damage: CorruptionError[];
+  /** Of an external table: what its properties say of its numbers is counted again. */
+  readonly #facts: FactCounter | undefined;
+  #external: ExternalFacts | undefined;
   #filter: Uint8Array | undefined;
   #prefixRules: PrefixRules;
   #lastKey: Uint8Array;
@@ -74,8 +78,10 @@ class TableCheck {
     this.#footer = footer;
     this.#meta = meta;
     this.#buffers = buffers;
-    this.#cursor = new CheckCursor(file);
+    this.#cursor = new CheckCursor(file, meta.seqBase ?? 0);
+    this.#facts = footer.isExternal ? new FactCounter(meta.seqBase ?? 0) : undefined;
     this.damage = [];
+    this.#external = undefined;
     this.#filter = undefined;
     this.#prefixRules = NO_PREFIX_RULES;
     this.#lastKey = new Uint8Array(0);
@@ -115,6 +121,11 @@ class TableCheck {
     if (this.#entries !== entries || this.#deletes !== tombstones) {
       this.damage.push(this.#file.damage('number of entries differs from the description', 0));
     }
+    if (this.#facts === undefined || this.#external === undefined) return;
+    if (!sameFacts(this.#facts.facts(), this.#external)) {
+      const { offset } = this.#footer.properties;
+      this.damage.push(this.#file.damage('numbers differ from the table properties', offset));
+    }
   }
 
   /** Runs one check; false when it found damage. */
@@ -133,14 +144,16 @@ class TableCheck {
     const part = this.#footer.properties;
     const payload = this.#file.readPart(part, this.#buffers);
     const { path } = this.#file;
-    const { meta, options } = decodeProperties(payload, this.#footer.bytes, path, part.offset);
+    const properties = decodeProperties(payload, this.#footer.bytes, path, part.offset);
+    const { meta, options } = properties;
     this.#prefixRules = prefixRulesOf(options.prefixFilters, path, part.offset);
+    this.#external = properties.external;
     const given = this.#meta;
     const isSame =
       meta.identity === given.identity &&
-      meta.fileNumber === given.fileNumber &&
       meta.entries === given.entries &&
-      meta.maxSeq === given.maxSeq &&
+      meta.maxSeq + (given.seqBase ?? 0) === given.maxSeq &&
+      (given.seqBase !== undefined || meta.fileNumber === given.fileNumber) &&
       compareArrays(meta.lower, given.lower) === 0 &&
       compareArrays(meta.upper, given.upper) === 0;
     if (!isSame) throw this.#file.damage('table properties differ from the manifest', part.offset);
@@ -150,6 +163,7 @@ class TableCheck {
     const part = this.#footer.tombstones;
     const payload = this.#file.readPart(part, this.#buffers);
     const tombstones = decodeRangeTombstones(payload, this.#file.path, part.offset);
+    for (const t of tombstones) this.#facts?.noteStored(t.version, t.seq);
     const { lower, upper, rangeTombstones } = this.#meta;
     const isInside = tombstones.every(
       (t) => compareArrays(t.lower, lower) >= 0 && compareArrays(t.upper, upper) <= 0,
@@ -213,6 +227,9 @@ class TableCheck {
     if (!Number.isSafeInteger(seq) || !Number.isSafeInteger(version) || seq > this.#meta.maxSeq) {
       throw this.#file.damage('sequence number is out of range', offset);
     }
+    this.#facts?.note(version, seq);
+    if (kind === KIND_VALUE_POINTER && this.#facts !== undefined)
+      throw this.#file.damage('external table has a value pointer', offset);
     this.#lastVersion = version;
     this.#lastSeq = seq;
     this.#entries++;

@@ -5,8 +5,9 @@
 import { compareBytes } from '../../base/bytes.js';
 import { ConflictError, type ConflictReason } from '../../base/errors.js';
 import { MergingCursor } from '../iterators/merging.js';
-import { keySuccessor, shownKey } from '../key.js';
+import { keySuccessor } from '../key.js';
 import type { ReadState } from '../read-view.js';
+import { shownKey } from '../shown-key.js';
 import { openSources } from '../sources.js';
 import { type KeySpan, mergeSpans } from './key-spans.js';
 import type { ReadSet } from './read-set.js';

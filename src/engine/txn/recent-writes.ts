@@ -211,6 +211,11 @@ export class RecentWrites {
     });
   }
 
+  /** Notes a write of every key in [lower, upper). Bounds are kept. */
+  noteRange(lower: Uint8Array, upper: Uint8Array, seq: number): void {
+    this.#roomy().addRange({ lower, upper, seq });
+  }
+
   /** The newest write of a key above `sinceSeq`, point or range, or undefined. */
   findKey(bytes: Uint8Array, hash: number, sinceSeq: number): RecentWrite | undefined {
     for (let i = this.#segments.length - 1; i >= 0; i--) {

@@ -3,6 +3,7 @@
  * table records how many bytes it points to in which segment, so garbage is the rest, it survives a
  * restart, and no sampling is needed.
  */
+import { NokvError } from '../../base/errors.js';
 import { VALUE_LOG_HEADER_BYTES } from './format.js';
 import type { Version } from '../manifest/version.js';
 
@@ -84,4 +85,10 @@ function judge(
   if (liveBytes === 0) return { verdict: 'remove', reason: 'nothing points into it' };
   if (garbageRatio >= ratio) return { verdict: 'collect', reason: share };
   return { verdict: 'keep', reason: `${share}, below ${Math.round(ratio * 100)} %` };
+}
+
+/** @throws NokvError NOKV_INVALID */
+export function checkRatio(ratio: number): void {
+  if (ratio > 0 && ratio < 1) return;
+  throw new NokvError('NOKV_INVALID', 'Cannot collect value log: ratio must be between 0 and 1');
 }

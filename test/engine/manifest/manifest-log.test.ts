@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { FORMAT_VERSION } from '../../../src/engine/format-version.js';
 import { viewOf } from '../../../src/base/codec.js';
 import { crc32 } from '../../../src/base/crc32.js';
 import type { NokvError } from '../../../src/base/errors.js';
@@ -351,7 +352,7 @@ describe('loadManifest', () => {
   it('refuses a newer format, which inspectors list', () => {
     const good = built(true);
     const newer = good.bytes.slice();
-    newer[8] = 2;
+    newer[8] = FORMAT_VERSION + 1;
     viewOf(newer).setUint32(124, crc32(newer, 0, 124), true);
     const fs = withFile(good.fs, MANIFEST, newer);
     expect(() => load(fs)).toThrow(FormatError);

@@ -7,7 +7,7 @@ import type { DirectoryLock, FileStat, Fs, FsFile, OpenMode } from '../../../src
 import { IoError } from '../../../src/base/errors.js';
 
 export type FakeOp =
-  'open' | 'read' | 'write' | 'truncate' | 'sync' | 'syncdir' | 'rename' | 'remove';
+  'open' | 'read' | 'write' | 'truncate' | 'sync' | 'syncdir' | 'rename' | 'link' | 'remove';
 
 interface Inode {
   bytes: Uint8Array;
@@ -74,6 +74,11 @@ export class FakeFs implements Fs {
       .filter((path) => path.startsWith(prefix))
       .map((path) => path.slice(prefix.length))
       .sort();
+  }
+
+  link(from: string, to: string): void {
+    this.check('link', from);
+    this.files.set(to, this.inode(from, 'link'));
   }
 
   rename(from: string, to: string): void {

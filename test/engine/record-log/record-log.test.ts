@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { FORMAT_VERSION } from '../../../src/engine/format-version.js';
 import { viewOf } from '../../../src/base/codec.js';
 import { crc32, crc32Of } from '../../../src/base/crc32.js';
 import { CorruptionError, FormatError } from '../../../src/base/errors.js';
@@ -56,7 +57,7 @@ describe('encodeLogHeader', () => {
       const bytes = encodeLogHeader(MAGIC_WAL, init);
       expect(bytes.length).toBe(LOG_HEADER_BYTES);
       const header = decodeLogHeader(bytes, bytes.length, MAGIC_WAL, 'f');
-      expect(header).toMatchObject({ ...init, formatVersion: 1 });
+      expect(header).toMatchObject({ ...init, formatVersion: FORMAT_VERSION });
       expect(header.chain).toBe(crc32(bytes, 0, 124));
     }
   });
@@ -89,7 +90,7 @@ describe('decodeLogHeader', () => {
 
   it('tells an intact header of a newer format from damage', () => {
     const newer = encodeLogHeader(MAGIC_WAL, INIT);
-    newer[8] = 2;
+    newer[8] = FORMAT_VERSION + 1;
     expect(() => decodeLogHeader(newer, newer.length, MAGIC_WAL, 'f')).toThrow(CorruptionError);
     expect(() => decodeLogHeader(resign(newer), newer.length, MAGIC_WAL, 'f')).toThrow(FormatError);
   });

@@ -232,7 +232,7 @@ describe('decoders behind the checksum', () => {
         block,
         (bytes) =>
           isDataBlock(bytes, 0, bytes.length) &&
-          searchBlock(bytes, 0, bytes.length, key, MAX, MAX, new LookupResult()),
+          searchBlock(bytes, 0, bytes.length, key, MAX, MAX, new LookupResult(), 0),
       ],
     ];
     for (const [name, bytes, decode] of decoders) {

@@ -57,6 +57,7 @@ describe('decodeFooter', () => {
   const footer: Footer = {
     codec: 0,
     fileNumber: 7,
+    isExternal: false,
     identity: '0123456789abcdef',
     bytes: 172,
     filter: { offset: 10, size: 20 },

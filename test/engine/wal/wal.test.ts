@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { FORMAT_VERSION } from '../../../src/engine/format-version.js';
 import { viewOf } from '../../../src/base/codec.js';
 import { crc32 } from '../../../src/base/crc32.js';
 import { CorruptionError, FormatError, NokvError } from '../../../src/base/errors.js';
@@ -365,7 +366,7 @@ describe('loadWal', () => {
       CorruptionError,
     );
     const newer = good.bytes.slice();
-    newer[8] = 2;
+    newer[8] = FORMAT_VERSION + 1;
     viewOf(newer).setUint32(124, crc32(newer, 0, 124), true);
     expect(() => loadWal(disk(newer), WAL_PATH, 9, true, (n) => new Uint8Array(n))).toThrow(
       FormatError,
