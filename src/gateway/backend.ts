@@ -53,6 +53,9 @@ export type Stamp = string | number;
 export const CHANGED = Symbol('changed');
 
 export interface Backend {
+  /** Bodies are called once, before `update` returns: what they read from outside may be reused after that. */
+  readonly isInline?: boolean;
+
   /**
    * Calls `body` with a view of the keys, and commits all its changes or none. Bodies run one after another as far as
    * anybody can see; `body` may be called again after a conflict, so it has no effects but through the view. What it
@@ -79,6 +82,9 @@ export interface Backend {
 
   /** Does a due piece of the work of forgetting expired keys; false when nothing was due. Called by the server's timer. */
   expireSome(): boolean | Promise<boolean>;
+
+  /** What an answer waits for from now on: `disk` = survives a power loss, `os` = survives the death of the process. */
+  setDurability?(durability: 'os' | 'disk'): void;
 
   /** Waits for what is under way. The database under it is the caller's to close. */
   close(): Promise<void>;
