@@ -94,8 +94,8 @@ class NodeListener implements Listener {
     this.#server = server;
     this.#closing = undefined;
     const bound = server.address();
-    if ('path' in asked || bound === null || typeof bound === 'string') {
-      this.address = 'path' in asked ? asked.path : String(bound);
+    if ('path' in asked || typeof bound !== 'object' || bound === null) {
+      this.address = 'path' in asked ? asked.path : '';
       this.port = 0;
     } else {
       this.address = addressOf(asked.host, bound.port);
