@@ -12,20 +12,22 @@ import { ClosedError, NokvError, ReadOnlyError } from '../base/errors.js';
 import { SEQ_MAX } from '../base/limits.js';
 import type { Env } from '../base/env.js';
 import { Background, SLOWDOWN_BYTES_PER_MS } from './background.js';
+import type { BatchOperation } from './batch.js';
 import type { Core } from './core.js';
-import type { RecoveryReport } from './recovery-report.js';
+import { type RecoveryReport, traceRecovery } from './recovery-report.js';
 import { openCore } from './recovery.js';
 import type { RowCache } from './cache/row-cache.js';
 import { CompactionRunner } from './compaction-runner.js';
 import { KIND_DELETE, KIND_PUT, NO_EXPIRY } from './entry.js';
 import { DbIterator } from './db-iterator.js';
+import { EntryReader } from './entry-reader.js';
 import { type StoredEntry, storedEntries } from './entry-scan.js';
 import { FlushRunner } from './flush-runner.js';
 import { MergingCursor } from './iterators/merging.js';
 import { VisibleCursor } from './iterators/visible.js';
 import { FAMILY_DEFAULT, KeyBuffer } from './key.js';
 import type { LoggedMemtable } from './logged-memtable.js';
-import { type OpenOptions, type Options, resolveOptions } from './options.js';
+import { type Durability, type OpenOptions, type Options, resolveOptions } from './options.js';
 import { Hold, PointReader, ReadState } from './read-view.js';
 import {
   type BatchInput,
@@ -40,6 +42,7 @@ import {
   type Key,
   type PutOptions,
   rangeOf,
+  rejectedWith,
   type ReadOptions,
   type ScanOptions,
   type Value,
@@ -175,10 +178,29 @@ export class Db {
   }
 
   /** Is there a value? Reads no value-log file. */
-  has(key: Key, options?: ReadOptions): boolean {
-    return (
-      this.scan({ ...options, gte: key, lte: key, keysOnly: true, limit: 1 }).take(1).length > 0
-    );
+  has(key: Key, options: ReadOptions = {}): boolean {
+    const state = this.#state;
+    if (state === undefined) throw new ClosedError('has');
+    const { snapshot } = options;
+    this.#readKey.encode(familyOf(options), key);
+    snapshot?.mustBeOpen();
+    const versionMax = checkVersion(options.version) ?? SEQ_MAX;
+    const { seq, createdMs } = snapshot ?? { seq: this.#visibleSeq(), createdMs: 0 };
+    return this.#reader.has(snapshot?.state ?? state, this.#readKey, seq, versionMax, createdMs);
+  }
+
+  /** For layers of ours above: point reads with what is stored beside a value. Valid until `close`. */
+  entryReader(): EntryReader {
+    return new EntryReader(this.#oracleHost(), () => this.#visibleSeq());
+  }
+
+  /** As `batch`, of operations checked by who made them; they stay as they are until it resolves. For layers of ours. */
+  commit(operations: readonly BatchOperation[], durability: Durability): Promise<void> {
+    try {
+      return this.#mustWrite('commit').writeBatch(operations, this.#writeKey, durability);
+    } catch (error) {
+      return rejectedWith(error);
+    }
   }
 
   /**
@@ -635,17 +657,4 @@ export async function openDb(env: Env, workdir: string, given: OpenOptions = {})
   const core = await openCore(env, workdir, options);
   traceRecovery(env, core.report);
   return new Db(env, workdir, options, core);
-}
-
-/** One `RECOVERY_METRIC key=value` line per figure, when the environment asks for them. */
-function traceRecovery(env: Env, report: RecoveryReport): void {
-  if (env.trace === undefined) return;
-  const { steps, ...figures } = report;
-  for (const [name, value] of Object.entries(figures))
-    env.trace(`RECOVERY_METRIC ${name}=${String(value)}`);
-  for (const { step, ms } of steps) env.trace(`RECOVERY_METRIC step_${step}_ms=${ms.toFixed(2)}`);
-}
-
-function rejectedWith(error: unknown): Promise<never> {
-  return Promise.reject(error instanceof Error ? error : new Error(String(error)));
 }

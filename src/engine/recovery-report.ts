@@ -1,4 +1,5 @@
 /** The outcome of opening a workdir, as plain data. */
+import type { Env } from '../base/env.js';
 import type { LoadedManifest } from './manifest/manifest-reader.js';
 import type { Version } from './manifest/version.js';
 import type { ReplayedSegment } from './wal-recovery.js';
@@ -48,4 +49,13 @@ export function reportOf(
     orphansRemoved: 0,
     steps: [],
   };
+}
+
+/** One `RECOVERY_METRIC key=value` line per figure, when the environment asks for them. */
+export function traceRecovery(env: Env, report: RecoveryReport): void {
+  if (env.trace === undefined) return;
+  const { steps, ...figures } = report;
+  for (const [name, value] of Object.entries(figures))
+    env.trace(`RECOVERY_METRIC ${name}=${String(value)}`);
+  for (const { step, ms } of steps) env.trace(`RECOVERY_METRIC step_${step}_ms=${ms.toFixed(2)}`);
 }

@@ -272,3 +272,8 @@ export function rangeOf(
 export function boundOf(family: number, key: Key): Uint8Array {
   return key.length === 0 ? Uint8Array.of(family) : encodeKey(family, key);
 }
+
+/** What a call that gives promises throws. */
+export function rejectedWith(error: unknown): Promise<never> {
+  return Promise.reject(error instanceof Error ? error : new Error(String(error)));
+}
