@@ -140,7 +140,18 @@ export function statsLines(stats: ShownStats): string[] {
       countOf(at('readers.snapshots'), 'snapshot'),
       countOf(at('readers.scans'), 'scan'),
     ),
+    ...redisLines(stats),
     ...errorLines(stats),
+  ];
+}
+
+/** Of a process that serves Redis clients. */
+function redisLines(stats: ShownStats): string[] {
+  const at = (name: string): string => String(numberAt(stats, `redis.${name}`) ?? NONE);
+  if (valueAt(stats, 'redis') === undefined) return [];
+  return [
+    `Redis.Gateway commands=${at('commands_total')} errors=${at('errors_total')} ` +
+      `active_conn=${at('connections_active')} accepted_conn=${at('connections_accepted')}`,
   ];
 }
 

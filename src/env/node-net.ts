@@ -29,6 +29,7 @@ export class NodeNet implements Net {
       attach(socket, accept);
     };
     const server = await (tls === undefined ? plainServer(open) : tlsServer(tls, open));
+    if ('path' in address) await removeDeadSocket(address.path);
     await listen(server, address);
     // A failure to accept (no descriptor left) concerns one client; the server goes on.
     server.on('error', () => undefined);
@@ -70,11 +71,32 @@ async function tlsServer(
   }
 }
 
+/** A process that was killed leaves its socket behind: nobody answers there, and nobody can listen either. */
+async function removeDeadSocket(path: string): Promise<void> {
+  const { lstatSync, unlinkSync } = await import('node:fs');
+  if (lstatSync(path, { throwIfNoEntry: false })?.isSocket() !== true) return;
+  const { connect } = await import('node:net');
+  const isDead = await new Promise<boolean>((resolve) => {
+    const socket = connect(path);
+    socket.on('connect', () => {
+      socket.destroy();
+      resolve(false);
+    });
+    socket.on('error', (error: NodeJS.ErrnoException) => resolve(error.code === 'ECONNREFUSED'));
+  });
+  if (isDead) unlinkSync(path);
+}
+
 function listen(server: Server, address: ListenAddress): Promise<void> {
   return new Promise((resolve, reject) => {
     const onError = (error: NodeJS.ErrnoException): void => {
       const path = 'path' in address ? address.path : `${address.host}:${address.port}`;
-      reject(new IoError({ op: 'listen', path, errno: error.code ?? 'EINVAL' }, { cause: error }));
+      const hint =
+        error.code === 'EADDRINUSE'
+          ? 'Another process listens there: stop it, or choose another address'
+          : 'Check the address';
+      const errno = error.code ?? 'EINVAL';
+      reject(new IoError({ op: 'listen', path, errno }, { cause: error, hint }));
     };
     server.once('error', onError);
     server.listen({ ...address, backlog: BACKLOG }, () => {
