@@ -15,7 +15,9 @@ import type { Transaction } from './transaction.js';
 
 export interface SessionCommand extends CommandSpec {
   readonly kind: 'session';
-  /** Later commands of the same client wait for a promise. Throws RedisError. */
+  /** Later commands of the same client need not wait for its promise. */
+  readonly isPassable?: boolean;
+  /** Later commands of the same client wait for a promise, unless it is passable. Throws RedisError. */
   run(client: Client, args: readonly Buffer[]): Reply | Promise<Reply>;
 }
 

@@ -4,6 +4,8 @@
  */
 import type { Command } from './client.js';
 
+const ABOUT_TRANSACTION = ['multi', 'exec', 'discard', 'watch', 'quit', 'reset'];
+
 /** A command with its figures. */
 export class TableEntry {
   readonly command: Command;
@@ -15,6 +17,8 @@ export class TableEntry {
   /** Runs also before AUTH. */
   readonly isForStrangers: boolean;
   readonly isForbiddenInMulti: boolean;
+  /** Runs at once between MULTI and EXEC too. */
+  readonly isAboutTransaction: boolean;
   readonly isInSlowlog: boolean;
   /** Executed, failed ones included; alone and in EXEC. */
   calls: number;
@@ -32,6 +36,7 @@ export class TableEntry {
     this.isWrite = command.flags.includes('write');
     this.isForStrangers = command.flags.includes('no_auth');
     this.isForbiddenInMulti = command.flags.includes('no_multi');
+    this.isAboutTransaction = ABOUT_TRANSACTION.includes(command.name);
     this.isInSlowlog = !command.flags.includes('skip_slowlog');
     this.calls = 0;
     this.failed = 0;

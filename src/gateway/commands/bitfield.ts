@@ -2,7 +2,7 @@
 import { NO_EXPIRY, type View } from '../backend.js';
 import type { KeyCommand } from '../command.js';
 import { RedisError, type Reply } from '../reply.js';
-import { arg, integerArg, isWord, narrow, parseInteger, SYNTAX_ERROR } from './arguments.js';
+import { arg, integerArg, isWord, narrow, parseInteger, SYNTAX_ERROR } from './data-arguments.js';
 import { bitOffset, writableBytes } from './bits.js';
 import { GROW, keyCommand, ONE_KEY, READ_FAST } from './command-specs.js';
 

@@ -11,7 +11,7 @@ import {
   positionArg,
   STRING_BYTES_MAX,
   SYNTAX_ERROR,
-} from './arguments.js';
+} from './data-arguments.js';
 import { GROW, keyCommand, ONE_KEY, READ, READ_FAST } from './command-specs.js';
 
 const BIT_NOT_AN_INTEGER = new RedisError('ERR bit is not an integer or out of range');

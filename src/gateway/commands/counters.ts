@@ -11,7 +11,7 @@ import {
   narrow,
   NOT_AN_INTEGER,
   parseInteger,
-} from './arguments.js';
+} from './data-arguments.js';
 import { GROW_FAST, keyCommand, ONE_KEY } from './command-specs.js';
 import { addLongDoubles, formatLongDouble, parseLongDouble, ZERO } from './long-double.js';
 

@@ -2,7 +2,7 @@
 import { NO_EXPIRY, type View } from '../backend.js';
 import type { KeyCommand } from '../command.js';
 import { RedisError, type Reply } from '../reply.js';
-import { arg, isWord } from './arguments.js';
+import { arg, isWord } from './data-arguments.js';
 import { keyCommand, ONE_KEY, READ_FAST, WRITE_FAST } from './command-specs.js';
 import { timeArg } from './expiry-time.js';
 

@@ -1,6 +1,6 @@
 /** When a key is to be gone, from what a command says: seconds or milliseconds, from now or from 1970. */
 import { RedisError } from '../reply.js';
-import { arg, INT64_MAX, INT64_MIN, NOT_AN_INTEGER, parseInteger } from './arguments.js';
+import { arg, INT64_MAX, INT64_MIN, NOT_AN_INTEGER, parseInteger } from './data-arguments.js';
 
 /** Times up to this many units need no bigint: seconds in milliseconds stay exact. */
 const EXACT_MAX = 4_000_000_000_000;

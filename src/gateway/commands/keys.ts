@@ -2,7 +2,7 @@
 import type { View } from '../backend.js';
 import type { KeyCommand } from '../command.js';
 import { OK, RedisError, type Reply, SimpleString } from '../reply.js';
-import { arg, isWord, NOT_AN_INTEGER, parseInteger, SYNTAX_ERROR } from './arguments.js';
+import { arg, isWord, NOT_AN_INTEGER, parseInteger, SYNTAX_ERROR } from './data-arguments.js';
 import {
   ALL_ARGUMENTS,
   GROW,

@@ -3,7 +3,7 @@ import type { KeyspaceView } from '../backend.js';
 import type { KeyspaceCommand } from '../command.js';
 import { matchesGlob } from '../glob-pattern.js';
 import { OK, RedisError, type Reply } from '../reply.js';
-import { arg, isWord, positionArg, SYNTAX_ERROR } from './arguments.js';
+import { arg, isWord, positionArg, SYNTAX_ERROR } from './data-arguments.js';
 import { keyspaceCommand, READ, READ_FAST, WRITE } from './command-specs.js';
 
 const STAR = 0x2a;

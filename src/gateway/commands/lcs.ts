@@ -2,7 +2,7 @@
 import type { View } from '../backend.js';
 import type { KeyCommand } from '../command.js';
 import { RedisError, type Reply, ReplyMap } from '../reply.js';
-import { arg, isWord, positionArg, STRING_BYTES_MAX, SYNTAX_ERROR } from './arguments.js';
+import { arg, isWord, positionArg, STRING_BYTES_MAX, SYNTAX_ERROR } from './data-arguments.js';
 import { keyCommand, READ, TWO_KEYS } from './command-specs.js';
 
 const EMPTY = new Uint8Array(0);

@@ -2,7 +2,7 @@
 import { NO_EXPIRY, type View } from '../backend.js';
 import type { KeyCommand } from '../command.js';
 import { OK, type Reply } from '../reply.js';
-import { arg, isWord, SYNTAX_ERROR } from './arguments.js';
+import { arg, isWord, SYNTAX_ERROR } from './data-arguments.js';
 import { GROW, GROW_FAST, keyCommand, ONE_KEY, WRITE_FAST } from './command-specs.js';
 import { futureArg } from './expiry-time.js';
 

@@ -9,7 +9,7 @@ import {
   integerArg,
   positionArg,
   wrongNumberOfArguments,
-} from './arguments.js';
+} from './data-arguments.js';
 import {
   ALL_ARGUMENTS,
   EVERY_OTHER,
