@@ -6,6 +6,8 @@
  * A key is 0 ... KEY_BYTES_MAX bytes, compared as bytes. A value is a string of bytes and maybe the wall time in
  * milliseconds at which it is gone; an expired value is absent for everybody from that millisecond on.
  */
+import type { ScanCursors } from './scan-cursors.js';
+
 export interface StoredValue {
   /** The store's: not to be altered, valid until the body returns or, when it is replied, until it is written. */
   readonly bytes: Uint8Array;
@@ -41,6 +43,8 @@ export interface KeyspaceView extends View {
   randomKey(random: () => number): Uint8Array | undefined;
   /** Deletes every key. */
   clear(): void;
+  /** Where SCAN keeps its places, for all views of a store. Without, it tells all keys at once. */
+  readonly cursors?: ScanCursors;
 }
 
 /** Instead of a list of keys: the body may touch any. */

@@ -20,6 +20,7 @@ import {
   type View,
   watchName,
 } from '../gateway/backend.js';
+import { ScanCursors } from '../gateway/scan-cursors.js';
 import { CommitLine } from './redis/commit-line.js';
 import { EmbeddedView } from './redis/embedded-view.js';
 import { ExpiryIndex } from './redis/expiry-index.js';
@@ -67,7 +68,9 @@ export class EmbeddedBackend implements Backend {
       expiry.reset();
       watched.forget();
     });
-    this.#view = new EmbeddedView({ db, reader: db.entryReader(), pending, expiry, watched });
+    const cursors = new ScanCursors(env.random.u32() / 2 ** 32);
+    const reader = db.entryReader();
+    this.#view = new EmbeddedView({ db, reader, pending, expiry, watched, cursors });
     this.#isRunning = false;
   }
 

@@ -14,6 +14,7 @@ import {
   watchName,
 } from '../../gateway/backend.js';
 import { RedisError } from '../../gateway/reply.js';
+import type { ScanCursors } from '../../gateway/scan-cursors.js';
 import type { ExpiryIndex } from './expiry-index.js';
 import { familyOfKey, storedKey } from './layout.js';
 import { liveKeysAfter } from './live-keys.js';
@@ -35,6 +36,7 @@ export interface ViewParts {
   readonly pending: PendingWrites;
   readonly expiry: ExpiryIndex;
   readonly watched: WatchedKeys;
+  readonly cursors: ScanCursors;
 }
 
 class LiveValue implements StoredValue {
@@ -46,6 +48,7 @@ class LiveValue implements StoredValue {
 
 export class EmbeddedView implements KeyspaceView {
   nowMs: number;
+  readonly cursors: ScanCursors;
   readonly #db: Db;
   readonly #reader: EntryReader;
   readonly #pending: PendingWrites;
@@ -57,6 +60,7 @@ export class EmbeddedView implements KeyspaceView {
 
   constructor(parts: ViewParts) {
     this.nowMs = 0;
+    this.cursors = parts.cursors;
     this.#db = parts.db;
     this.#reader = parts.reader;
     this.#pending = parts.pending;
