@@ -6,17 +6,17 @@
 import type { Clock, Connection, ConnectionHandler, Log, Random, Timer } from '../base/env.js';
 import { NokvError } from '../base/errors.js';
 import type { Backend } from './backend.js';
-import type { Server, ServerFacts } from './client.js';
+import type { Command, Entry, ServerFacts } from './client.js';
 import type { DataCommand } from './command.js';
 import { commandTable, missingCommands } from './commands/all-commands.js';
-import type { CommandTable, TableEntry } from './command-table.js';
+import type { CommandTable } from './command-table.js';
 import type { GatewayConfig } from './config.js';
 import { GatewayCounters, gatewayStats } from './counters.js';
 import { shown, storeError, unsupportedCommand } from './error-text.js';
 import { RedisError, type Reply } from './reply.js';
 import { SlotPool } from './reply-queue.js';
 import { RespWriter } from './resp-writer.js';
-import { Session } from './session.js';
+import { Session, type SessionHost } from './session.js';
 import { Slowlog } from './slowlog.js';
 
 const TICK_MS = 100;
@@ -41,13 +41,13 @@ export interface GatewayOptions {
   readonly onShutdown: () => void;
 }
 
-export class Gateway implements Server {
+export class Gateway implements SessionHost {
   readonly backend: Backend;
   readonly clock: Clock;
   readonly random: Random;
   readonly config: GatewayConfig;
   readonly facts: ServerFacts;
-  readonly table: CommandTable;
+  readonly table: CommandTable<Command>;
   readonly counters: GatewayCounters;
   readonly slowlog: Slowlog;
   readonly slots: SlotPool;
@@ -152,7 +152,7 @@ export class Gateway implements Server {
   }
 
   /** A command ran; its reply may still wait for the disk. */
-  onExecuted(session: Session, entry: TableEntry, args: readonly Buffer[]): void {
+  onExecuted(session: Session, entry: Entry, args: readonly Buffer[]): void {
     const nowMs = this.clock.monotonicMs();
     const ms = nowMs - this.#lastMs;
     this.#lastMs = nowMs;
@@ -184,7 +184,7 @@ export class Gateway implements Server {
   }
 
   /** A command ran within EXEC. */
-  onQueuedExecuted(entry: TableEntry, reply: Reply): void {
+  onQueuedExecuted(entry: Entry, reply: Reply): void {
     this.counters.commands++;
     entry.calls++;
     if (entry.isWrite) this.#isDirty = true;
