@@ -214,13 +214,15 @@ export class RespReader {
     const bytes = this.#bytes;
     // Lengths are short lines: a loop finds their end sooner than a call does.
     const near = Math.min(this.#end, this.#at + 16);
-    let eol = this.#at + 1;
+    let eol = this.#at;
     while (eol < near && bytes[eol] !== CR) eol++;
     if (eol >= near) eol = this.#far(CR, near);
-    if (eol < 0) {
-      if (this.#end - this.#at > LINE_BYTES_MAX) this.#fail(tooLong);
+    // The same bound whether the end was received or not: how the input is cut must not matter.
+    if ((eol < 0 ? this.#end : eol) - this.#at > LINE_BYTES_MAX) {
+      this.#fail(tooLong);
       return -1;
     }
+    if (eol < 0) return -1;
     return eol + 1 < this.#end ? eol : -1;
   }
 
@@ -270,5 +272,5 @@ export class RespReader {
 
 /** A byte in an error line, which holds no line end. */
 function printable(byte: number): string {
-  return byte >= 0x20 && byte < 0x7f ? String.fromCharCode(byte) : '?';
+  return byte >= 0x20 && byte < 0x7f ? String.fromCharCode(byte) : ' ';
 }
