@@ -1,7 +1,11 @@
 /**
  * Redis' patterns over bytes: * ? [abc] [^a] [a-z] and backslash before a byte that is meant. Takes at most
- * pattern x text steps, whatever the pattern: of several stars only the last one is ever tried again.
+ * pattern x text steps, whatever the pattern: of several stars only the last one is ever tried again. A pattern that
+ * needs more than STARS_MAX stars matches nothing, as in Redis.
  */
+
+/** Runs of stars before the end of a pattern. */
+const STARS_MAX = 1000;
 
 const STAR = 0x2a;
 const QUESTION = 0x3f;
@@ -16,9 +20,13 @@ export function matchesGlob(pattern: Uint8Array, text: Uint8Array): boolean {
   let t = 0;
   let starP = -1;
   let starT = 0;
+  let stars = 0;
   for (;;) {
     if (p < pattern.length && pattern[p] === STAR) {
-      starP = ++p;
+      while (pattern[p] === STAR) p++;
+      if (p === pattern.length) return true;
+      if (++stars > STARS_MAX) return false;
+      starP = p;
       starT = t;
       continue;
     }

@@ -51,12 +51,12 @@ function scanOptionsOf(args: readonly Buffer[]): ScanOptions {
   return { pattern, count, isOfOtherType };
 }
 
-/** Where a cursor goes on; undefined: at the beginning. @throws RedisError unless it is a 64-bit number */
+/** Where a cursor goes on; undefined: at the beginning. Nothing is 0, as in C. @throws RedisError unless it is a 64-bit number */
 function positionOf(view: KeyspaceView, cursor: Uint8Array): Uint8Array | undefined {
-  const isNumber = cursor.length > 0 && cursor.length <= CURSOR_DIGITS_MAX && isDigits(cursor);
-  const text = isNumber ? Buffer.from(cursor).toString('latin1') : '';
-  if (text === '' || BigInt(text) > CURSOR_MAX) throw new RedisError('ERR invalid cursor');
-  return view.cursors?.find(Number(text));
+  const isNumber = cursor.length <= CURSOR_DIGITS_MAX && isDigits(cursor);
+  const value = isNumber ? BigInt(Buffer.from(cursor).toString('latin1')) : CURSOR_MAX + 1n;
+  if (value > CURSOR_MAX) throw new RedisError('ERR invalid cursor');
+  return view.cursors?.find(Number(value));
 }
 
 function isDigits(bytes: Uint8Array): boolean {
