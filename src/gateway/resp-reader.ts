@@ -25,6 +25,9 @@ export const QUERY_BYTES_MAX = GIB;
 const STRANGER_ARGUMENTS_MAX = 10;
 const STRANGER_BULK_BYTES_MAX = 16 * KIB;
 
+/** Places of arguments for which the array is kept. */
+const SPANS_KEPT = 1024;
+
 const CR = 0x0d;
 const LF = 0x0a;
 const STAR = 0x2a;
@@ -46,8 +49,9 @@ export class RespReader {
   #missing: number;
   /** Length of the argument whose `$` line was read, or -1. */
   #bulkLength: number;
-  /** Start and end of each argument so far, from #start. */
+  /** Start and end of each argument so far, from #start; #spanEnd is how much of it counts. */
   #spans: number[];
+  #spanEnd: number;
   /** What is wrong with the input, as Redis says it after "ERR "; the connection ends with it. */
   failure: string | undefined;
   bulkBytesMax: number;
@@ -63,6 +67,7 @@ export class RespReader {
     this.#missing = 0;
     this.#bulkLength = -1;
     this.#spans = [];
+    this.#spanEnd = 0;
     this.failure = undefined;
     this.bulkBytesMax = BULK_BYTES_MAX;
     this.isStranger = false;
@@ -142,16 +147,16 @@ export class RespReader {
 
   #command(): Buffer[] {
     const spans = this.#spans;
-    const { buffer } = this.#bytes;
-    const base = this.#bytes.byteOffset + this.#start;
+    const bytes = this.#bytes;
+    const base = this.#start;
+    const end = this.#spanEnd;
     const args: Buffer[] = [];
-    for (let i = 0; i < spans.length; i += 2) {
-      const start = spans[i] as number;
-      args.push(Buffer.from(buffer, base + start, (spans[i + 1] as number) - start));
+    for (let i = 0; i < end; i += 2) {
+      args.push(bytes.subarray(base + (spans[i] as number), base + (spans[i + 1] as number)));
     }
     // A command of a million arguments leaves no such array behind.
-    if (spans.length > LINE_BYTES_MAX) this.#spans = [];
-    else spans.length = 0;
+    if (spans.length > SPANS_KEPT) this.#spans = [];
+    this.#spanEnd = 0;
     this.#start = this.#at;
     return args;
   }
@@ -178,7 +183,9 @@ export class RespReader {
     }
     const end = this.#at + length;
     if (end + 2 > this.#end) return false;
-    this.#spans.push(this.#at - this.#start, end - this.#start);
+    const spans = this.#spans;
+    spans[this.#spanEnd++] = this.#at - this.#start;
+    spans[this.#spanEnd++] = end - this.#start;
     this.#at = end + 2;
     this.#bulkLength = -1;
     this.#missing--;
