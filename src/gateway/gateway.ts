@@ -68,6 +68,7 @@ export class Gateway implements SessionHost {
   #isSyncing: boolean;
   /** Written since the last sync began. */
   #isDirty: boolean;
+  #hasSyncFailed: boolean;
   #lastSaveMs: number;
   /** Monotonic milliseconds when the last command had run. */
   #lastMs: number;
@@ -99,6 +100,7 @@ export class Gateway implements SessionHost {
     this.#isExpiring = false;
     this.#isSyncing = false;
     this.#isDirty = false;
+    this.#hasSyncFailed = false;
     this.#lastSaveMs = this.startedMs;
     this.#lastMs = options.clock.monotonicMs();
     this.#commandsAtSecond = 0;
@@ -164,6 +166,11 @@ export class Gateway implements SessionHost {
     if (ms >= slowMs && slowMs >= 0 && entry.isInSlowlog) this.#logSlow(session, args, ms);
   }
 
+  /** A write that was under way during a sync is not in it: the next one is due. */
+  onWriteAnswered(): void {
+    this.#isDirty = true;
+  }
+
   /** A turn begins: what went before is nobody's time. */
   onTurn(): void {
     this.#lastMs = this.clock.monotonicMs();
@@ -215,6 +222,7 @@ export class Gateway implements SessionHost {
   async save(): Promise<void> {
     this.#isDirty = false;
     await this.backend.sync();
+    this.#hasSyncFailed = false;
     this.#lastSaveMs = this.clock.nowMs();
   }
 
@@ -267,7 +275,9 @@ export class Gateway implements SessionHost {
     this.save()
       .catch((error: unknown) => {
         this.#isDirty = true;
-        this.#report('redis_sync_failed', error);
+        // Once, and not every second until somebody frees the disk.
+        if (!this.#hasSyncFailed) this.#report('redis_sync_failed', error);
+        this.#hasSyncFailed = true;
       })
       .finally(() => {
         this.#isSyncing = false;

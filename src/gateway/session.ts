@@ -56,6 +56,8 @@ export interface SessionHost extends Server, TransactionHost {
   /** A command ran; its reply may still wait for the disk. */
   onExecuted(session: Session, entry: Entry, args: readonly Buffer[]): void;
   onSessionClosed(session: Session): void;
+  /** Something that may have been written was answered. */
+  onWriteAnswered(): void;
   reportDefect(error: unknown): void;
 }
 
@@ -394,6 +396,7 @@ export class Session implements Client, ConnectionHandler, ReplyOwner {
 
   onSettled(slot: ReplySlot): void {
     if (slot.reply instanceof RedisError) this.#countError(slot.reply, slot.entry);
+    if (slot.entry?.isWrite === true || slot.entry?.name === 'exec') this.server.onWriteAnswered();
     if (slot !== this.#queue.head || this.#isDrainDue) return;
     // The answers of one commit come in one burst of microtasks: all of it goes out in one write.
     this.#isDrainDue = true;
