@@ -92,7 +92,7 @@ export class CommitLine {
 
   #operationsOf(batch: PendingBatch): BatchOperation[] {
     const operations: BatchOperation[] = batch.isClearing ? this.#clearing() : [];
-    for (const write of batch.writes) if (!write.isSuperseded) operations.push(write);
+    for (const write of batch.writes.values()) operations.push(write);
     const value = encodeCount(batch.count, this.#nowMs());
     operations.push(putOf(FAMILY_SYSTEM, COUNT_KEY, value));
     return operations;

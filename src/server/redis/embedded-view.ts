@@ -7,6 +7,7 @@ import { KEY_BYTES_MAX, VALUE_BYTES_MAX } from '../../base/limits.js';
 import type { Db } from '../../engine/db.js';
 import { KIND_DELETE, KIND_PUT } from '../../engine/entry.js';
 import type { EntryReader } from '../../engine/entry-reader.js';
+import { ValueSlab } from '../../engine/value-slab.js';
 import {
   type KeyspaceView,
   NO_EXPIRY,
@@ -50,6 +51,8 @@ export class EmbeddedView implements KeyspaceView {
   nowMs: number;
   readonly cursors: ScanCursors;
   readonly #db: Db;
+  /** For values that are pending: small ones share memory. */
+  readonly #slab: ValueSlab;
   readonly #reader: EntryReader;
   readonly #pending: PendingWrites;
   readonly #expiry: ExpiryIndex;
@@ -62,6 +65,7 @@ export class EmbeddedView implements KeyspaceView {
     this.nowMs = 0;
     this.cursors = parts.cursors;
     this.#db = parts.db;
+    this.#slab = new ValueSlab();
     this.#reader = parts.reader;
     this.#pending = parts.pending;
     this.#expiry = parts.expiry;
@@ -111,15 +115,8 @@ export class EmbeddedView implements KeyspaceView {
     const name = watchName(key);
     const before = this.#expiryOf(key, name);
     const after = Math.min(expiresAt, EXPIRES_AT_MAX);
-    const own = storedKey(detach(key, 0, key.length));
-    this.#pending.write(
-      KIND_PUT,
-      familyOfKey(key),
-      own,
-      detach(value, 0, value.length),
-      after,
-      name,
-    );
+    const own = ownKey(key, name);
+    this.#pending.write(KIND_PUT, familyOfKey(key), own, this.#copyOf(value), after, name);
     if (before === ABSENT) this.#pending.count++;
     else if (before !== NO_EXPIRY && before !== after) this.#expiry.remove(before, key);
     if (after !== NO_EXPIRY && before !== after) this.#expiry.add(after, key);
@@ -131,7 +128,7 @@ export class EmbeddedView implements KeyspaceView {
     const name = watchName(key);
     const before = this.#expiryOf(key, name);
     if (before === ABSENT) return false;
-    const own = storedKey(detach(key, 0, key.length));
+    const own = ownKey(key, name);
     this.#pending.write(KIND_DELETE, familyOfKey(key), own, NOTHING, NO_EXPIRY, name);
     this.#pending.count--;
     if (before !== NO_EXPIRY) this.#expiry.remove(before, key);
@@ -202,6 +199,10 @@ export class EmbeddedView implements KeyspaceView {
     return expiresAt;
   }
 
+  #copyOf(value: Uint8Array): Uint8Array {
+    return this.#slab.copyOf(value, 0, value.length);
+  }
+
   #changed(name: string, expiresAt: number): void {
     this.#seenKey = undefined;
     if (!this.#watched.isEmpty) this.#watched.touch(name, expiresAt);
@@ -210,6 +211,14 @@ export class EmbeddedView implements KeyspaceView {
 
 function isLive(expiresAt: number, nowMs: number): boolean {
   return expiresAt === NO_EXPIRY || expiresAt > nowMs;
+}
+
+/** The key for the engine, as long as it is pending. Its name is as good, and there already, unless UTF-8 differs. */
+function ownKey(key: Uint8Array, name: string): Uint8Array | string {
+  const { length } = key;
+  if (length === 0) return storedKey(key);
+  for (let i = 0; i < length; i++) if ((key[i] as number) > 0x7f) return detach(key, 0, length);
+  return name;
 }
 
 function checkKey(key: Uint8Array): void {

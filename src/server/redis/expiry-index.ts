@@ -22,7 +22,7 @@ import {
   systemName,
 } from './layout.js';
 import { NOTHING } from './operations.js';
-import type { PendingWrites } from './pending.js';
+import type { PendingWrite, PendingWrites } from './pending.js';
 
 export class ExpiryIndex {
   readonly #db: Db;
@@ -96,8 +96,9 @@ export class ExpiryIndex {
   /** Entries that are due before they have reached the database. */
   #popPending(nowMs: number): number {
     const due: Uint8Array[] = [];
-    for (const write of this.#pending.writes.values()) {
-      if (isEntry(write) && expiryOfIndexKey(write.key) <= nowMs) due.push(write.key);
+    for (const write of this.#pending.newest().values()) {
+      const key = entryKeyOf(write);
+      if (key !== undefined && expiryOfIndexKey(key) <= nowMs) due.push(key);
     }
     for (const key of due) this.#pop(key);
     return due.length;
@@ -113,8 +114,9 @@ export class ExpiryIndex {
 
   #nextPendingMs(): number {
     let nextMs = Infinity;
-    for (const write of this.#pending.writes.values()) {
-      if (isEntry(write)) nextMs = Math.min(nextMs, expiryOfIndexKey(write.key));
+    for (const write of this.#pending.newest().values()) {
+      const key = entryKeyOf(write);
+      if (key !== undefined) nextMs = Math.min(nextMs, expiryOfIndexKey(key));
     }
     return nextMs;
   }
@@ -125,12 +127,8 @@ export class ExpiryIndex {
   }
 }
 
-/** A write of an index entry, and not of the value of the empty key. */
-function isEntry(write: {
-  kind: number;
-  name: string;
-  value: Uint8Array;
-  key: Uint8Array;
-}): boolean {
-  return write.kind === KIND_PUT && isSystemName(write.name);
+/** The key of an index entry that is written; undefined for any other write. */
+function entryKeyOf({ kind, name, key }: PendingWrite): Uint8Array | undefined {
+  if (kind !== KIND_PUT || !isSystemName(name)) return undefined;
+  return typeof key === 'string' ? undefined : key;
 }

@@ -6,7 +6,7 @@ import type { EntryReader } from '../../engine/entry-reader.js';
 import { FAMILY_SYSTEM } from '../../engine/key.js';
 import { NO_EXPIRY, watchName } from '../../gateway/backend.js';
 import { EMPTY_KEY, isSystemName } from './layout.js';
-import type { PendingWrites } from './pending.js';
+import type { PendingWrite, PendingWrites } from './pending.js';
 
 /** Keys greater than `after` (all: undefined) that are live at `nowMs`, as of the call of `next` for the first one. */
 export function* liveKeysAfter(
@@ -16,11 +16,11 @@ export function* liveKeysAfter(
   after: Uint8Array | undefined,
   nowMs: number,
 ): Generator<Uint8Array, void, void> {
-  const changed = changedNames(pending, after);
-  const isHidden = (key: Uint8Array): boolean =>
-    changed.length > 0 && pending.writes.has(watchName(key));
+  const writes = pending.newest();
+  const changed = changedNames(writes, after);
+  const isHidden = (key: Uint8Array): boolean => changed.length > 0 && writes.has(watchName(key));
   const isPut = (name: string): boolean => {
-    const write = pending.writes.get(name);
+    const write = writes.get(name);
     return write?.kind === KIND_PUT && (write.expiresAt === NO_EXPIRY || write.expiresAt > nowMs);
   };
   let at = 0;
@@ -66,10 +66,13 @@ function* storedKeysAfter(
 }
 
 /** Names of written or deleted user keys greater than `after`, in order. */
-function changedNames(pending: PendingWrites, after: Uint8Array | undefined): string[] {
+function changedNames(
+  writes: ReadonlyMap<string, PendingWrite>,
+  after: Uint8Array | undefined,
+): string[] {
   const names: string[] = [];
   const bound = after === undefined ? undefined : watchName(after);
-  for (const name of pending.writes.keys()) {
+  for (const name of writes.keys()) {
     if (!isSystemName(name) && (bound === undefined || name > bound)) names.push(name);
   }
   return names.sort(compareNames);

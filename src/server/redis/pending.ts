@@ -9,7 +9,7 @@
  *
  * A body's changes are in one batch, and can be taken back until it is over.
  */
-import { BATCH_BYTES_MAX } from '../../base/limits.js';
+import { BATCH_BYTES_MAX, MIB } from '../../base/limits.js';
 import type { BatchOperation } from '../../engine/batch.js';
 import { RedisError } from '../../gateway/reply.js';
 
@@ -17,25 +17,21 @@ import { RedisError } from '../../gateway/reply.js';
 export class PendingWrite implements BatchOperation {
   readonly kind: number;
   readonly family: number;
-  readonly key: Uint8Array;
+  readonly key: Uint8Array | string;
   readonly value: Uint8Array;
   readonly expiresAt: number;
   readonly version: number;
   readonly name: string;
-  readonly batch: PendingBatch;
-  /** What it hides in the overlay; known until the body is over. */
+  /** The write of the same key and batch that it replaces; known until the body is over. */
   previous: PendingWrite | undefined;
-  /** A later one of the same batch writes the key. */
-  isSuperseded: boolean;
 
   constructor(
     kind: number,
     family: number,
-    key: Uint8Array,
+    key: Uint8Array | string,
     value: Uint8Array,
     expiresAt: number,
     name: string,
-    batch: PendingBatch,
     previous: PendingWrite | undefined,
   ) {
     this.kind = kind;
@@ -45,9 +41,7 @@ export class PendingWrite implements BatchOperation {
     this.expiresAt = expiresAt;
     this.version = 0;
     this.name = name;
-    this.batch = batch;
     this.previous = previous;
-    this.isSuperseded = false;
   }
 }
 
@@ -57,8 +51,8 @@ export class PendingBatch {
   readonly order: number;
   /** Handed to the engine; takes no more writes. */
   isSent: boolean;
-  /** In the order of arrival. */
-  writes: PendingWrite[];
+  /** The last write of every key, by name. */
+  writes: Map<string, PendingWrite>;
   /** Everything that was there before is deleted first. */
   isClearing: boolean;
   /** Keys and values, about. */
@@ -74,7 +68,7 @@ export class PendingBatch {
   constructor(order: number) {
     this.order = order;
     this.isSent = false;
-    this.writes = [];
+    this.writes = new Map();
     this.isClearing = false;
     this.bytes = 0;
     this.count = 0;
@@ -88,6 +82,10 @@ export class PendingBatch {
     this.#lastAnswer = undefined;
   }
 
+  get isEmpty(): boolean {
+    return this.writes.size === 0 && !this.isClearing;
+  }
+
   /** `result`, when the batch is committed. Many commands answer the same OK: they share a promise. */
   answer<T>(result: T): Promise<T> {
     if (this.#lastAnswer === undefined || this.#lastResult !== result) {
@@ -98,24 +96,21 @@ export class PendingBatch {
   }
 }
 
-/** What the overlay was before a body deleted everything. */
+/** What a batch was before a body deleted everything. */
 interface Cleared {
-  readonly overlay: Map<string, PendingWrite>;
-  readonly clearing: PendingBatch | undefined;
-  readonly writes: PendingWrite[];
-  readonly wasClearing: boolean;
+  readonly writes: Map<string, PendingWrite>;
+  readonly isClearing: boolean;
   readonly undo: PendingWrite[];
 }
 
 /** Another batch is begun when one has so much. */
-const BATCH_BYTES_FULL = 16 * 1024 * 1024;
+const BATCH_BYTES_FULL = 16 * MIB;
 const BATCH_WRITES_FULL = 64 * 1024;
 /** What a write takes beside key and value, about. */
 const WRITE_BYTES = 64;
 /** Somewhat below that of the engine, which counts exactly. */
 const BATCH_BYTES_LIMIT = BATCH_BYTES_MAX - 2 * BATCH_BYTES_FULL;
 
-/** The overlay: the newest write of every key that is not committed. */
 export class PendingWrites {
   /** Keys that are there, as of the last body; its owner counts. */
   count: number;
@@ -123,9 +118,6 @@ export class PendingWrites {
   readonly batches: PendingBatch[];
   /** The newest batch that a read of the current body depends on. */
   met: PendingBatch | undefined;
-  #overlay: Map<string, PendingWrite>;
-  /** The newest batch that deletes everything: what is not in the overlay is gone. */
-  #clearing: PendingBatch | undefined;
   /** Where the current body writes; undefined before its first change. */
   #current: PendingBatch | undefined;
   /** The writes of the current body. */
@@ -138,8 +130,6 @@ export class PendingWrites {
     this.count = count;
     this.batches = [];
     this.met = undefined;
-    this.#overlay = new Map();
-    this.#clearing = undefined;
     this.#current = undefined;
     this.#undo = [];
     this.#cleared = undefined;
@@ -149,17 +139,13 @@ export class PendingWrites {
 
   /** Everything is in the database: a read need not ask here. */
   get isEmpty(): boolean {
-    return this.#overlay.size === 0 && this.#clearing === undefined;
+    return this.batches.length === 0;
   }
 
   /** Nothing of the database is seen any more, only what is here. */
   get isCleared(): boolean {
-    return this.#clearing !== undefined;
-  }
-
-  /** The newest writes by name. */
-  get writes(): ReadonlyMap<string, PendingWrite> {
-    return this.#overlay;
+    for (const batch of this.batches) if (batch.isClearing) return true;
+    return false;
   }
 
   /** Before each body. */
@@ -171,10 +157,27 @@ export class PendingWrites {
 
   /** The newest write of a key, or undefined: then the database knows, unless `isCleared`. Notes what was met. */
   find(name: string): PendingWrite | undefined {
-    const write = this.#overlay.get(name);
-    if (write !== undefined) this.#meet(write.batch);
-    else if (this.#clearing !== undefined) this.#meet(this.#clearing);
-    return write;
+    const { batches } = this;
+    for (let i = batches.length - 1; i >= 0; i--) {
+      const batch = batches[i] as PendingBatch;
+      const write = batch.writes.get(name);
+      if (write === undefined && !batch.isClearing) continue;
+      if (this.met === undefined || batch.order > this.met.order) this.met = batch;
+      return write;
+    }
+    return undefined;
+  }
+
+  /** The newest write of every key, by name. */
+  newest(): ReadonlyMap<string, PendingWrite> {
+    const [first, ...later] = this.batches;
+    if (first === undefined || later.length === 0) return first?.writes ?? new Map();
+    const merged = new Map(first.writes);
+    for (const { isClearing, writes } of later) {
+      if (isClearing) merged.clear();
+      for (const [name, write] of writes) merged.set(name, write);
+    }
+    return merged;
   }
 
   /** The current body has looked at everything. */
@@ -182,15 +185,11 @@ export class PendingWrites {
     this.met = this.batches.at(-1);
   }
 
-  #meet(batch: PendingBatch): void {
-    if (this.met === undefined || batch.order > this.met.order) this.met = batch;
-  }
-
   /** Keeps key and value, which are the receiver's from now on. @throws RedisError when it is too much at once */
   write(
     kind: number,
     family: number,
-    key: Uint8Array,
+    key: Uint8Array | string,
     value: Uint8Array,
     expiresAt: number,
     name: string,
@@ -200,30 +199,21 @@ export class PendingWrites {
     if (batch.bytes + bytes > BATCH_BYTES_LIMIT) {
       throw new RedisError('ERR too much is written at once: the limit is 1 GiB');
     }
-    const previous = this.#overlay.get(name);
-    const write = new PendingWrite(kind, family, key, value, expiresAt, name, batch, previous);
-    if (previous !== undefined && previous.batch === batch) previous.isSuperseded = true;
-    this.#overlay.set(name, write);
-    this.#undo.push(write);
-    batch.writes.push(write);
+    const previous = batch.writes.get(name);
+    const write = new PendingWrite(kind, family, key, value, expiresAt, name, previous);
+    batch.writes.set(name, write);
     batch.bytes += bytes;
+    this.#undo.push(write);
   }
 
   /** Deletes everything. */
   clear(): void {
     const batch = this.#open();
-    this.#cleared ??= {
-      overlay: this.#overlay,
-      clearing: this.#clearing,
-      writes: batch.writes,
-      wasClearing: batch.isClearing,
-      undo: this.#undo,
-    };
-    this.#overlay = new Map();
+    const { writes, isClearing } = batch;
+    this.#cleared ??= { writes, isClearing, undo: this.#undo };
     this.#undo = [];
-    this.#clearing = batch;
+    batch.writes = new Map();
     batch.isClearing = true;
-    batch.writes = [];
     this.count = 0;
   }
 
@@ -231,8 +221,10 @@ export class PendingWrites {
   end(): PendingBatch | undefined {
     const batch = this.#current;
     if (batch === undefined) return undefined;
-    for (const write of this.#undo) write.previous = undefined;
-    this.#undo.length = 0;
+    const undo = this.#undo;
+    for (let write = undo.pop(); write !== undefined; write = undo.pop()) {
+      write.previous = undefined;
+    }
     this.#cleared = undefined;
     batch.count = this.count;
     return batch;
@@ -244,41 +236,29 @@ export class PendingWrites {
     if (batch === undefined) return false;
     const cleared = this.#cleared;
     if (cleared !== undefined) {
-      this.#overlay = cleared.overlay;
-      this.#clearing = cleared.clearing;
       batch.writes = cleared.writes;
-      batch.isClearing = cleared.wasClearing;
+      batch.isClearing = cleared.isClearing;
       this.#undo = cleared.undo;
       this.#cleared = undefined;
     }
     for (let write = this.#undo.pop(); write !== undefined; write = this.#undo.pop()) {
-      batch.writes.pop();
-      const { previous } = write;
-      if (previous === undefined) this.#overlay.delete(write.name);
-      else this.#overlay.set(write.name, previous);
-      if (previous?.batch === batch) previous.isSuperseded = false;
+      if (write.previous === undefined) batch.writes.delete(write.name);
+      else batch.writes.set(write.name, write.previous);
     }
     this.count = this.#countBefore;
     // It was begun for this body, and nobody waits for it.
-    if (batch.writes.length === 0 && !batch.isClearing) this.batches.pop();
+    if (batch.isEmpty) this.batches.pop();
     return true;
   }
 
   /** The oldest batch is in the database. */
   committed(): void {
-    const batch = this.batches.shift();
-    if (batch === undefined) return;
-    for (const write of batch.writes) {
-      if (this.#overlay.get(write.name) === write) this.#overlay.delete(write.name);
-    }
-    if (this.#clearing === batch) this.#clearing = undefined;
+    this.batches.shift();
   }
 
   /** Nothing of what is here will be in the database, which has `count` keys. */
   fail(error: unknown, count: number): void {
     for (const batch of this.batches.splice(0)) batch.reject(error);
-    this.#overlay = new Map();
-    this.#clearing = undefined;
     this.count = count;
   }
 
@@ -296,7 +276,5 @@ export class PendingWrites {
 }
 
 function isClosed(batch: PendingBatch): boolean {
-  return (
-    batch.isSent || batch.bytes >= BATCH_BYTES_FULL || batch.writes.length >= BATCH_WRITES_FULL
-  );
+  return batch.isSent || batch.bytes >= BATCH_BYTES_FULL || batch.writes.size >= BATCH_WRITES_FULL;
 }
