@@ -120,7 +120,12 @@ export class Gateway implements SessionHost {
 
   /** The `redis` object of the stats. */
   stats(): Readonly<Record<string, unknown>> {
-    return gatewayStats(this.counters, this.table, this.#sessions.size);
+    return gatewayStats(
+      this.counters,
+      this.table,
+      this.#sessions.size,
+      this.backend.expiredKeys ?? 0,
+    );
   }
 
   // Connections.
@@ -258,7 +263,6 @@ export class Gateway implements SessionHost {
     try {
       for (let i = 0; i < EXPIRY_STEPS_MAX; i++) {
         if (!(await this.backend.expireSome())) return;
-        this.counters.expirySteps++;
         await this.clock.nextTurn();
       }
     } catch (error) {

@@ -127,6 +127,31 @@ describe('INFO', () => {
   });
 });
 
+describe('expired keys', () => {
+  it('are forgotten in the background, and counted', async () => {
+    const fixture = new GatewayFixture();
+    const client = fixture.connect();
+    const soon = fixture.env.clock.nowMs() + 500;
+    await fixture.backend.update([], (view) => view.set(Buffer.from('a'), Buffer.from('1'), soon));
+    expect(fixture.backend.rowCount).toBe(1);
+    await fixture.env.clock.run(1000);
+    expect(fixture.backend.rowCount).toBe(0);
+    expect(await fixture.ask(client, 'INFO stats')).toContain('\r\nexpired_keys:1\r\n');
+    expect(fixture.gateway.stats()).toMatchObject({ expired_keys: 1 });
+  });
+
+  it('stay where they are under DEBUG SET-ACTIVE-EXPIRE 0, and are not seen', async () => {
+    const fixture = new GatewayFixture();
+    const client = fixture.connect();
+    await fixture.ask(client, 'DEBUG SET-ACTIVE-EXPIRE 0');
+    const soon = fixture.env.clock.nowMs() + 500;
+    await fixture.backend.update([], (view) => view.set(Buffer.from('a'), Buffer.from('1'), soon));
+    await fixture.env.clock.run(1000);
+    expect(fixture.backend.rowCount).toBe(1);
+    expect(await fixture.ask(client, 'GET a')).toBe('$-1\r\n');
+  });
+});
+
 describe('SLOWLOG', () => {
   it('keeps the newest, with arguments cut as Redis cuts them', async () => {
     const fixture = new GatewayFixture({ slowlogMicroseconds: 0 });
