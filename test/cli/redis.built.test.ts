@@ -13,7 +13,12 @@ interface IoOptions {
   readonly port?: number;
   readonly path?: string;
   readonly password?: string;
-  readonly tls?: { readonly ca: Buffer; readonly servername: string };
+  readonly tls?: {
+    readonly ca: Buffer;
+    readonly servername: string;
+    readonly cert?: Buffer;
+    readonly key?: Buffer;
+  };
   readonly enableReadyCheck?: boolean;
 }
 
@@ -202,6 +207,42 @@ describe('nokv redis', () => {
     const run = nokv(['redis', '--workdir', temporaryDirectory(), '--addr', `127.0.0.1:${port}`]);
     expect(run.status).toBe(1);
     expect(run.stderr).toMatch(/Cannot listen 127\.0\.0\.1:\d+: EADDRINUSE.*\n.*Another process/);
+  });
+
+  it.each([
+    ['half of TLS', ['--tls-port', '0'], 2, /Give --tls-port, --tls-cert and --tls-key together/],
+    [
+      'a missing file',
+      ['--tls-port', '0', '--tls-cert', '/no', '--tls-key', TLS_KEY],
+      3,
+      /no \/no/,
+    ],
+    ['a bad file', ['--tls-port', '0', '--tls-cert', TLS_KEY, '--tls-key', TLS_KEY], 2, /is bad/],
+    ['a bad address', ['--metrics-addr', 'nowhere'], 2, /write it like 127\.0\.0\.1:6380/],
+  ])('refuses %s', (_name, args, status, message) => {
+    const run = nokv([
+      'redis',
+      '--workdir',
+      temporaryDirectory(),
+      '--addr',
+      '127.0.0.1:0',
+      ...args,
+    ]);
+    expect(run.stderr).toMatch(message);
+    expect(run.status).toBe(status);
+  });
+
+  it('asks clients for a certificate with --tls-ca', async () => {
+    const files = ['--tls-cert', TLS_CERT, '--tls-key', TLS_KEY, '--tls-ca', TLS_CERT];
+    const server = await RedisProcess.start(temporaryDirectory(), ['--tls-port', '0', ...files]);
+    const port = server.ready.tls_port;
+    const ca = readFileSync(TLS_CERT);
+    const known = ioredis({
+      port,
+      tls: { ca, servername: 'localhost', cert: ca, key: readFileSync(TLS_KEY) },
+    });
+    expect(await known.ping()).toBe('PONG');
+    await expect(ioredis({ port, tls: { ca, servername: 'localhost' } }).ping()).rejects.toThrow();
   });
 
   it('shows its figures at the metrics address', async () => {
