@@ -178,7 +178,10 @@ export interface Listener {
 }
 
 export interface Net {
-  /** `accept` is called for every connection. @throws IoError when the address cannot be taken; NokvError NOKV_INVALID for bad certificates */
+  /**
+   * `accept` is called for every connection.
+   * @throws IoError when the address cannot be taken; NokvError NOKV_INVALID for bad certificates
+   */
   listen(
     address: ListenAddress,
     tls: TlsMaterial | undefined,

@@ -81,6 +81,9 @@ export interface Backend {
   /** The stamp of a key now. The key of the map of `updateUnchanged` is `watchName(key)`. */
   stamp(key: Uint8Array): Stamp | Promise<Stamp>;
 
+  /** Keys that have expired since the start, as far as they were noticed. */
+  readonly expiredKeys?: number;
+
   /** Everything acknowledged so far survives a power loss once it resolves (once a second under `everysec`). */
   sync(): Promise<void>;
 

@@ -5,7 +5,7 @@
 import type { Clock, Random } from '../base/env.js';
 import type { Backend } from './backend.js';
 import type { CommandSpec, DataCommand } from './command.js';
-import type { CommandTable } from './command-table.js';
+import type { CommandTable, TableEntry } from './command-table.js';
 import type { GatewayConfig } from './config.js';
 import type { GatewayCounters } from './counters.js';
 import type { Reply } from './reply.js';
@@ -22,6 +22,7 @@ export interface SessionCommand extends CommandSpec {
 }
 
 export type Command = DataCommand | SessionCommand;
+export type Entry = TableEntry<Command>;
 
 /** skip: not this reply; skip-next: nor the next one. */
 export type ReplyMode = 'on' | 'off' | 'skip' | 'skip-next';
@@ -39,7 +40,7 @@ export interface Client {
   /** Received and not executed; held for output. Bytes. */
   readonly inputBytes: number;
   readonly outputBytes: number;
-  readonly transaction: Transaction;
+  readonly transaction: Transaction<Command>;
   protocol: Protocol;
   replyMode: ReplyMode;
   name: string;
@@ -88,7 +89,7 @@ export interface Server {
   readonly backend: Backend;
   readonly clock: Clock;
   readonly random: Random;
-  readonly table: CommandTable;
+  readonly table: CommandTable<Command>;
   readonly config: GatewayConfig;
   readonly counters: GatewayCounters;
   readonly slowlog: Slowlog;

@@ -2,13 +2,13 @@
  * Commands by the bytes of their name in any case, found without making a string, and what was counted of each. An
  * open hash table of twice as many slots as names, built once.
  */
-import type { Command } from './client.js';
+import type { CommandSpec } from './command.js';
 
 const ABOUT_TRANSACTION = ['multi', 'exec', 'discard', 'watch', 'quit', 'reset'];
 
 /** A command with its figures. */
-export class TableEntry {
-  readonly command: Command;
+export class TableEntry<C extends CommandSpec = CommandSpec> {
+  readonly command: C;
   readonly name: string;
   readonly argsMin: number;
   /** Infinity for commands of any length. */
@@ -28,7 +28,7 @@ export class TableEntry {
   /** Milliseconds on the thread; the wait for the disk is not in it. */
   totalMs: number;
 
-  constructor(command: Command) {
+  constructor(command: C) {
     this.command = command;
     this.name = command.name;
     this.argsMin = Math.abs(command.arity);
@@ -37,7 +37,8 @@ export class TableEntry {
     this.isForStrangers = command.flags.includes('no_auth');
     this.isForbiddenInMulti = command.flags.includes('no_multi');
     this.isAboutTransaction = ABOUT_TRANSACTION.includes(command.name);
-    this.isInSlowlog = !command.flags.includes('skip_slowlog');
+    // EXEC is logged as a whole: what it ran is not measured one by one.
+    this.isInSlowlog = command.name === 'exec' || !command.flags.includes('skip_slowlog');
     this.calls = 0;
     this.failed = 0;
     this.rejected = 0;
@@ -52,22 +53,22 @@ export class TableEntry {
   }
 }
 
-export class CommandTable {
-  readonly entries: readonly TableEntry[];
-  readonly #slots: (TableEntry | undefined)[];
+export class CommandTable<C extends CommandSpec = CommandSpec> {
+  readonly entries: readonly TableEntry<C>[];
+  readonly #slots: (TableEntry<C> | undefined)[];
   readonly #mask: number;
 
   /** Requires: no name twice. */
-  constructor(commands: readonly Command[]) {
+  constructor(commands: readonly C[]) {
     this.entries = commands.map((command) => new TableEntry(command));
     let size = 16;
     while (size < 4 * commands.length) size *= 2;
     this.#mask = size - 1;
-    this.#slots = new Array<TableEntry | undefined>(size).fill(undefined);
+    this.#slots = new Array<TableEntry<C> | undefined>(size).fill(undefined);
     for (const entry of this.entries) this.#insert(entry);
   }
 
-  #insert(entry: TableEntry): void {
+  #insert(entry: TableEntry<C>): void {
     const name = Buffer.from(entry.name);
     if (this.find(name) !== undefined) {
       throw new RangeError(`command table: ${entry.name} comes twice`);
@@ -77,7 +78,7 @@ export class CommandTable {
     this.#slots[at] = entry;
   }
 
-  find(name: Uint8Array): TableEntry | undefined {
+  find(name: Uint8Array): TableEntry<C> | undefined {
     let at = hashOf(name) & this.#mask;
     for (;;) {
       const entry = this.#slots[at];

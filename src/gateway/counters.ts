@@ -12,8 +12,6 @@ export class GatewayCounters {
   bytesIn = 0;
   bytesOut = 0;
   slowCommands = 0;
-  /** Pieces of expiry that found something to do. */
-  expirySteps = 0;
   authFailures = 0;
   /** Commands in the last second that was measured. */
   commandsPerSecond = 0;
@@ -38,7 +36,6 @@ export class GatewayCounters {
     this.bytesIn = 0;
     this.bytesOut = 0;
     this.slowCommands = 0;
-    this.expirySteps = 0;
     this.authFailures = 0;
     this.errorsByCode.clear();
   }
@@ -49,6 +46,7 @@ export function gatewayStats(
   counters: GatewayCounters,
   table: CommandTable,
   connectionsActive: number,
+  expiredKeys: number,
 ): Readonly<Record<string, unknown>> {
   const perOperation: Record<string, number> = {};
   for (const { name, calls } of table.entries) {
@@ -65,7 +63,7 @@ export function gatewayStats(
     bytes_in: counters.bytesIn,
     bytes_out: counters.bytesOut,
     slow_commands: counters.slowCommands,
-    expiry_steps: counters.expirySteps,
+    expired_keys: expiredKeys,
     auth_failures: counters.authFailures,
   };
 }

@@ -3,8 +3,7 @@
  * no keys; they run when the update has not met a change of a watched key, and their replies take their places.
  */
 import { ALL_KEYS, type Backend, CHANGED, type KeyspaceView } from './backend.js';
-import type { Client, Command } from './client.js';
-import type { TableEntry } from './command-table.js';
+import type { Client, Command, Entry } from './client.js';
 import { keyArguments } from './key-positions.js';
 import { NIL_ARRAY, RedisError, type Reply } from './reply.js';
 import type { QueuedCommand } from './transaction.js';
@@ -13,7 +12,7 @@ export interface TransactionHost {
   readonly backend: Backend;
   readonly randomFraction: () => number;
   errorReply(error: unknown): RedisError;
-  onQueuedExecuted(entry: TableEntry, reply: Reply): void;
+  onQueuedExecuted(entry: Entry, reply: Reply): void;
 }
 
 /** Requires: an open transaction. It is over when this returns. */
@@ -37,7 +36,7 @@ export function runTransaction(client: Client, host: TransactionHost): Reply | P
 }
 
 /** The keys of all, where every command names its own. */
-function keysOfAll(queued: readonly QueuedCommand[]): readonly Buffer[] | typeof ALL_KEYS {
+function keysOfAll(queued: readonly QueuedCommand<Command>[]): readonly Buffer[] | typeof ALL_KEYS {
   const keys: Buffer[] = [];
   for (const { entry, args } of queued) {
     if (entry.command.kind === 'keyspace') return ALL_KEYS;
@@ -49,9 +48,9 @@ function keysOfAll(queued: readonly QueuedCommand[]): readonly Buffer[] | typeof
 class Run {
   readonly #client: Client;
   readonly #host: TransactionHost;
-  readonly #queued: readonly QueuedCommand[];
+  readonly #queued: readonly QueuedCommand<Command>[];
 
-  constructor(client: Client, host: TransactionHost, queued: readonly QueuedCommand[]) {
+  constructor(client: Client, host: TransactionHost, queued: readonly QueuedCommand<Command>[]) {
     this.#client = client;
     this.#host = host;
     this.#queued = queued;

@@ -6,17 +6,17 @@
 import type { Clock, Connection, ConnectionHandler, Log, Random, Timer } from '../base/env.js';
 import { NokvError } from '../base/errors.js';
 import type { Backend } from './backend.js';
-import type { Server, ServerFacts } from './client.js';
+import type { Command, Entry, ServerFacts } from './client.js';
 import type { DataCommand } from './command.js';
 import { commandTable, missingCommands } from './commands/all-commands.js';
-import type { CommandTable, TableEntry } from './command-table.js';
+import type { CommandTable } from './command-table.js';
 import type { GatewayConfig } from './config.js';
 import { GatewayCounters, gatewayStats } from './counters.js';
 import { shown, storeError, unsupportedCommand } from './error-text.js';
 import { RedisError, type Reply } from './reply.js';
 import { SlotPool } from './reply-queue.js';
 import { RespWriter } from './resp-writer.js';
-import { Session } from './session.js';
+import { Session, type SessionHost } from './session.js';
 import { Slowlog } from './slowlog.js';
 
 const TICK_MS = 100;
@@ -41,13 +41,13 @@ export interface GatewayOptions {
   readonly onShutdown: () => void;
 }
 
-export class Gateway implements Server {
+export class Gateway implements SessionHost {
   readonly backend: Backend;
   readonly clock: Clock;
   readonly random: Random;
   readonly config: GatewayConfig;
   readonly facts: ServerFacts;
-  readonly table: CommandTable;
+  readonly table: CommandTable<Command>;
   readonly counters: GatewayCounters;
   readonly slowlog: Slowlog;
   readonly slots: SlotPool;
@@ -68,6 +68,7 @@ export class Gateway implements Server {
   #isSyncing: boolean;
   /** Written since the last sync began. */
   #isDirty: boolean;
+  #hasSyncFailed: boolean;
   #lastSaveMs: number;
   /** Monotonic milliseconds when the last command had run. */
   #lastMs: number;
@@ -99,6 +100,7 @@ export class Gateway implements Server {
     this.#isExpiring = false;
     this.#isSyncing = false;
     this.#isDirty = false;
+    this.#hasSyncFailed = false;
     this.#lastSaveMs = this.startedMs;
     this.#lastMs = options.clock.monotonicMs();
     this.#commandsAtSecond = 0;
@@ -118,7 +120,12 @@ export class Gateway implements Server {
 
   /** The `redis` object of the stats. */
   stats(): Readonly<Record<string, unknown>> {
-    return gatewayStats(this.counters, this.table, this.#sessions.size);
+    return gatewayStats(
+      this.counters,
+      this.table,
+      this.#sessions.size,
+      this.backend.expiredKeys ?? 0,
+    );
   }
 
   // Connections.
@@ -152,7 +159,7 @@ export class Gateway implements Server {
   }
 
   /** A command ran; its reply may still wait for the disk. */
-  onExecuted(session: Session, entry: TableEntry, args: readonly Buffer[]): void {
+  onExecuted(session: Session, entry: Entry, args: readonly Buffer[]): void {
     const nowMs = this.clock.monotonicMs();
     const ms = nowMs - this.#lastMs;
     this.#lastMs = nowMs;
@@ -162,6 +169,11 @@ export class Gateway implements Server {
     if (entry.isWrite) this.#isDirty = true;
     const slowMs = this.config.slowlogMicroseconds / 1000;
     if (ms >= slowMs && slowMs >= 0 && entry.isInSlowlog) this.#logSlow(session, args, ms);
+  }
+
+  /** A write that was under way during a sync is not in it: the next one is due. */
+  onWriteAnswered(): void {
+    this.#isDirty = true;
   }
 
   /** A turn begins: what went before is nobody's time. */
@@ -184,7 +196,7 @@ export class Gateway implements Server {
   }
 
   /** A command ran within EXEC. */
-  onQueuedExecuted(entry: TableEntry, reply: Reply): void {
+  onQueuedExecuted(entry: Entry, reply: Reply): void {
     this.counters.commands++;
     entry.calls++;
     if (entry.isWrite) this.#isDirty = true;
@@ -215,6 +227,7 @@ export class Gateway implements Server {
   async save(): Promise<void> {
     this.#isDirty = false;
     await this.backend.sync();
+    this.#hasSyncFailed = false;
     this.#lastSaveMs = this.clock.nowMs();
   }
 
@@ -250,7 +263,6 @@ export class Gateway implements Server {
     try {
       for (let i = 0; i < EXPIRY_STEPS_MAX; i++) {
         if (!(await this.backend.expireSome())) return;
-        this.counters.expirySteps++;
         await this.clock.nextTurn();
       }
     } catch (error) {
@@ -267,7 +279,9 @@ export class Gateway implements Server {
     this.save()
       .catch((error: unknown) => {
         this.#isDirty = true;
-        this.#report('redis_sync_failed', error);
+        // Once, and not every second until somebody frees the disk.
+        if (!this.#hasSyncFailed) this.#report('redis_sync_failed', error);
+        this.#hasSyncFailed = true;
       })
       .finally(() => {
         this.#isSyncing = false;

@@ -4,7 +4,7 @@
  *   "..."  with \n \r \t \b \a, \xHH and backslash before any other byte
  *   '...'  as it is, but for \'
  *
- * A closing quote must be followed by a space or by the end.
+ * A closing quote must be followed by a space or by the end. The line ends at a NUL, as strings of C do.
  */
 
 const SPACE = 0x20;
@@ -13,7 +13,9 @@ const SINGLE = 0x27;
 const BACKSLASH = 0x5c;
 
 /** The words of a line without its line end; undefined when its quotes are unbalanced. */
-export function splitInline(line: Uint8Array): Buffer[] | undefined {
+export function splitInline(whole: Uint8Array): Buffer[] | undefined {
+  const nul = whole.indexOf(0);
+  const line = nul < 0 ? whole : whole.subarray(0, nul);
   const words: Buffer[] = [];
   let at = 0;
   for (;;) {
@@ -43,7 +45,7 @@ class Word {
     const line = this.#line;
     while (this.at < line.length) {
       const byte = line[this.at] as number;
-      if (isSpace(byte) || byte === 0) return true;
+      if (isSpace(byte)) return true;
       if (byte === DOUBLE || byte === SINGLE) {
         this.at++;
         return byte === DOUBLE ? this.#double() : this.#single();

@@ -25,6 +25,9 @@ export const QUERY_BYTES_MAX = GIB;
 const STRANGER_ARGUMENTS_MAX = 10;
 const STRANGER_BULK_BYTES_MAX = 16 * KIB;
 
+/** Places of arguments for which the array is kept. */
+const SPANS_KEPT = 1024;
+
 const CR = 0x0d;
 const LF = 0x0a;
 const STAR = 0x2a;
@@ -46,8 +49,9 @@ export class RespReader {
   #missing: number;
   /** Length of the argument whose `$` line was read, or -1. */
   #bulkLength: number;
-  /** Start and end of each argument so far, from #start. */
+  /** Start and end of each argument so far, from #start; #spanEnd is how much of it counts. */
   #spans: number[];
+  #spanEnd: number;
   /** What is wrong with the input, as Redis says it after "ERR "; the connection ends with it. */
   failure: string | undefined;
   bulkBytesMax: number;
@@ -63,6 +67,7 @@ export class RespReader {
     this.#missing = 0;
     this.#bulkLength = -1;
     this.#spans = [];
+    this.#spanEnd = 0;
     this.failure = undefined;
     this.bulkBytesMax = BULK_BYTES_MAX;
     this.isStranger = false;
@@ -142,16 +147,16 @@ export class RespReader {
 
   #command(): Buffer[] {
     const spans = this.#spans;
-    const { buffer } = this.#bytes;
-    const base = this.#bytes.byteOffset + this.#start;
+    const bytes = this.#bytes;
+    const base = this.#start;
+    const end = this.#spanEnd;
     const args: Buffer[] = [];
-    for (let i = 0; i < spans.length; i += 2) {
-      const start = spans[i] as number;
-      args.push(Buffer.from(buffer, base + start, (spans[i + 1] as number) - start));
+    for (let i = 0; i < end; i += 2) {
+      args.push(bytes.subarray(base + (spans[i] as number), base + (spans[i + 1] as number)));
     }
     // A command of a million arguments leaves no such array behind.
-    if (spans.length > LINE_BYTES_MAX) this.#spans = [];
-    else spans.length = 0;
+    if (spans.length > SPANS_KEPT) this.#spans = [];
+    this.#spanEnd = 0;
     this.#start = this.#at;
     return args;
   }
@@ -178,7 +183,9 @@ export class RespReader {
     }
     const end = this.#at + length;
     if (end + 2 > this.#end) return false;
-    this.#spans.push(this.#at - this.#start, end - this.#start);
+    const spans = this.#spans;
+    spans[this.#spanEnd++] = this.#at - this.#start;
+    spans[this.#spanEnd++] = end - this.#start;
     this.#at = end + 2;
     this.#bulkLength = -1;
     this.#missing--;
@@ -214,13 +221,15 @@ export class RespReader {
     const bytes = this.#bytes;
     // Lengths are short lines: a loop finds their end sooner than a call does.
     const near = Math.min(this.#end, this.#at + 16);
-    let eol = this.#at + 1;
+    let eol = this.#at;
     while (eol < near && bytes[eol] !== CR) eol++;
     if (eol >= near) eol = this.#far(CR, near);
-    if (eol < 0) {
-      if (this.#end - this.#at > LINE_BYTES_MAX) this.#fail(tooLong);
+    // The same bound whether the end was received or not: how the input is cut must not matter.
+    if ((eol < 0 ? this.#end : eol) - this.#at > LINE_BYTES_MAX) {
+      this.#fail(tooLong);
       return -1;
     }
+    if (eol < 0) return -1;
     return eol + 1 < this.#end ? eol : -1;
   }
 
@@ -270,5 +279,5 @@ export class RespReader {
 
 /** A byte in an error line, which holds no line end. */
 function printable(byte: number): string {
-  return byte >= 0x20 && byte < 0x7f ? String.fromCharCode(byte) : '?';
+  return byte >= 0x20 && byte < 0x7f ? String.fromCharCode(byte) : ' ';
 }

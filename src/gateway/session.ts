@@ -10,17 +10,21 @@
  */
 import type { Connection, ConnectionHandler } from '../base/env.js';
 import type { View } from './backend.js';
-import type { Client, ReplyMode } from './client.js';
+import type { Client, Command, Entry, ReplyMode, Server } from './client.js';
 import type { DataCommand } from './command.js';
-import type { TableEntry } from './command-table.js';
 import { NOAUTH, unknownCommand, wrongArity } from './error-text.js';
-import { runTransaction } from './execute-transaction.js';
-import type { Gateway } from './gateway.js';
+import { runTransaction, type TransactionHost } from './execute-transaction.js';
 import { keysOf } from './key-positions.js';
 import { QUEUED, RedisError, type Reply } from './reply.js';
-import { heldBytesOf, type ReplyOwner, ReplyQueue, type ReplySlot } from './reply-queue.js';
+import {
+  heldBytesOf,
+  type ReplyOwner,
+  ReplyQueue,
+  type ReplySlot,
+  type SlotPool,
+} from './reply-queue.js';
 import { RespReader } from './resp-reader.js';
-import type { Protocol } from './resp-writer.js';
+import type { Protocol, RespWriter } from './resp-writer.js';
 import { Transaction } from './transaction.js';
 
 /** Replies that wait for the store. */
@@ -40,11 +44,28 @@ const HOLD_OUTPUT = 4;
 /** Nothing more is executed. */
 const HOLD_END = 8;
 
+/** The gateway, as its sessions see it. */
+export interface SessionHost extends Server, TransactionHost {
+  /** Empty between turns. */
+  readonly writer: RespWriter;
+  readonly slots: SlotPool;
+  /** Why a command of Redis is not here; undefined for one that Redis has not either. */
+  unsupported(name: Buffer): RedisError | undefined;
+  /** A turn begins: what went before is nobody's time. */
+  onTurn(): void;
+  /** A command ran; its reply may still wait for the disk. */
+  onExecuted(session: Session, entry: Entry, args: readonly Buffer[]): void;
+  onSessionClosed(session: Session): void;
+  /** Something that may have been written was answered. */
+  onWriteAnswered(): void;
+  reportDefect(error: unknown): void;
+}
+
 export class Session implements Client, ConnectionHandler, ReplyOwner {
   readonly id: number;
-  readonly server: Gateway;
+  readonly server: SessionHost;
   readonly connectedMs: number;
-  readonly transaction: Transaction;
+  readonly transaction: Transaction<Command>;
   protocol: Protocol;
   replyMode: ReplyMode;
   name: string;
@@ -56,7 +77,7 @@ export class Session implements Client, ConnectionHandler, ReplyOwner {
   readonly #connection: Connection;
   readonly #reader: RespReader;
   readonly #queue: ReplyQueue;
-  #entry: TableEntry | undefined;
+  #entry: Entry | undefined;
   #holds: number;
   #isReading: boolean;
   #isInTurn: boolean;
@@ -73,11 +94,11 @@ export class Session implements Client, ConnectionHandler, ReplyOwner {
   readonly #runBody: (view: View) => Reply;
   readonly #drain: () => void;
 
-  constructor(server: Gateway, connection: Connection, id: number, nowMs: number) {
+  constructor(server: SessionHost, connection: Connection, id: number, nowMs: number) {
     this.id = id;
     this.server = server;
     this.connectedMs = nowMs;
-    this.transaction = new Transaction();
+    this.transaction = new Transaction<Command>();
     this.protocol = 2;
     this.replyMode = 'on';
     this.name = '';
@@ -253,7 +274,7 @@ export class Session implements Client, ConnectionHandler, ReplyOwner {
       this.#stepReplyMode();
       return;
     }
-    const known = entry as TableEntry;
+    const known = entry as Entry;
     this.#entry = known;
     const { command } = known;
     if (this.transaction.isOpen && !known.isAboutTransaction) this.#enqueue(known, args);
@@ -262,7 +283,7 @@ export class Session implements Client, ConnectionHandler, ReplyOwner {
     this.#stepReplyMode();
   }
 
-  #refusalOf(entry: TableEntry | undefined, args: readonly Buffer[]): RedisError | undefined {
+  #refusalOf(entry: Entry | undefined, args: readonly Buffer[]): RedisError | undefined {
     if (entry === undefined) {
       return this.server.unsupported(args[0] as Buffer) ?? unknownCommand(args);
     }
@@ -274,12 +295,12 @@ export class Session implements Client, ConnectionHandler, ReplyOwner {
     return undefined;
   }
 
-  #enqueue(entry: TableEntry, args: readonly Buffer[]): void {
+  #enqueue(entry: Entry, args: readonly Buffer[]): void {
     const isQueued = this.transaction.add(entry, args);
     this.#answer(isQueued ? QUEUED : new RedisError('ERR the transaction is too large'), undefined);
   }
 
-  #runData(entry: TableEntry, command: DataCommand, args: readonly Buffer[]): void {
+  #runData(entry: Entry, command: DataCommand, args: readonly Buffer[]): void {
     const { server } = this;
     let reply: Reply | Promise<Reply>;
     try {
@@ -301,7 +322,7 @@ export class Session implements Client, ConnectionHandler, ReplyOwner {
     else this.#answer(reply, entry);
   }
 
-  #runSession(entry: TableEntry, args: readonly Buffer[]): void {
+  #runSession(entry: Entry, args: readonly Buffer[]): void {
     const { command } = entry;
     let reply: Reply | Promise<Reply>;
     try {
@@ -334,7 +355,7 @@ export class Session implements Client, ConnectionHandler, ReplyOwner {
     else if (this.replyMode === 'skip-next') this.replyMode = 'skip';
   }
 
-  #answer(reply: Reply, entry: TableEntry | undefined): void {
+  #answer(reply: Reply, entry: Entry | undefined): void {
     if (reply instanceof RedisError) this.#countError(reply, entry);
     if (this.replyMode !== 'on') return;
     if (this.#queue.length === 0) {
@@ -350,14 +371,14 @@ export class Session implements Client, ConnectionHandler, ReplyOwner {
     this.#push(slot);
   }
 
-  #promise(reply: Promise<Reply>, entry: TableEntry): void {
+  #promise(reply: Promise<Reply>, entry: Entry): void {
     const slot = this.#newSlot(entry);
     slot.isSilent = this.replyMode !== 'on';
     this.#push(slot);
     reply.then(slot.onValue, slot.onError);
   }
 
-  #newSlot(entry: TableEntry | undefined): ReplySlot {
+  #newSlot(entry: Entry | undefined): ReplySlot {
     const slot = this.server.slots.take();
     slot.owner = this;
     slot.entry = entry;
@@ -375,6 +396,7 @@ export class Session implements Client, ConnectionHandler, ReplyOwner {
 
   onSettled(slot: ReplySlot): void {
     if (slot.reply instanceof RedisError) this.#countError(slot.reply, slot.entry);
+    if (slot.entry?.isWrite === true || slot.entry?.name === 'exec') this.server.onWriteAnswered();
     if (slot !== this.#queue.head || this.#isDrainDue) return;
     // The answers of one commit come in one burst of microtasks: all of it goes out in one write.
     this.#isDrainDue = true;
@@ -400,7 +422,7 @@ export class Session implements Client, ConnectionHandler, ReplyOwner {
     else this.#maybeEnd();
   }
 
-  #countError(reply: RedisError, entry: TableEntry | undefined): void {
+  #countError(reply: RedisError, entry: ReplySlot['entry']): void {
     if (entry !== undefined) entry.failed++;
     this.server.counters.countError(reply.text);
   }
@@ -462,7 +484,7 @@ function runData(
   command: DataCommand,
   view: View,
   args: readonly Buffer[],
-  server: Gateway,
+  server: SessionHost,
 ): Reply {
   // `keysOf` asks for all keys where a command needs them.
   return command.kind === 'keys'

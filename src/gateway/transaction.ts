@@ -1,6 +1,7 @@
 /** What one client has queued between MULTI and EXEC, and which keys it watches. */
 import { GIB } from '../base/limits.js';
 import type { Stamp } from './backend.js';
+import type { CommandSpec } from './command.js';
 import type { TableEntry } from './command-table.js';
 
 /** Arguments of all queued commands, bytes; more breaks the transaction. */
@@ -8,13 +9,13 @@ export const QUEUED_BYTES_MAX = GIB;
 /** Charged for each argument beside its bytes. */
 const ARGUMENT_OVERHEAD = 64;
 
-export interface QueuedCommand {
-  readonly entry: TableEntry;
+export interface QueuedCommand<C extends CommandSpec> {
+  readonly entry: TableEntry<C>;
   readonly args: readonly Buffer[];
 }
 
-export class Transaction {
-  #queued: QueuedCommand[];
+export class Transaction<C extends CommandSpec> {
+  #queued: QueuedCommand<C>[];
   #queuedBytes: number;
   readonly #watched: Map<string, Stamp>;
   isOpen: boolean;
@@ -29,7 +30,7 @@ export class Transaction {
     this.isBroken = false;
   }
 
-  get queued(): readonly QueuedCommand[] {
+  get queued(): readonly QueuedCommand<C>[] {
     return this.#queued;
   }
 
@@ -42,7 +43,7 @@ export class Transaction {
   }
 
   /** Copies the arguments. False when there is no room: the transaction is broken then. */
-  add(entry: TableEntry, args: readonly Buffer[]): boolean {
+  add(entry: TableEntry<C>, args: readonly Buffer[]): boolean {
     for (const arg of args) this.#queuedBytes += arg.length + ARGUMENT_OVERHEAD;
     if (this.#queuedBytes > QUEUED_BYTES_MAX) {
       this.isBroken = true;

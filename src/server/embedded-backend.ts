@@ -111,6 +111,10 @@ export class EmbeddedBackend implements Backend {
     }
   }
 
+  get expiredKeys(): number {
+    return this.#expiry.expiredKeys;
+  }
+
   sync(): Promise<void> {
     return this.#db.sync();
   }

@@ -13,7 +13,7 @@ const COUNTERS: readonly RegExp[] = [
   /^cache_block_(hits|misses|insert|evict)\w*$/,
   /^lsm_level_bytes_written$/,
   /^redis_(commands_total|errors_total|connections_(accepted|refused)|bytes_(in|out))$/,
-  /^redis_(slow_commands|expiry_steps|auth_failures|commands_per_operation_\w+)$/,
+  /^redis_(slow_commands|expired_keys|auth_failures|commands_per_operation_\w+)$/,
 ];
 
 export function prometheusText(stats: object): string {

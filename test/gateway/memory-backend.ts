@@ -34,6 +34,7 @@ export class MemoryBackend implements Backend {
   #lastVersion = 0;
   syncs = 0;
   isClosed = false;
+  expiredKeys = 0;
   /** What setDurability said last. */
   durability: 'os' | 'disk' = 'os';
 
@@ -93,6 +94,7 @@ export class MemoryBackend implements Backend {
       this.#rows.delete(name);
       if (++removed === EXPIRED_AT_ONCE_MAX) break;
     }
+    this.expiredKeys += removed;
     return removed > 0;
   }
 

@@ -88,7 +88,7 @@ export default class Redis extends BaseCommand<typeof Redis> {
       max: 1_000_000,
     }),
     timeout: integer({
-      description: 'seconds after which an idle client is closed; 0: never',
+      description: 'seconds after which an idle client is closed; 0: never (default 0)',
       env: 'NOKV_REDIS_TIMEOUT',
       helpGroup: CLIENTS,
       default: 0,

@@ -1,5 +1,6 @@
 /** The commands of the gateway in one table, and how they compare with those of Redis. */
 import type { DataCommand } from '../command.js';
+import type { Command } from '../client.js';
 import { CommandTable } from '../command-table.js';
 import { CLIENT_COMMANDS } from './client.js';
 import { COMMAND_COMMANDS } from './command-info.js';
@@ -12,8 +13,8 @@ import { SERVER_COMMANDS } from './server.js';
 import { TRANSACTION_COMMANDS } from './transactions.js';
 
 /** With the commands on keys that the host brings. */
-export function commandTable(dataCommands: readonly DataCommand[]): CommandTable {
-  return new CommandTable([
+export function commandTable(dataCommands: readonly DataCommand[]): CommandTable<Command> {
+  return new CommandTable<Command>([
     ...dataCommands,
     ...OBJECT_COMMANDS,
     ...CONNECTION_COMMANDS,

@@ -5,7 +5,7 @@ import type { TableEntry } from '../command-table.js';
 import { SYNTAX_ERROR } from '../error-text.js';
 import { matchesGlob } from '../glob-pattern.js';
 import { keyArguments } from '../key-positions.js';
-import { NIL_ARRAY, RedisError, type Reply, ReplyMap, ReplySet, SimpleString } from '../reply.js';
+import { RedisError, type Reply, ReplyMap, ReplySet, SimpleString } from '../reply.js';
 import { helpReply, type Subcommands, subcommand, word } from './arguments.js';
 import { sessionCommand } from './session-command.js';
 
@@ -20,8 +20,8 @@ function infoOf({ command }: TableEntry): Reply {
     new ReplySet(flags.map((flag) => new SimpleString(flag))),
     ...keys,
     new ReplySet(categoriesOf(command).map((category) => new SimpleString(category))),
-    [],
-    keySpecsOf(command),
+    new ReplySet([]),
+    new ReplySet(keySpecsOf(command)),
     [],
   ];
 }
@@ -41,13 +41,16 @@ function categoriesOf({ group, flags, keys }: CommandSpec): string[] {
   return categories;
 }
 
-function keySpecsOf({ keys, flags }: CommandSpec): Reply {
+function keySpecsOf({ keys, flags }: CommandSpec): Reply[] {
   const [first, last, step] = keys;
   if (first === 0) return [];
   const isWrite = flags.includes('write');
   return [
     new ReplyMap([
-      ['flags', new ReplySet((isWrite ? ['RW', 'UPDATE'] : ['RO', 'ACCESS']).map(simple))],
+      [
+        'flags',
+        new ReplySet((isWrite ? ['RW', 'access', 'update'] : ['RO', 'access']).map(simple)),
+      ],
       [
         'begin_search',
         new ReplyMap([
@@ -84,7 +87,7 @@ function named(client: Client, args: readonly Buffer[]): (TableEntry | undefined
 }
 
 function info(client: Client, args: readonly Buffer[]): Reply {
-  return named(client, args).map((entry) => (entry === undefined ? NIL_ARRAY : infoOf(entry)));
+  return named(client, args).map((entry) => (entry === undefined ? null : infoOf(entry)));
 }
 
 function docs(client: Client, args: readonly Buffer[]): Reply {
@@ -142,7 +145,7 @@ const SUBCOMMANDS: Subcommands<Run> = {
   INFO: [-2, info],
   DOCS: [-2, docs],
   LIST: [-2, list],
-  GETKEYS: [-3, getKeys],
+  GETKEYS: [-4, getKeys],
   HELP: [
     2,
     () =>

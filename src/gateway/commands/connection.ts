@@ -75,7 +75,7 @@ function hello(client: Client, args: readonly Buffer[]): Reply {
 }
 
 function select(args: readonly Buffer[]): Reply {
-  const index = integer(args[1], new RedisError('ERR invalid DB index'));
+  const index = integer(args[1]);
   return index === 0 ? OK : new RedisError('ERR DB index is out of range');
 }
 

@@ -90,7 +90,7 @@ function persistence({ config, lastSaveMs, facts }: Server): Fields {
   ];
 }
 
-function stats({ counters, slowlog }: Server): Fields {
+function stats({ backend, counters, slowlog }: Server): Fields {
   return [
     ['total_connections_received', counters.connectionsAccepted],
     ['total_commands_processed', counters.commands],
@@ -98,6 +98,7 @@ function stats({ counters, slowlog }: Server): Fields {
     ['total_net_input_bytes', counters.bytesIn],
     ['total_net_output_bytes', counters.bytesOut],
     ['rejected_connections', counters.connectionsRefused],
+    ['expired_keys', backend.expiredKeys ?? 0],
     ['evicted_keys', 0],
     ['total_error_replies', counters.errors],
     ['acl_access_denied_auth', counters.authFailures],

@@ -23,7 +23,8 @@ async function save({ server }: Client): Promise<Reply> {
 
 /** Durable when it answers: there is nothing left to do in the background. */
 function backgroundSave(text: string): Run {
-  return async ({ server }) => {
+  return async ({ server }, args) => {
+    if (args.length > 2 || (args.length === 2 && word(args[1]) !== 'SCHEDULE')) return SYNTAX_ERROR;
     await server.save();
     return new SimpleString(text);
   };
@@ -89,8 +90,9 @@ const SLOWLOG: Subcommands<Run> = {
     -2,
     ({ server }, args) => {
       if (args.length > 3) return SYNTAX_ERROR;
-      const count = args.length === 3 ? integer(args[2]) : SLOWLOG_SHOWN;
-      if (count < -1) return new RedisError('ERR count should be greater than or equal to -1');
+      const error = new RedisError('ERR count should be greater than or equal to -1');
+      const count = args.length === 3 ? integer(args[2], error) : SLOWLOG_SHOWN;
+      if (count < -1) return error;
       return server.slowlog.newest(count === -1 ? server.slowlog.length : count);
     },
   ],
@@ -153,6 +155,14 @@ function server(
 }
 
 export const SERVER_COMMANDS: readonly SessionCommand[] = [
+  server(
+    'lolwut',
+    -1,
+    ['readonly', 'fast'],
+    '5.0.0',
+    'The version.',
+    ({ server: { facts } }) => `NoKV ver. ${facts.nokvVersion}\n`,
+  ),
   server('time', 1, ['loading', 'stale', 'fast'], '2.6.0', 'The time of the server.', time),
   server('save', 1, [...ADMIN, 'no_multi'], '1.0.0', 'Makes everything durable.', save),
   server(

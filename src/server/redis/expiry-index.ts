@@ -31,12 +31,15 @@ export class ExpiryIndex {
   #lookFromMs: number;
   /** No entry has an earlier time. */
   #nextDueMs: number;
+  /** Keys counted out since the start. */
+  expiredKeys: number;
 
   constructor(db: Db, pending: PendingWrites) {
     this.#db = db;
     this.#pending = pending;
     this.#lookFromMs = 0;
     this.#nextDueMs = 0;
+    this.expiredKeys = 0;
   }
 
   /** The key gets a value that is gone at `expiresAt`, which is to come. */
@@ -58,6 +61,7 @@ export class ExpiryIndex {
   popDue(nowMs: number, max: number): number {
     if (!this.isDue(nowMs)) return 0;
     const popped = this.#popStored(nowMs, max) + this.#popPending(nowMs);
+    this.expiredKeys += popped;
     if (popped >= max) return popped;
     this.#lookFromMs = nowMs + 1;
     this.#nextDueMs = Math.min(this.#nextStoredMs(), this.#nextPendingMs());
