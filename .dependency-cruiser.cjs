@@ -2,6 +2,7 @@
  * Who may import whom: downward only, no cycles. A type import is an import.
  *
  *   base <- everyone            engine <- server, transfer, bench, index.ts        cli <- commands
+ *   gateway <- server
  *   env  <- server, bench, index.ts, test; its worker entry runs engine/jobs.ts
  *   raft/core on base alone
  */
@@ -63,8 +64,8 @@ module.exports = {
     ),
     rule(
       'library-without-packages',
-      'src/base, src/engine and src/raft import no package; lz4 and the kernel lock come in through src/env.',
-      { path: '^src/(base|engine|raft)/' },
+      'src/base, src/engine, src/raft and src/gateway import no package; lz4 and the kernel lock come in through src/env.',
+      { path: '^src/(base|engine|raft|gateway)/' },
       { dependencyTypes: ['npm', 'npm-optional', 'npm-dev', 'npm-peer', 'npm-no-pkg'] },
     ),
     rule(
@@ -100,6 +101,12 @@ module.exports = {
       'src/transfer moves rows between a database and bytes that a command brings: no file, no terminal.',
       { path: '^src/transfer/' },
       { path: ours, pathNot: '^src/(base|engine|transfer)/' },
+    ),
+    rule(
+      'gateway-on-base',
+      'src/gateway sees only src/base: store, sockets and clock come in as Backend, Connection and Env.',
+      { path: '^src/gateway/' },
+      { path: ours, pathNot: '^src/(base|gateway)/' },
     ),
     rule(
       'server-under-commands',

@@ -127,6 +127,70 @@ export interface Host {
   readonly name: string;
 }
 
+/** Where to listen. Port 0: any free one. `path`: a Unix socket (on Windows a named pipe). */
+export type ListenAddress =
+  { readonly host: string; readonly port: number } | { readonly path: string };
+
+/** PEM texts. With `ca`, clients must have a certificate of it. */
+export interface TlsMaterial {
+  readonly key: Uint8Array;
+  readonly cert: Uint8Array;
+  readonly ca?: Uint8Array | undefined;
+}
+
+/** One end of a stream of bytes. Calls after its end are no-ops. */
+export interface Connection {
+  /** "10.0.0.7:52114", or the path of the socket. */
+  readonly remoteAddress: string;
+  readonly localAddress: string;
+  /** Given to write() and not taken by the system yet, bytes. At 0 everything written was taken: its memory may be reused. */
+  readonly bufferedBytes: number;
+  /** False when there is more waiting than there should be: onDrain() comes when it is gone. Bytes that wait are not copied. */
+  write(bytes: Uint8Array): boolean;
+  /** What is written until uncork() goes out together. */
+  cork(): void;
+  uncork(): void;
+  /** Nothing more is received until resume(). */
+  pause(): void;
+  resume(): void;
+  /** Sends what was written, then closes this direction. */
+  end(): void;
+  /** Closes at once; what waits is lost. */
+  destroy(): void;
+}
+
+/** Who hears of a connection. Never called from within a call of the connection. */
+export interface ConnectionHandler {
+  /** The bytes belong to the handler. */
+  onData(bytes: Buffer): void;
+  onDrain(): void;
+  /** The other side sends nothing more. */
+  onEnd(): void;
+  /** The last call. `reason` is undefined for an orderly end. */
+  onClose(reason: Error | undefined): void;
+}
+
+export interface Listener {
+  /** "127.0.0.1:6380", or the path. */
+  readonly address: string;
+  /** 0 for a path. */
+  readonly port: number;
+  /** Takes no more connections; those that are open stay. Idempotent. */
+  close(): Promise<void>;
+}
+
+export interface Net {
+  /**
+   * `accept` is called for every connection.
+   * @throws IoError when the address cannot be taken; NokvError NOKV_INVALID for bad certificates
+   */
+  listen(
+    address: ListenAddress,
+    tls: TlsMaterial | undefined,
+    accept: (connection: Connection) => ConnectionHandler,
+  ): Promise<Listener>;
+}
+
 export interface Env {
   readonly clock: Clock;
   readonly random: Random;
@@ -134,6 +198,8 @@ export interface Env {
   readonly executor: Executor;
   readonly log: Log;
   readonly host: Host;
+  /** Absent where nobody listens. */
+  readonly net?: Net | undefined;
   /** Receives RECOVERY_METRIC lines at open; absent: nobody asked. */
   readonly trace?: ((line: string) => void) | undefined;
 }

@@ -142,6 +142,7 @@ export function statsLines(stats: ShownStats): string[] {
     ),
     ...hotLines(stats, 'write'),
     ...hotLines(stats, 'read'),
+    ...redisLines(stats),
     ...errorLines(stats),
   ];
 }
@@ -172,6 +173,16 @@ function hotKeyLine(key: ShownStats): string {
     `- key=${JSON.stringify(valueAt(key, 'key') ?? NONE)}${shown} count=${numberAt(key, 'count') ?? NONE}` +
     ` error=${numberAt(key, 'error') ?? NONE} rate=${rate === null ? NONE : rate.toFixed(1)}/s`
   );
+}
+
+/** Of a process that serves Redis clients. */
+function redisLines(stats: ShownStats): string[] {
+  const at = (name: string): string => String(numberAt(stats, `redis.${name}`) ?? NONE);
+  if (valueAt(stats, 'redis') === undefined) return [];
+  return [
+    `Redis.Gateway commands=${at('commands_total')} errors=${at('errors_total')} ` +
+      `active_conn=${at('connections_active')} accepted_conn=${at('connections_accepted')}`,
+  ];
 }
 
 /** "SLOWDOWN L0 tables 9/8, 3 stalls, 1.4 s in all": why writers wait. */

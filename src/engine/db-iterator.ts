@@ -58,6 +58,12 @@ export class DbIterator {
     return valueOf(this.#cursor, this.#valueLog, this.#slab);
   }
 
+  /** Wall milliseconds at which the row it stands on is gone, or NO_EXPIRY. Requires valid. */
+  get expiresAt(): number {
+    this.#mustBeValid();
+    return this.#cursor.expiresAt;
+  }
+
   /** To the first row; returns valid. */
   first(): boolean {
     this.#mustBeOpen();

@@ -12,6 +12,7 @@ import { ClosedError, NokvError, ReadOnlyError } from '../base/errors.js';
 import { SEQ_MAX } from '../base/limits.js';
 import type { Env } from '../base/env.js';
 import { Background } from './background.js';
+import type { BatchOperation } from './batch.js';
 import type { Core } from './core.js';
 import { type RecoveryReport, traceRecovery } from './recovery-report.js';
 import { openCore } from './recovery.js';
@@ -19,6 +20,7 @@ import type { RowCache } from './cache/row-cache.js';
 import { CompactionRunner } from './compaction-runner.js';
 import { KIND_DELETE, KIND_PUT, NO_EXPIRY } from './entry.js';
 import { DbIterator } from './db-iterator.js';
+import { EntryReader } from './entry-reader.js';
 import { type StoredEntry, storedEntries } from './entry-scan.js';
 import {
   type ExportRange,
@@ -32,7 +34,7 @@ import { MergingCursor } from './iterators/merging.js';
 import { VisibleCursor } from './iterators/visible.js';
 import { FAMILY_DEFAULT, KeyBuffer } from './key.js';
 import type { LoggedMemtable } from './logged-memtable.js';
-import { type OpenOptions, type Options, resolveOptions } from './options.js';
+import { type Durability, type OpenOptions, type Options, resolveOptions } from './options.js';
 import { Hold, PointReader, ReadState } from './read-view.js';
 import {
   type BatchInput,
@@ -187,10 +189,29 @@ export class Db {
   }
 
   /** Is there a value? Reads no value-log file. */
-  has(key: Key, options?: ReadOptions): boolean {
-    return (
-      this.scan({ ...options, gte: key, lte: key, keysOnly: true, limit: 1 }).take(1).length > 0
-    );
+  has(key: Key, options: ReadOptions = {}): boolean {
+    const state = this.#state;
+    if (state === undefined) throw new ClosedError('has');
+    const { snapshot } = options;
+    this.#readKey.encode(familyOf(options), key);
+    snapshot?.mustBeOpen();
+    const versionMax = checkVersion(options.version) ?? SEQ_MAX;
+    const { seq, createdMs } = snapshot ?? { seq: this.#visibleSeq(), createdMs: 0 };
+    return this.#reader.has(snapshot?.state ?? state, this.#readKey, seq, versionMax, createdMs);
+  }
+
+  /** For layers of ours above: point reads with what is stored beside a value. Valid until `close`. */
+  entryReader(): EntryReader {
+    return new EntryReader(this.#oracleHost(), () => this.#visibleSeq());
+  }
+
+  /** As `batch`, of operations checked by who made them; they stay as they are until it resolves. For layers of ours. */
+  commit(operations: readonly BatchOperation[], durability: Durability): Promise<void> {
+    try {
+      return this.#mustWrite('commit').writeBatch(operations, this.#writeKey, durability);
+    } catch (error) {
+      return rejectedWith(error);
+    }
   }
 
   /**

@@ -181,6 +181,31 @@ export class PointReader {
     return value;
   }
 
+  /**
+   * As `get`, without the value: is there one? Reads no value log, and `isNewest` does not matter: nothing is kept.
+   * @throws CorruptionError
+   */
+  has(state: ReadState, key: KeyBuffer, seqMax: number, versionMax: number, atMs: number): boolean {
+    if (this.#rows.get(key, this.#best)) {
+      const row = this.#best;
+      if (row.seq <= seqMax && row.version <= versionMax) return !this.#isExpired(row, atMs);
+    }
+    if (!this.#find(state, key, seqMax, versionMax)) return false;
+    const entry = this.#best;
+    if (entry.kind === KIND_DELETE || this.#isExpired(entry, atMs)) return false;
+    return !isCovered(state, key, entry, seqMax, versionMax);
+  }
+
+  /** Of what the last `get` or `has` found: wall milliseconds or NO_EXPIRY. Requires that it found something. */
+  get foundExpiresAt(): number {
+    return this.#best.expiresAt;
+  }
+
+  /** As foundExpiresAt: the sequence number. */
+  get foundSeq(): number {
+    return this.#best.seq;
+  }
+
   #isExpired(entry: LookupResult, atMs: number): boolean {
     const { expiresAt } = entry;
     return expiresAt !== NO_EXPIRY && expiresAt <= (atMs === 0 ? this.#nowMs() : atMs);

@@ -5,6 +5,7 @@ import { NodeExecutor } from './node-executor.js';
 import { NodeFs } from './node-fs.js';
 import { createNodeHost } from './node-host.js';
 import { NodeLog } from './node-log.js';
+import { NodeNet } from './node-net.js';
 import { NodeRandom } from './node-random.js';
 
 export interface NodeEnvOptions {
@@ -31,6 +32,7 @@ export function createNodeEnv(options: NodeEnvOptions = {}): Env {
     executor: new NodeExecutor({ log, logLevel, ...workerUrl }),
     log,
     host,
+    net: new NodeNet(),
     trace: process.env['RECOVERY_TRACE_METRICS'] === '1' ? traceToStderr : undefined,
   };
 }

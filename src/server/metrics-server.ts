@@ -12,7 +12,6 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Clock } from '../base/env.js';
 import { IoError, NokvError } from '../base/errors.js';
-import type { Stats } from '../engine/stats.js';
 import { NodeClock } from '../env/node-clock.js';
 import { commandLine, memoryFigures } from '../env/process-facts.js';
 import { cpuProfile, heapSnapshot } from './profiler.js';
@@ -25,10 +24,9 @@ export interface MetricsServerOptions {
   readonly host?: string;
 }
 
-/** What is asked of a database. */
+/** What is asked: a database, or one with a server around it. */
 export interface StatsSource {
-  readonly isClosed: boolean;
-  stats(): Stats;
+  stats(): object;
 }
 
 export interface MetricsServer {

@@ -15,6 +15,8 @@ const COUNTERS: readonly RegExp[] = [
   /^cache_readahead_\w+$/,
   /^lsm_level_bytes_written$/,
   /^lsm_range_filter_\w+$/,
+  /^redis_(commands_total|errors_total|connections_(accepted|refused)|bytes_(in|out))$/,
+  /^redis_(slow_commands|expired_keys|auth_failures|commands_per_operation_\w+)$/,
 ];
 
 export function prometheusText(stats: object): string {

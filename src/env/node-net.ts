@@ -1,0 +1,198 @@
+/**
+ * The network of a real process: TCP, TLS and Unix sockets. Every write goes to the system as it comes, without
+ * waiting for more (TCP_NODELAY): who has many small pieces gathers them. The modules of Node are loaded when somebody
+ * listens: commands that do not would start later.
+ */
+import type { Server, Socket } from 'node:net';
+import type {
+  Connection,
+  ConnectionHandler,
+  ListenAddress,
+  Listener,
+  Net,
+  TlsMaterial,
+} from '../base/env.js';
+import { IoError, NokvError } from '../base/errors.js';
+
+/** A client that does not finish its TLS handshake is cut off after this. */
+const HANDSHAKE_MS_MAX = 10_000;
+/** Connections that the system holds ready for us. */
+const BACKLOG = 511;
+
+export class NodeNet implements Net {
+  async listen(
+    address: ListenAddress,
+    tls: TlsMaterial | undefined,
+    accept: (connection: Connection) => ConnectionHandler,
+  ): Promise<Listener> {
+    const open = (socket: Socket): void => {
+      attach(socket, accept);
+    };
+    const server = await (tls === undefined ? plainServer(open) : tlsServer(tls, open));
+    if ('path' in address) await removeDeadSocket(address.path);
+    await listen(server, address);
+    // A failure to accept (no descriptor left) concerns one client; the server goes on.
+    server.on('error', () => undefined);
+    return new NodeListener(server, address);
+  }
+}
+
+async function plainServer(open: (socket: Socket) => void): Promise<Server> {
+  const { createServer } = await import('node:net');
+  return createServer({ noDelay: true, keepAlive: true, allowHalfOpen: true }, open);
+}
+
+async function tlsServer(
+  { key, cert, ca }: TlsMaterial,
+  open: (socket: Socket) => void,
+): Promise<Server> {
+  const { createServer } = await import('node:tls');
+  const options = {
+    key: Buffer.from(key),
+    cert: Buffer.from(cert),
+    ...(ca === undefined
+      ? {}
+      : { ca: Buffer.from(ca), requestCert: true, rejectUnauthorized: true }),
+    noDelay: true,
+    keepAlive: true,
+    allowHalfOpen: true,
+    handshakeTimeout: HANDSHAKE_MS_MAX,
+  };
+  try {
+    const server = createServer(options, open);
+    server.on('tlsClientError', (_error, socket) => socket.destroy());
+    return server;
+  } catch (cause) {
+    throw new NokvError('NOKV_INVALID', 'Cannot listen with TLS: key or certificate is bad', {
+      hint: 'Give PEM files of a key and of its certificate',
+      details: { reason: cause instanceof Error ? cause.message : String(cause) },
+      cause,
+    });
+  }
+}
+
+/** A process that was killed leaves its socket behind: nobody answers there, and nobody can listen either. */
+async function removeDeadSocket(path: string): Promise<void> {
+  const { lstatSync, unlinkSync } = await import('node:fs');
+  if (lstatSync(path, { throwIfNoEntry: false })?.isSocket() !== true) return;
+  const { connect } = await import('node:net');
+  const isDead = await new Promise<boolean>((resolve) => {
+    const socket = connect(path);
+    socket.on('connect', () => {
+      socket.destroy();
+      resolve(false);
+    });
+    socket.on('error', (error: NodeJS.ErrnoException) => resolve(error.code === 'ECONNREFUSED'));
+  });
+  if (isDead) unlinkSync(path);
+}
+
+function listen(server: Server, address: ListenAddress): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const onError = (error: NodeJS.ErrnoException): void => {
+      const path = 'path' in address ? address.path : `${address.host}:${address.port}`;
+      const hint =
+        error.code === 'EADDRINUSE'
+          ? 'Another process listens there: stop it, or choose another address'
+          : 'Check the address';
+      const errno = error.code ?? 'EINVAL';
+      reject(new IoError({ op: 'listen', path, errno }, { cause: error, hint }));
+    };
+    server.once('error', onError);
+    server.listen({ ...address, backlog: BACKLOG }, () => {
+      server.off('error', onError);
+      resolve();
+    });
+  });
+}
+
+class NodeListener implements Listener {
+  readonly address: string;
+  readonly port: number;
+  readonly #server: Server;
+  #closing: Promise<void> | undefined;
+
+  constructor(server: Server, asked: ListenAddress) {
+    this.#server = server;
+    this.#closing = undefined;
+    const bound = server.address();
+    if ('path' in asked || typeof bound !== 'object' || bound === null) {
+      this.address = 'path' in asked ? asked.path : '';
+      this.port = 0;
+    } else {
+      this.address = addressOf(asked.host, bound.port);
+      this.port = bound.port;
+    }
+  }
+
+  close(): Promise<void> {
+    // The callback comes when the last connection has ended; not listening any more is at once.
+    this.#closing ??= Promise.resolve(void this.#server.close());
+    return this.#closing;
+  }
+}
+
+function attach(socket: Socket, accept: (connection: Connection) => ConnectionHandler): void {
+  const connection = new NodeConnection(socket);
+  // Before anything can fail: an error without a listener would end the process.
+  let reason: Error | undefined;
+  socket.on('error', (error) => {
+    reason = error;
+  });
+  const handler = accept(connection);
+  socket.on('data', (bytes: Buffer) => handler.onData(bytes));
+  socket.on('drain', () => handler.onDrain());
+  socket.on('end', () => handler.onEnd());
+  socket.on('close', () => handler.onClose(reason));
+}
+
+class NodeConnection implements Connection {
+  readonly remoteAddress: string;
+  readonly localAddress: string;
+  readonly #socket: Socket;
+
+  constructor(socket: Socket) {
+    this.#socket = socket;
+    this.remoteAddress = addressOf(socket.remoteAddress, socket.remotePort);
+    this.localAddress = addressOf(socket.localAddress, socket.localPort);
+  }
+
+  get bufferedBytes(): number {
+    return this.#socket.writableLength;
+  }
+
+  write(bytes: Uint8Array): boolean {
+    if (!this.#socket.writable) return true;
+    return this.#socket.write(bytes);
+  }
+
+  cork(): void {
+    this.#socket.cork();
+  }
+
+  uncork(): void {
+    this.#socket.uncork();
+  }
+
+  pause(): void {
+    this.#socket.pause();
+  }
+
+  resume(): void {
+    this.#socket.resume();
+  }
+
+  end(): void {
+    this.#socket.end();
+  }
+
+  destroy(): void {
+    this.#socket.destroy();
+  }
+}
+
+/** A Unix socket has no address of its own on the side of the client. */
+function addressOf(host: string | undefined, port: number | undefined): string {
+  if (host === undefined || port === undefined) return '';
+  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
+}

@@ -1,0 +1,157 @@
+/**
+ * The gateway's store on a database in the same process. Commands run one after another in this thread, each to its
+ * end; what they read and change is in memory or read at once, so that nothing is locked and nothing retried. Only the
+ * answer waits: until the batch with its changes, or with changes it has seen, is as durable as configured. A read that
+ * has seen nothing pending is answered at once, without a promise.
+ *
+ * The database may be read by others in the process at any time. Nobody else may write to it while it is served: the
+ * count of keys would be wrong until it is opened again. Page: docs/redis-storage.md.
+ */
+import { assert } from '../base/assert.js';
+import type { Env } from '../base/env.js';
+import type { Db } from '../engine/db.js';
+import type { Durability } from '../engine/options.js';
+import {
+  type ALL_KEYS,
+  type Backend,
+  CHANGED,
+  type KeyspaceView,
+  type Stamp,
+  type View,
+  watchName,
+} from '../gateway/backend.js';
+import { ScanCursors } from '../gateway/scan-cursors.js';
+import { CommitLine } from './redis/commit-line.js';
+import { EmbeddedView } from './redis/embedded-view.js';
+import { ExpiryIndex } from './redis/expiry-index.js';
+import { PendingWrites } from './redis/pending.js';
+import { openCount } from './redis/stored-count.js';
+import { WallTime } from './redis/wall-time.js';
+import { WatchedKeys } from './redis/watched-keys.js';
+
+/** Expired keys counted out at once. */
+const EXPIRE_MAX = 1000;
+
+/** Serves `db`, which stays the caller's. Counts its keys first when somebody else has written to it since. */
+export async function openEmbeddedBackend(env: Env, db: Db): Promise<EmbeddedBackend> {
+  const count = await openCount(db, db.entryReader(), env.clock);
+  const backend = new EmbeddedBackend(env, db, count);
+  // What has expired since the last time, in bounded pieces.
+  while (await backend.expireSome()) continue;
+  return backend;
+}
+
+export class EmbeddedBackend implements Backend {
+  /** Bodies are called once, before `update` returns. */
+  readonly isInline = true;
+  readonly #db: Db;
+  readonly #pending: PendingWrites;
+  readonly #line: CommitLine;
+  readonly #expiry: ExpiryIndex;
+  readonly #watched: WatchedKeys;
+  readonly #time: WallTime;
+  readonly #view: EmbeddedView;
+  #isRunning: boolean;
+
+  /** Use `openEmbeddedBackend`. `count`: the live keys of `db`. */
+  constructor(env: Env, db: Db, count: number) {
+    this.#db = db;
+    this.#time = new WallTime(env.clock);
+    const pending = new PendingWrites(count);
+    const expiry = new ExpiryIndex(db, pending);
+    const watched = new WatchedKeys();
+    const nowMs = (): number => this.#time.nowMs();
+    this.#pending = pending;
+    this.#expiry = expiry;
+    this.#watched = watched;
+    this.#line = new CommitLine({ db, clock: env.clock, pending, nowMs }, () => {
+      expiry.reset();
+      watched.forget();
+    });
+    const cursors = new ScanCursors(env.random.u32() / 2 ** 32);
+    const reader = db.entryReader();
+    this.#view = new EmbeddedView({ db, reader, pending, expiry, watched, cursors });
+    this.#isRunning = false;
+  }
+
+  update<T>(keys: readonly Uint8Array[], body: (view: View) => T): T | Promise<T>;
+  update<T>(keys: typeof ALL_KEYS, body: (view: KeyspaceView) => T): T | Promise<T>;
+  update<T>(_keys: unknown, body: (view: KeyspaceView) => T): T | Promise<T> {
+    const pending = this.#pending;
+    this.#begin();
+    let result: T;
+    try {
+      result = body(this.#view);
+    } catch (error) {
+      return this.#refuse(error);
+    }
+    this.#isRunning = false;
+    const changed = pending.end();
+    if (changed !== undefined) {
+      this.#line.schedule();
+      return changed.answer(result);
+    }
+    return pending.met === undefined ? result : pending.met.answer(result);
+  }
+
+  updateUnchanged<T>(
+    watched: ReadonlyMap<string, Stamp>,
+    body: (view: KeyspaceView) => T,
+  ): T | typeof CHANGED | Promise<T | typeof CHANGED> {
+    if (!this.#watched.isUnchanged(watched, this.#time.nowMs())) return CHANGED;
+    return this.update([], body as (view: View) => T);
+  }
+
+  stamp(key: Uint8Array): Stamp {
+    this.#begin();
+    try {
+      return this.#watched.stamp(watchName(key), this.#view.expiryOf(key), this.#view.nowMs);
+    } finally {
+      this.#isRunning = false;
+    }
+  }
+
+  get expiredKeys(): number {
+    return this.#expiry.expiredKeys;
+  }
+
+  sync(): Promise<void> {
+    return this.#db.sync();
+  }
+
+  /** What an answer waits for from the next batch on. */
+  setDurability(durability: Durability): void {
+    this.#line.durability = durability;
+  }
+
+  expireSome(): boolean | Promise<boolean> {
+    this.#time.sample();
+    if (!this.#expiry.isDue(this.#time.nowMs())) return false;
+    return this.update([], () => this.#expiry.popDue(this.#view.nowMs, EXPIRE_MAX) > 0);
+  }
+
+  close(): Promise<void> {
+    return this.#line.settled();
+  }
+
+  #begin(): void {
+    assert(!this.#isRunning, 'embedded backend: a body calls the backend');
+    this.#isRunning = true;
+    this.#view.begin(this.#time.nowMs());
+    this.#pending.begin();
+  }
+
+  /** Nothing was changed; what was thrown may tell of something pending. */
+  #refuse(error: unknown): Promise<never> {
+    const pending = this.#pending;
+    this.#isRunning = false;
+    if (pending.rollback()) this.#expiry.reset();
+    if (pending.met === undefined) throw error;
+    // The batch of its own changes may be no more.
+    const met = pending.batches.includes(pending.met) ? pending.met : pending.batches.at(-1);
+    if (met === undefined) throw error;
+    return met.promise.then(() => {
+      throw error;
+    });
+  }
+}
