@@ -208,6 +208,18 @@ export class Background {
     return delay;
   }
 
+  /**
+   * Must a writer wait for a memtable? A full L0 holds writers back, but not a flush that was asked for. Waiting helps
+   * only if the background makes progress; it keeps trying, and so may the caller. @throws what stops the background
+   */
+  mustWait(isFlush: boolean): boolean {
+    if (isFlush ? this.hasMemtableSlot : this.pressure().mode !== 'stop') return false;
+    this.kick();
+    const failure = this.stuckBy();
+    if (failure !== undefined) throw failure;
+    return true;
+  }
+
   /** Why waiting for the pressure to fall is in vain at the moment, or undefined. */
   stuckBy(): NokvError | undefined {
     const isMemory = this.#sealed.length >= this.#options.memtableCount - 1;

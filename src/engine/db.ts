@@ -10,6 +10,7 @@
  */
 import { ClosedError, NokvError, ReadOnlyError } from '../base/errors.js';
 import { SEQ_MAX } from '../base/limits.js';
+import { runAll } from '../base/run-all.js';
 import type { Env } from '../base/env.js';
 import { Background } from './background.js';
 import type { BatchOperation } from './batch.js';
@@ -230,15 +231,8 @@ export class Db {
       }
       const expiresAt = expiryOf(options, this.#env.clock.nowMs());
       const version = checkVersion(options.version) ?? 0;
-      return queue.write(
-        KIND_PUT,
-        buffer,
-        family,
-        bytes,
-        expiresAt,
-        version,
-        durabilityOf(options, this.options.durability),
-      );
+      const durability = durabilityOf(options, this.options.durability);
+      return queue.write(KIND_PUT, buffer, family, bytes, expiresAt, version, durability);
     } catch (error) {
       return rejectedWith(error);
     }
@@ -248,17 +242,12 @@ export class Db {
   del(key: Key, options: DeleteOptions = {}): Promise<void> {
     try {
       const queue = this.#mustWrite('del');
+      const buffer = this.#writeKey;
       const family = familyOf(options);
-      this.#writeKey.encode(family, key);
-      return queue.write(
-        KIND_DELETE,
-        this.#writeKey,
-        family,
-        EMPTY,
-        NO_EXPIRY,
-        checkVersion(options.version) ?? 0,
-        durabilityOf(options, this.options.durability),
-      );
+      buffer.encode(family, key);
+      const version = checkVersion(options.version) ?? 0;
+      const durability = durabilityOf(options, this.options.durability);
+      return queue.write(KIND_DELETE, buffer, family, EMPTY, NO_EXPIRY, version, durability);
     } catch (error) {
       return rejectedWith(error);
     }
@@ -278,13 +267,9 @@ export class Db {
     try {
       const queue = this.#mustWrite('batch');
       checkNames(options);
-      const nowMs = this.#env.clock.nowMs();
-      const checked = checkOperations(operations, nowMs);
-      return queue.writeBatch(
-        checked,
-        this.#writeKey,
-        durabilityOf(options, this.options.durability),
-      );
+      const checked = checkOperations(operations, this.#env.clock.nowMs());
+      const durability = durabilityOf(options, this.options.durability);
+      return queue.writeBatch(checked, this.#writeKey, durability);
     } catch (error) {
       return rejectedWith(error);
     }
@@ -541,26 +526,22 @@ export class Db {
     return this.close();
   }
 
-  async #close(): Promise<void> {
-    const errors: unknown[] = [];
-    const attempt = async (step: () => Promise<void> | void): Promise<void> => {
-      try {
-        await step();
-      } catch (error) {
-        errors.push(error);
-      }
-    };
+  #close(): Promise<void> {
     this.#oracle.closeAll();
-    await attempt(() => this.#ingester?.drained());
-    await attempt(() => this.#queue?.drain());
-    await attempt(() => this.#flushForClose());
-    await attempt(() => this.#background?.close());
+    return runAll('Cannot close cleanly: see errors', [
+      () => this.#ingester?.drained(),
+      () => this.#queue?.drain(),
+      () => this.#flushForClose(),
+      () => this.#background?.close(),
+      () => this.#endReads(),
+      () => this.#core.close(this.#queue?.lastSeq ?? this.#core.lastSeq),
+    ]);
+  }
+
+  #endReads(): void {
     for (const hold of [...this.#holds]) hold.release();
     this.#snapshots.closeAll();
     this.#state = undefined;
-    await attempt(() => this.#core.close(this.#queue?.lastSeq ?? this.#core.lastSeq));
-    if (errors.length === 1) throw errors[0];
-    if (errors.length > 1) throw new AggregateError(errors, 'Cannot close cleanly: see errors');
   }
 
   /** A big memtable is cheaper to flush now than to replay at the next open. */
@@ -633,16 +614,8 @@ export class Db {
   /** Seals the active memtable and puts a fresh one in its place; undefined while writers must wait. */
   #nextMemtable(bytes: number, entries: number): LoggedMemtable | undefined {
     const background = this.#background as Background;
-    // A full L0 holds writers back, but not a flush that was asked for (bytes 0).
-    const mustWait =
-      bytes === 0 ? !background.hasMemtableSlot : background.pressure().mode === 'stop';
-    if (mustWait) {
-      background.kick();
-      // Waiting helps only if the background makes progress; it keeps trying, and so may the caller.
-      const failure = background.stuckBy();
-      if (failure !== undefined) throw failure;
-      return undefined;
-    }
+    // A flush that was asked for has no bytes.
+    if (background.mustWait(bytes === 0)) return undefined;
     const state = this.#state as ReadState;
     const sealed = state.active;
     const next = this.#core.createMemtable(bytes, entries, sealed);
