@@ -65,10 +65,12 @@ export class HotKeys {
     };
   }
 
+  /** Without those whose figure is no more than its error: they are there because a list has to end with something. */
   #keysOf(ring: HotRing | undefined): HotKeyStats[] {
     if (ring === undefined) return [];
     const seconds = ring.coveredMs() / 1000;
-    return ring.top(this.#top).map((counter) => keyStats(counter, seconds));
+    const known = ring.top(this.#top).filter(({ count, error }) => count > error);
+    return known.map((counter) => keyStats(counter, seconds));
   }
 
   #figuresOf(ring: HotRing | undefined, clamps: number): HotRingStats | null {
