@@ -467,10 +467,11 @@ export class Db {
     return compaction.report(ratio);
   }
 
-  /** Resolves when writers are not held back and no background work is due. */
+  /** Resolves when writers are not held back, no background work is due and obsolete files are gone. */
   async settle(): Promise<void> {
     await this.#queue?.drain();
     await this.#background?.idle();
+    await this.#core.tree.remover.drained();
   }
 
   /** Resolves when writers are not held back. */

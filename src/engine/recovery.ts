@@ -26,8 +26,8 @@ import {
 } from './manifest/manifest-reader.js';
 import type { VersionEdit } from './manifest/version-edit.js';
 import type { Version } from './manifest/version.js';
-import { ArenaPool } from './memtable/arena-pool.js';
-import { indexBytesFor } from './memtable/memtable.js';
+import type { ArenaPool } from './memtable/arena-pool.js';
+import { arenaPoolFor } from './memtable/memtable.js';
 import type { Options } from './options.js';
 import { workdirIsFile } from './inspect/workdir-files.js';
 import { openReadOnlyCore } from './inspect/read-only-core.js';
@@ -124,7 +124,7 @@ async function openLocked(
   watch.mark('manifest');
   const files = listFiles(env, workdir);
   if (loaded !== undefined) checkOtherLogs(env, loaded, files);
-  const pool = makePool(options);
+  const pool = arenaPoolFor(options, options.memtableCount);
   const replayed = loaded === undefined ? [] : replayLogs(env, workdir, options, loaded, pool);
   watch.mark('wal');
   const rewriteBytes = options.manifestRewriteBytes;
@@ -158,16 +158,6 @@ function refuseStrayFiles(env: Env, workdir: string): void {
       actual: name,
     });
   }
-}
-
-/** Index arenas are sized for entries of about 100 bytes; one that fills up first ends its memtable. */
-function makePool(options: Options): ArenaPool {
-  const entries = Math.ceil(options.memtableBytes / 100);
-  return new ArenaPool(
-    options.memtableBytes,
-    indexBytesFor(options.memtable, entries),
-    options.memtableCount,
-  );
 }
 
 /** Every file of ours in the workdir: path and number. */

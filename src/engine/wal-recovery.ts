@@ -25,8 +25,12 @@ export interface ReplayedSegment {
   readonly path: string;
   /** undefined when the segment holds no entry. */
   readonly memtable: Memtable | undefined;
+  /** undefined when the segment has none, or is lost. */
+  readonly header: LogHeader | undefined;
   /** Valid bytes. */
   readonly bytes: number;
+  /** Chain value behind them. */
+  readonly chain: number;
   readonly records: number;
   readonly entries: number;
   readonly tornBytes: number;
@@ -46,6 +50,8 @@ export interface ReplayContext {
   readonly checkHeader: (header: LogHeader) => void;
   /** Is the value behind a pointer readable? Asked only after a power loss. */
   readonly isReadable: (pointer: Uint8Array, at: number) => boolean;
+  /** The last segment may still grow: one that needs a larger arena than usual gets half as much again. */
+  readonly isGrowing?: boolean;
 }
 
 /** All segments of the version, oldest first. @throws CorruptionError */
@@ -77,7 +83,9 @@ function lostSegment(env: Env, workdir: string, fileNumber: number): ReplayedSeg
     fileNumber,
     path: env.fs.join(workdir, walName(fileNumber)),
     memtable: undefined,
+    header: undefined,
     bytes: 0,
+    chain: 0,
     records: 0,
     entries: 0,
     tornBytes: 0,
@@ -99,20 +107,22 @@ function replayOne(
   const path = env.fs.join(workdir, walName(wal.fileNumber));
   if (env.fs.stat(path) === undefined) return missingSegment(env, workdir, version, wal, path);
   const { pool } = context;
+  const headroom = context.isGrowing === true && successor === undefined ? 1.5 : 1;
   let arena = pool.acquire(0, 0);
   try {
     const allocate = (bytes: number): Uint8Array => {
       if (bytes > arena.data.byteLength) {
         pool.release(arena);
-        arena = pool.acquire(bytes, 0);
+        arena = pool.acquire(Math.ceil(bytes * headroom), 0);
       }
       return new Uint8Array(arena.data);
     };
     const isOtherBoot = crashOf(wal.bootId, env.host.bootId) === 'power';
     const loaded = loadWal(env.fs, path, wal.fileNumber, wal.isSynced, allocate, isOtherBoot);
     const found = readEntries(env, version, wal, successor, loaded, context);
-    const indexBytes = indexBytesFor(context.kind, found.entries.length);
-    if (indexBytes > arena.index.byteLength) {
+    const { length } = found.entries;
+    if (indexBytesFor(context.kind, length) > arena.index.byteLength) {
+      const indexBytes = indexBytesFor(context.kind, Math.ceil(length * headroom));
       const larger = pool.acquire(arena.data.byteLength, indexBytes);
       new Uint8Array(larger.data).set(new Uint8Array(arena.data, 0, loaded.length));
       pool.release(arena);
@@ -126,7 +136,9 @@ function replayOne(
       fileNumber: wal.fileNumber,
       path,
       memtable: isEmpty ? undefined : memtable,
+      header: loaded.header,
       bytes: found.bytes,
+      chain: found.chain,
       records: found.records,
       entries: found.entries.length,
       tornBytes: loaded.length - found.bytes,
@@ -159,6 +171,7 @@ function missingSegment(
 interface FoundEntries {
   readonly entries: number[];
   readonly bytes: number;
+  readonly chain: number;
   readonly records: number;
   readonly maxSeq: number;
   readonly minValueLog: number;
@@ -225,7 +238,8 @@ function collectEntries(
     },
   });
   const records = replay.counts.records.reduce((sum, count) => sum + count, 0);
-  return { entries, bytes: replay.tail.bytes, records, maxSeq, minValueLog, valueLogs, firstLost };
+  const { bytes, chain } = replay.tail;
+  return { entries, bytes, chain, records, maxSeq, minValueLog, valueLogs, firstLost };
 }
 
 /**

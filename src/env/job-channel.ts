@@ -39,24 +39,44 @@ export interface JobPort {
   on(event: 'message', listener: (request: JobRequest) => void): unknown;
 }
 
-/** Runs every job that arrives, each to its end. The port keeps the thread alive. */
-export function serveJobs(port: JobPort, startJob: StartJob, env: JobEnv): void {
+/** Steps of a job between two calls of `collectGarbage`: some megabytes of input. */
+const STEPS_PER_COLLECTION = 100;
+
+/**
+ * Runs every job that arrives, each to its end. `collectGarbage` is called now and then and when a reply is on the
+ * way. The port keeps the thread alive.
+ */
+export function serveJobs(
+  port: JobPort,
+  startJob: StartJob,
+  env: JobEnv,
+  collectGarbage: () => void = () => undefined,
+): void {
   port.on('message', (request) => {
-    const reply = runJob(request.job, startJob, env);
+    const reply = runJob(request.job, startJob, env, collectGarbage);
     try {
       port.postMessage(reply);
     } catch (error) {
       // The result cannot be cloned: a bug of the job, told like any other error of it.
       port.postMessage({ kind: 'error', error: errorToPlain(error) });
     }
+    collectGarbage();
   });
 }
 
-function runJob(job: unknown, startJob: StartJob, env: JobEnv): JobReply {
+function runJob(
+  job: unknown,
+  startJob: StartJob,
+  env: JobEnv,
+  collectGarbage: () => void,
+): JobReply {
   try {
     const run = startJob(job as never, env);
     let step = run.next();
-    while (step.done !== true) step = run.next();
+    for (let steps = 1; step.done !== true; steps++) {
+      if (steps % STEPS_PER_COLLECTION === 0) collectGarbage();
+      step = run.next();
+    }
     return { kind: 'result', result: step.value };
   } catch (error) {
     return { kind: 'error', error: errorToPlain(error) };

@@ -6,11 +6,13 @@ import { forwardingLog, serveJobs } from './job-channel.js';
 import type { JobWorkerData } from './job-channel.js';
 import { NodeClock } from './node-clock.js';
 import { NodeFs } from './node-fs.js';
+import { garbageCollection } from './worker-garbage.js';
 
 assert(parentPort !== null, 'worker-entry: started outside a worker thread');
 const { logLevel } = workerData as JobWorkerData;
-serveJobs(parentPort, startJob, {
+const env = {
   clock: new NodeClock(),
   fs: new NodeFs(),
   log: forwardingLog(parentPort, logLevel),
-});
+};
+serveJobs(parentPort, startJob, env, garbageCollection());

@@ -63,7 +63,7 @@ export function* runCompaction(
   }
 }
 
-/** The input tables of a job; opened when they are reached, closed together. */
+/** The input tables of a job: opened when they are reached; those of a run are closed when it moves on. */
 class JobInputs {
   readonly #inputs: readonly CompactionJobInput[];
   readonly #access: TableAccess;
@@ -115,11 +115,22 @@ class JobInputs {
     this.#open.clear();
   }
 
+  /** A job only moves forward: what it has passed need not keep its index. */
   #runOf(inputs: readonly CompactionJobInput[]): RunCursor {
+    let current: CompactionJobInput | undefined;
     return new RunCursor(
       inputs.map((input) => input.meta),
-      (index) => this.#tableOf(inputs[index] as CompactionJobInput).newCursor(),
+      (index) => {
+        if (current !== undefined) this.#close(current);
+        current = inputs[index] as CompactionJobInput;
+        return this.#tableOf(current).newCursor();
+      },
     );
+  }
+
+  #close(input: CompactionJobInput): void {
+    this.#open.get(input.meta.fileNumber)?.close();
+    this.#open.delete(input.meta.fileNumber);
   }
 
   #tableOf(input: CompactionJobInput): TableSource {

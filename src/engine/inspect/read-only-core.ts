@@ -6,12 +6,11 @@
  * that tells a file that vanished from one that is missing is that of open-inspection.ts: a failure under a
  * manifest that has changed meanwhile is tried again, any other is true.
  *
- * Following: `refresh` takes over a later version. Logs that have not grown, and tables and value-log
- * segments that are still named, are kept.
+ * Following: `refresh` takes over a later version. Tables and value-log segments that are still named are kept; logs
+ * are read on where they ended before (followed-log.ts).
  */
 import type { Env } from '../../base/env.js';
 import { ChangedError, CorruptionError, IoError, NokvError } from '../../base/errors.js';
-import { KIB } from '../../base/limits.js';
 import { BlockCache } from '../cache/block-cache.js';
 import { TableCache } from '../cache/table-cache.js';
 import { Core, type Follower, type FollowedState } from '../core.js';
@@ -25,30 +24,30 @@ import {
   loadManifest,
 } from '../manifest/manifest-reader.js';
 import type { Version } from '../manifest/version.js';
-import { ArenaPool } from '../memtable/arena-pool.js';
-import { indexBytesFor, type Memtable } from '../memtable/memtable.js';
+import type { ArenaPool } from '../memtable/arena-pool.js';
+import { arenaPoolFor, type Memtable } from '../memtable/memtable.js';
 import type { Options } from '../options.js';
 import { reportOf } from '../recovery-report.js';
 import { Tree } from '../tree.js';
 import { isReadable, mayBeLost } from '../value-probe.js';
 import { ValueLogFile } from '../vlog/reader.js';
-import { replaySegments, type ReplayedSegment } from '../wal-recovery.js';
+import { expectedEnd, replaySegments, type ReplayedSegment } from '../wal-recovery.js';
 import { FILE_MISSING } from './findings.js';
+import { FollowedLog } from './followed-log.js';
 import { ReadOnlyFs } from './read-only-fs.js';
 import { lostCurrent, workdirIsFile } from './workdir-files.js';
 
 /** Times a load is started over while the writer moves on. */
 const ATTEMPTS_MAX = 20;
-/** Logs are read into arenas of their own size. */
-const ARENA_BYTES = 4 * KIB;
-const ARENA_ENTRIES = 16;
 
 /** @throws NokvError NOKV_NOT_FOUND, CorruptionError, FormatError, ChangedError, IoError */
 export async function openReadOnlyCore(env: Env, workdir: string, options: Options): Promise<Core> {
   const fs = new ReadOnlyFs(env.fs);
   const readEnv: Env = { ...env, fs };
   if (fs.stat(fs.join(workdir, CURRENT_NAME)) === undefined) throw notFound(fs, workdir);
-  const pool = new ArenaPool(ARENA_BYTES, indexBytesFor(options.memtable, ARENA_ENTRIES), 0);
+  // A memtable that the writer has flushed gives way to a new one. Were its arena dropped instead, they would pile
+  // up, because the garbage collector does not know what a shared buffer weighs.
+  const pool = arenaPoolFor(options, options.memtableCount);
   const follower = new WorkdirFollower(readEnv, fs, workdir, options, pool);
   return Promise.resolve(follower.open());
 }
@@ -70,10 +69,8 @@ interface Loaded {
   readonly manifest: LoadedManifest;
   /** That of the manifest, and value-log segments that only a log mentions. */
   readonly version: Version;
-  /** Segments that were read, oldest first. */
+  /** Segments that were read as a whole, oldest first. */
   readonly replayed: readonly ReplayedSegment[];
-  /** Lengths of all segments when they were read. */
-  readonly walBytes: ReadonlyMap<number, number>;
   readonly newSegments: readonly ValueLogFile[];
 }
 
@@ -87,8 +84,8 @@ class WorkdirFollower implements Follower {
   #tree: Tree | undefined;
   #fixed: FixedManifest | undefined;
   #stamp: string;
-  /** By segment number: the memtable (none for an empty segment) and the length of the file then. */
-  #logs: Map<number, { readonly memtable: LoggedMemtable | undefined; readonly bytes: number }>;
+  /** By segment number. */
+  #logs: Map<number, FollowedLog>;
   #lastSeq: number;
 
   constructor(env: Env, fs: ReadOnlyFs, workdir: string, options: Options, pool: ArenaPool) {
@@ -126,7 +123,7 @@ class WorkdirFollower implements Follower {
         replayed,
       );
       const memtables = new Map(core.sealed.map((memtable) => [memtable.logNumber, memtable]));
-      this.#remember(loaded, memtables);
+      this.#remember(loaded, (segment) => memtables.get(segment.fileNumber));
       this.#lastSeq = core.lastSeq;
       return core;
     });
@@ -137,38 +134,40 @@ class WorkdirFollower implements Follower {
     return this.#load((loaded) => this.#takeOver(loaded));
   }
 
-  /** Installs a later state; the memtables of segments that did not grow stay. */
+  /** Installs a later state; the memtables of segments that were not read as a whole stay. */
   #takeOver(loaded: Loaded): FollowedState {
     const tree = this.#tree as Tree;
     const fixed = this.#fixed as FixedManifest;
-    const memtables = new Map<number, LoggedMemtable>();
-    for (const segment of loaded.replayed) {
-      if (segment.memtable === undefined) continue;
-      memtables.set(segment.fileNumber, this.#logged(segment, segment.memtable));
-    }
-    for (const [fileNumber, { memtable }] of this.#logs) {
-      const isKept = loaded.version.wals.has(fileNumber) && !isReplayed(loaded, fileNumber);
-      if (isKept && memtable !== undefined) memtables.set(fileNumber, memtable);
-    }
     fixed.replace(loaded.manifest, loaded.version);
     tree.follow();
     for (const segment of loaded.newSegments) tree.valueLog.add(segment);
-    this.#remember(loaded, memtables);
-    this.#lastSeq = loaded.replayed.reduce(
-      (max, segment) => Math.max(max, segment.maxSeq),
-      Math.max(this.#lastSeq, loaded.version.lastSeq),
+    this.#remember(loaded, (segment) =>
+      segment.memtable === undefined ? undefined : this.#logged(segment, segment.memtable),
     );
-    const sealed = [...memtables].sort(([a], [b]) => a - b).map(([, memtable]) => memtable);
+    this.#lastSeq = Math.max(this.#lastSeq, loaded.version.lastSeq);
+    const sealed: LoggedMemtable[] = [];
+    for (const [, log] of [...this.#logs].sort(([a], [b]) => a - b)) {
+      this.#lastSeq = Math.max(this.#lastSeq, log.maxSeq);
+      if (log.memtable !== undefined) sealed.push(log.memtable);
+    }
     return { sealed, lastSeq: this.#lastSeq };
   }
 
-  #remember(loaded: Loaded, memtables: ReadonlyMap<number, LoggedMemtable>): void {
-    this.#logs = new Map(
-      [...loaded.walBytes].map(([fileNumber, bytes]) => [
-        fileNumber,
-        { memtable: memtables.get(fileNumber), bytes },
-      ]),
-    );
+  #remember(
+    loaded: Loaded,
+    memtableOf: (segment: ReplayedSegment) => LoggedMemtable | undefined,
+  ): void {
+    const { bootId } = this.#env.host;
+    const logs = new Map<number, FollowedLog>();
+    for (const fileNumber of loaded.version.wals.keys()) {
+      const segment = loaded.replayed.find((other) => other.fileNumber === fileNumber);
+      const log =
+        segment === undefined
+          ? this.#logs.get(fileNumber)
+          : new FollowedLog(segment, memtableOf(segment), bootId);
+      if (log !== undefined) logs.set(fileNumber, log);
+    }
+    this.#logs = logs;
     this.#stamp = stampOf(loaded.manifest);
   }
 
@@ -205,18 +204,14 @@ class WorkdirFollower implements Follower {
     const manifest = loadManifest(this.#fs, this.#workdir, host.bootId);
     if (manifest === undefined) throw notFound(this.#fs, this.#workdir);
     const stale = this.#pinFiles(manifest.version);
+    const pointedTo = this.#readOn(manifest.version, stale);
     const replayed = this.#replay(manifest, stale);
+    for (const { valueLogs } of replayed) for (const one of valueLogs) pointedTo.add(one);
     const newSegments: ValueLogFile[] = [];
     try {
-      const version = this.#withSegmentsOf(manifest, replayed);
+      const version = this.#withSegmentsOf(manifest, pointedTo);
       this.#openSegments(manifest, version, newSegments);
-      const walBytes = new Map<number, number>();
-      for (const fileNumber of version.wals.keys()) {
-        const segment = replayed.find((other) => other.fileNumber === fileNumber);
-        const kept = this.#logs.get(fileNumber)?.bytes ?? 0;
-        walBytes.set(fileNumber, segment === undefined ? kept : segment.bytes + segment.tornBytes);
-      }
-      return install({ manifest, version, replayed, walBytes, newSegments });
+      return install({ manifest, version, replayed, newSegments });
     } catch (error) {
       for (const segment of newSegments) segment.file.close();
       for (const { memtable } of replayed) {
@@ -227,7 +222,7 @@ class WorkdirFollower implements Follower {
   }
 
   /** Opens every file that is not open yet; returns the segments of the log that have to be read. */
-  #pinFiles(version: Version): ReadonlySet<number> {
+  #pinFiles(version: Version): Set<number> {
     const stale = new Set<number>();
     for (const fileNumber of version.wals.keys()) {
       const path = this.#walPath(fileNumber);
@@ -248,6 +243,24 @@ class WorkdirFollower implements Follower {
     return stale;
   }
 
+  /**
+   * Reads on in the stale segments that allow it, which then are no longer stale. Returns the value-log files that
+   * their entries point to.
+   */
+  #readOn(version: Version, stale: Set<number>): Set<number> {
+    const pointedTo = new Set<number>();
+    const wals = [...version.wals.values()].sort((a, b) => a.fileNumber - b.fileNumber);
+    wals.forEach((wal, i) => {
+      const { fileNumber } = wal;
+      const log = stale.has(fileNumber) ? this.#logs.get(fileNumber) : undefined;
+      const expected = expectedEnd(version, wal, wals[i + 1], 'process');
+      if (log?.readOn(this.#fs, this.#walPath(fileNumber), expected) !== true) return;
+      stale.delete(fileNumber);
+      for (const one of log.valueLogs) pointedTo.add(one);
+    });
+    return pointedTo;
+  }
+
   /** Reads the stale segments: always the newest ones, so that each still has its successor beside it. */
   #replay(manifest: LoadedManifest, stale: ReadonlySet<number>): ReplayedSegment[] {
     const { version } = manifest;
@@ -262,6 +275,7 @@ class WorkdirFollower implements Follower {
         pool: this.#pool,
         checkHeader: (header) => checkManifestContinues(manifest, header),
         isReadable: (pointer, at) => isReadable(this.#env, this.#workdir, version, pointer, at),
+        isGrowing: true,
       },
     );
   }
@@ -270,9 +284,9 @@ class WorkdirFollower implements Follower {
    * A log that was read after the manifest may point into segments that were made in between; they are in the
    * manifest by then. @throws ChangedError when one of them is gone again
    */
-  #withSegmentsOf(manifest: LoadedManifest, replayed: readonly ReplayedSegment[]): Version {
+  #withSegmentsOf(manifest: LoadedManifest, pointedTo: ReadonlySet<number>): Version {
     const { version } = manifest;
-    const unknown = new Set(replayed.flatMap((segment) => [...segment.valueLogs]));
+    const unknown = new Set(pointedTo);
     for (const fileNumber of version.valueLog.keys()) unknown.delete(fileNumber);
     if (unknown.size === 0) return version;
     const later = loadManifest(this.#fs, this.#workdir, this.#env.host.bootId);
@@ -335,8 +349,4 @@ class WorkdirFollower implements Follower {
 
 function stampOf({ fileNumber, tail }: LoadedManifest): string {
   return `${fileNumber} ${tail.bytes + tail.tornBytes}`;
-}
-
-function isReplayed(loaded: Loaded, fileNumber: number): boolean {
-  return loaded.replayed.some((segment) => segment.fileNumber === fileNumber);
 }

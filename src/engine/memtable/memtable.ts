@@ -30,8 +30,8 @@ import {
   NO_EXPIRY,
 } from '../entry.js';
 import { hashEncodedKey, type KeyBuffer } from '../key.js';
-import type { MemtableKind } from '../options.js';
-import type { Arena } from './arena-pool.js';
+import type { MemtableKind, Options } from '../options.js';
+import { type Arena, ArenaPool } from './arena-pool.js';
 import { Art, artBytesFor } from './art.js';
 import { ArtPath } from './art-path.js';
 import { MemtableCursor } from './memtable-cursor.js';
@@ -64,6 +64,15 @@ export interface MemtableDescriptor extends Arena, MemtableFigures {
 /** Bytes of an index arena that surely takes `entries` keys. */
 export function indexBytesFor(kind: MemtableKind, entries: number): number {
   return kind === 'art' ? artBytesFor(entries) : skipListBytesFor(entries);
+}
+
+/** Index arenas are sized for entries of this many bytes; one that fills up first ends its memtable. */
+const ENTRY_BYTES_USUAL = 100;
+
+/** A pool of arenas that take a memtable as the options ask for it, of which `freeMax` are kept for reuse. */
+export function arenaPoolFor(options: Options, freeMax: number): ArenaPool {
+  const entries = Math.ceil(options.memtableBytes / ENTRY_BYTES_USUAL);
+  return new ArenaPool(options.memtableBytes, indexBytesFor(options.memtable, entries), freeMax);
 }
 
 /** What `insert` returns for a range delete; no hash. */

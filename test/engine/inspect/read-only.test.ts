@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import type { Env, FsFile, OpenMode } from '../../../src/base/env.js';
 import { Prng } from '../../../src/base/prng.js';
 import { type Db, openDb } from '../../../src/engine/db.js';
 import { startJob } from '../../../src/engine/jobs.js';
@@ -11,6 +12,36 @@ const SEEDS = [1, 2, 3, 4];
 /** Another process that looks at the same disk. */
 function readerEnv(env: SimEnv): SimEnv {
   return { ...createSimEnv(9, env.fs, { startJob, clock: env.clock }), host: env.host };
+}
+
+/** The same, with the bytes counted that it reads of logs. */
+function countingReads(env: SimEnv): { readonly env: Env; readBytes: number } {
+  const reader = readerEnv(env);
+  const open = (path: string, mode: OpenMode): FsFile => {
+    const file = reader.fs.open(path, mode);
+    if (!path.endsWith('.wal')) return file;
+    const read: FsFile['read'] = (target, start, length, position) => {
+      const count = file.read(target, start, length, position);
+      counted.readBytes += count;
+      return count;
+    };
+    return new Proxy(file, {
+      get: (target, name) => {
+        if (name === 'read') return read;
+        const member: unknown = Reflect.get(target, name, target);
+        return typeof member === 'function' ? (member.bind(target) as unknown) : member;
+      },
+    });
+  };
+  const fs = new Proxy(reader.fs, {
+    get: (target, name) => {
+      if (name === 'open') return open;
+      const member: unknown = Reflect.get(target, name, target);
+      return typeof member === 'function' ? (member.bind(target) as unknown) : member;
+    },
+  });
+  const counted = { env: { ...reader, fs }, readBytes: 0 };
+  return counted;
 }
 
 function openReader(env: SimEnv): Promise<Db> {
@@ -78,6 +109,62 @@ describe('refresh', () => {
     expect(() => db.refresh()).toThrow('open for writing');
     await reader.close();
     await db.close();
+  });
+
+  it('reads what was added to a log, not the log again', async () => {
+    const { db, env } = await openSim({ ...TINY, memtableBytes: 1024 * 1024 });
+    for (let i = 0; i < 500; i++) await db.put(`old${i}`, 'x'.repeat(1000));
+    const counted = countingReads(env);
+    const reader = await openDb(counted.env, WORKDIR, { readOnly: true });
+    for (let i = 0; i < 20; i++) {
+      await db.put(`new${i}`, 'y'.repeat(1000));
+      if (i === 10) await db.del('old7');
+      if (i === 12) await db.deleteRange('old1', 'old2');
+      counted.readBytes = 0;
+      expect(reader.refresh()).toBe(true);
+      expect(counted.readBytes).toBeLessThan(20_000);
+      expect(text(reader.get(`new${i}`))).toBe('y'.repeat(1000));
+      expect(reader.get(`new${i + 1}`)).toBeUndefined();
+    }
+    expect(rowsOf(reader.scan())).toEqual(rowsOf(db.scan()));
+    await reader.close();
+    await db.close();
+  });
+
+  it('reads on in a log that outgrows its arena', async () => {
+    const { db, env } = await openSim({ ...TINY, memtableBytes: 1024 * 1024 });
+    const counted = countingReads(env);
+    await db.put('first', '1');
+    const reader = await openDb(counted.env, WORKDIR, { readOnly: true, memtableBytes: 65_536 });
+    for (let i = 0; i < 300; i++) {
+      await db.put(`k${i}`, 'z'.repeat(1000));
+      expect(reader.refresh()).toBe(true);
+      expect(reader.get(`k${i}`)).toHaveLength(1000);
+    }
+    // About a hundred growths by a half would be the log a hundred times: it is read again a few times only.
+    expect(counted.readBytes).toBeLessThan(8 * 300 * 1000);
+    await reader.close();
+    await db.close();
+  });
+
+  it('reads a log anew that was cut back', async () => {
+    const { db, env } = await openSim(TINY);
+    await db.put('kept', '1');
+    const log = env.fs.list(WORKDIR).find((name) => name.endsWith('.wal')) ?? '';
+    const path = `${WORKDIR}/${log}`;
+    const bytes = env.fs.stat(path)?.bytes ?? 0;
+    await db.put('cut', '1');
+    const reader = await openReader(env);
+    await db.put('cut', '2');
+    expect(reader.refresh()).toBe(true);
+    expect(text(reader.get('cut'))).toBe('2');
+    const file = env.fs.open(path, 'update');
+    file.truncate(bytes);
+    file.close();
+    expect(reader.refresh()).toBe(true);
+    expect(reader.get('cut')).toBeUndefined();
+    expect(text(reader.get('kept'))).toBe('1');
+    await reader.close();
   });
 
   it('leaves snapshots and open scans where they are', async () => {
