@@ -41,6 +41,12 @@ describe('sst build, ingest and export', () => {
     expect(files.every((file) => existsSync(file))).toBe(true);
     expect(nokv(['export', ...data]).stdout).toBe(textOf(ROWS));
     expect(nokv(['check', ...data]).stdout).toContain('sound');
+    expect(nokv(['manifest', 'dump', ...data]).stdout).toContain('ingested, numbers from 0');
+    expect(nokv(['stats', ...data, '--json']).stdout).toContain(
+      `"external_tables": ${files.length}`,
+    );
+    expect(nokv(['manifest', 'check', ...data]).stdout).toContain('sound');
+    expect(nokv(['space', ...data]).status).toBe(0);
     expect(nokv(['sst', 'inspect', '--workdir', path('data')]).stdout).toContain('BASE');
 
     const out = ['--out', path('out'), '--prefix', 'row:0001', '--all-versions', '--json'];

@@ -6,7 +6,7 @@ import { crc32 } from '../../src/base/crc32.js';
 import { viewOf } from '../../src/base/codec.js';
 import { FORMAT_VERSION } from '../../src/engine/format-version.js';
 import { LOG_HEADER_BYTES, RECORD_HEADER_BYTES } from '../../src/engine/record-log.js';
-import { FOOTER_BYTES, TABLE_FORMAT_VERSION } from '../../src/engine/sst/format.js';
+import { EXTERNAL_FORMAT_VERSION, FOOTER_BYTES } from '../../src/engine/sst/format.js';
 import { VALUE_LOG_FORMAT } from '../../src/engine/vlog/format.js';
 import { readWalHeader } from '../../src/engine/wal/reader.js';
 import { MemFs } from '../../src/env/mem-fs.js';
@@ -284,8 +284,17 @@ const CASES: readonly DamageCase[] = [
     endings: EVERY,
     harm: (disk) => {
       const at = disk.bytes(disk.table).length - FOOTER_BYTES;
-      disk.upgrade(disk.table, TABLE_FORMAT_VERSION + 1, { at, crcAt: 68 });
+      disk.upgrade(disk.table, EXTERNAL_FORMAT_VERSION + 1, { at, crcAt: 68 });
       return { refused: 'NOKV_FORMAT', file: disk.table };
+    },
+  },
+  {
+    name: 'table: made outside, by its footer',
+    endings: EVERY,
+    harm: (disk) => {
+      const at = disk.bytes(disk.table).length - FOOTER_BYTES;
+      disk.upgrade(disk.table, EXTERNAL_FORMAT_VERSION, { at, crcAt: 68 });
+      return { refused: 'NOKV_CORRUPTION', file: disk.table };
     },
   },
 

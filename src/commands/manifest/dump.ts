@@ -56,9 +56,10 @@ export default class ManifestDump extends InspectingCommand<typeof ManifestDump>
     for (const { level, file_number: id } of edit.remove_tables) yield `- table L${level} ${id}`;
     for (const table of edit.add_tables) {
       const { lower, upper } = table.key_range;
+      const base = table.seq_base === null ? '' : ` ingested, numbers from ${table.seq_base}`;
       yield (
         `+ table L${table.level} ${table.file_number} ${formatBytes(table.bytes)} ` +
-        `${table.entries} entries [${key(lower)} .. ${key(upper)}]`
+        `${table.entries} entries [${key(lower)} .. ${key(upper)}]${base}`
       );
     }
     for (const id of edit.add_wals) yield `+ log ${id}`;

@@ -118,6 +118,8 @@ export interface DumpedTable {
   readonly bytes: number;
   readonly entries: number;
   readonly key_range: KeyRange;
+  /** What the numbers of an ingested table count from; null for others. */
+  readonly seq_base: number | null;
 }
 
 export interface DumpedEdit {
@@ -178,6 +180,7 @@ function dumpedEdit(offset: number, bytes: number, edit: VersionEdit): DumpedEdi
       bytes: meta.bytes,
       entries: meta.entries,
       key_range: keyRangeOf(meta.lower, meta.upper),
+      seq_base: meta.seqBase ?? null,
     })),
     remove_tables: (edit.removeTables ?? []).map(({ level, fileNumber }) => ({
       level,
