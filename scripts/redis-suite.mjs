@@ -83,7 +83,6 @@ async function runSuite(suite, port, skipFile, units) {
   let unit = '';
   let isInError = false;
   for await (const coloured of createInterface({ input: tests.stdout })) {
-    // eslint-disable-next-line no-control-regex -- colours
     const line = coloured.replace(/\x1b\[[\d;]*m/g, '');
     unit = /^Testing (\S+)/.exec(line)?.[1] ?? unit;
     const [, outcome, text] = /^\[(ok|err|skip|ignore|exception)\]: (.*)$/.exec(line) ?? [];
@@ -115,7 +114,8 @@ async function main() {
     console.error(HOW_TO_GET);
     return 2;
   }
-  if (spawnSync('npm', ['run', '-s', 'build'], { cwd: root, stdio: 'inherit' }).status !== 0) return 2;
+  if (spawnSync('npm', ['run', '-s', 'build'], { cwd: root, stdio: 'inherit' }).status !== 0)
+    return 2;
   const workdir = mkdtempSync(join(tmpdir(), 'nokv-redis-suite-'));
   const skipFile = `${workdir}.skips`;
   writeFileSync(skipFile, `${linesOf(SKIPS).join('\n')}\n`);

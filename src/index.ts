@@ -51,15 +51,21 @@ export { loadOptions } from './server/open-workdir.js';
 export { openDb as openWithEnv } from './engine/db.js';
 export type {
   Clock,
+  Connection,
+  ConnectionHandler,
   DirectoryLock,
   Env,
   Executor,
   Fs,
   FsFile,
   Host,
+  ListenAddress,
+  Listener,
   Log,
+  Net,
   Random,
   Timer,
+  TlsMaterial,
 } from './base/env.js';
 export type { DbIterator } from './engine/db-iterator.js';
 export type { StoredEntry } from './engine/entry-scan.js';

@@ -42,9 +42,8 @@ export class RespReader {
   /** Where the parser stands in #bytes; everything before #start was executed. */
   #at: number;
   #start: number;
-  /** Received, up to here. Beyond it is room of #bytes that we own; 0 room when #bytes is a chunk. */
+  /** Received, up to here. Beyond it is room that is ours; behind a chunk as it came there is none. */
   #end: number;
-  #isOwned: boolean;
   /** Arguments of the command still to come; 0 between commands. */
   #missing: number;
   /** Length of the argument whose `$` line was read, or -1. */
@@ -63,7 +62,6 @@ export class RespReader {
     this.#at = 0;
     this.#start = 0;
     this.#end = 0;
-    this.#isOwned = false;
     this.#missing = 0;
     this.#bulkLength = -1;
     this.#spans = [];
@@ -90,7 +88,6 @@ export class RespReader {
       this.#at = 0;
       this.#start = 0;
       this.#end = chunk.length;
-      this.#isOwned = false;
       return;
     }
     this.#gather(chunk);
@@ -101,7 +98,7 @@ export class RespReader {
   #gather(chunk: Buffer): void {
     const pending = this.#end - this.#start;
     const needed = pending + chunk.length;
-    if (!this.#isOwned || this.#end + chunk.length > this.#bytes.length) {
+    if (this.#end + chunk.length > this.#bytes.length) {
       // Arguments that were handed out may lie in the old memory: it is left to them.
       const grown = Buffer.allocUnsafeSlow(Math.max(2 * needed, LINE_BYTES_MAX));
       this.#bytes.copy(grown, 0, this.#start, this.#end);
@@ -109,7 +106,6 @@ export class RespReader {
       this.#at -= this.#start;
       this.#start = 0;
       this.#end = pending;
-      this.#isOwned = true;
     }
     chunk.copy(this.#bytes, this.#end);
     this.#end += chunk.length;
@@ -141,7 +137,6 @@ export class RespReader {
     this.#at = 0;
     this.#start = 0;
     this.#end = 0;
-    this.#isOwned = false;
     return undefined;
   }
 

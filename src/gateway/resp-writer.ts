@@ -85,6 +85,7 @@ export class RespWriter {
     const segments = this.#segments;
     if (segments.length === 0) {
       if (this.#end === this.#start) return true;
+      if (sink.bufferedBytes > 0) return this.#sendCopy(sink);
       const hasRoom = sink.write(this.#buffer.subarray(this.#start, this.#end));
       this.#startOver(sink.bufferedBytes === 0);
       return hasRoom;
@@ -97,6 +98,13 @@ export class RespWriter {
     segments.length = 0;
     this.#segmentBytes = 0;
     this.#startOver(sink.bufferedBytes === 0);
+    return hasRoom;
+  }
+
+  /** To a slow client: what waits for it takes the memory that it needs, and not a whole buffer of ours each time. */
+  #sendCopy(sink: ByteSink): boolean {
+    const hasRoom = sink.write(Buffer.from(this.#buffer.subarray(this.#start, this.#end)));
+    this.#startOver(true);
     return hasRoom;
   }
 

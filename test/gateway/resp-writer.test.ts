@@ -104,11 +104,24 @@ describe('RespWriter', () => {
     const writer = new RespWriter();
     const sink = new Sink();
     sink.isSlow = true;
-    writer.write('first');
-    expect(writer.send(sink)).toBe(false);
-    writer.write('other');
-    writer.send(sink);
-    expect(sink.text).toBe('$5\r\nfirst\r\n$5\r\nother\r\n');
+    for (const text of ['first', 'other', 'third']) {
+      writer.write(text);
+      expect(writer.send(sink)).toBe(false);
+    }
+    expect(sink.text).toBe('$5\r\nfirst\r\n$5\r\nother\r\n$5\r\nthird\r\n');
+  });
+
+  it('makes a client that is slow hold little of our memory', () => {
+    const writer = new RespWriter();
+    const sink = new Sink();
+    sink.isSlow = true;
+    for (let i = 0; i < 100; i++) {
+      writer.write(OK);
+      writer.send(sink);
+    }
+    const memory = new Set(sink.pieces.map(({ buffer }) => buffer));
+    const bytes = [...memory].reduce((sum, { byteLength }) => sum + byteLength, 0);
+    expect(bytes).toBeLessThan(100_000);
   });
 
   it('grows over many replies, and starts again small', () => {

@@ -215,10 +215,11 @@ describe('DEBUG SLEEP', () => {
     const fixture = new GatewayFixture();
     const sleeper = fixture.connect();
     const other = fixture.connect();
-    expect(await fixture.ask(sleeper, 'DEBUG SLEEP 1.5', 'PING')).toBe('');
-    expect(await fixture.ask(other, 'PING')).toBe('+PONG\r\n');
+    expect(await fixture.ask(sleeper, 'DEBUG SLEEP 1.5', 'SET a 1')).toBe('');
+    expect(await fixture.ask(other, 'GET a')).toBe('$-1\r\n');
     await fixture.env.clock.run(1600);
-    expect(sleeper.takeReceived().toString()).toBe('+OK\r\n+PONG\r\n');
+    expect(sleeper.takeReceived().toString()).toBe('+OK\r\n+OK\r\n');
+    expect(await fixture.ask(other, 'GET a')).toBe('$1\r\n1\r\n');
   });
 });
 

@@ -53,7 +53,7 @@ function answerOf(reply: Reply): Answer {
   if (typeof reply === 'string') return Buffer.from(reply);
   if (reply instanceof Uint8Array) return Buffer.from(reply);
   if (typeof reply === 'number' || typeof reply === 'bigint' || reply === null) return reply;
-  throw new Error(`a reply of no data command: ${String(reply)}`);
+  throw new Error('a reply of no data command');
 }
 
 /** One line, or one for each element with its depth. */
@@ -63,9 +63,8 @@ export function answerLines(answer: Answer, indent = ''): string[] {
   if (typeof answer === 'number' || typeof answer === 'bigint') return [`${indent}${answer}`];
   if ('status' in answer) return [`${indent}+${answer.status}`];
   if ('error' in answer) return [`${indent}-${answer.error}`];
-  const items = answer as readonly Answer[];
-  if (items.length === 0) return [`${indent}empty`];
-  return [`${indent}array`, ...items.flatMap((item) => answerLines(item, `${indent}  `))];
+  if (answer.length === 0) return [`${indent}empty`];
+  return [`${indent}array`, ...answer.flatMap((item) => answerLines(item, `${indent}  `))];
 }
 
 /** Printable ASCII as it is, the rest escaped, long ones shortened in the middle. */
@@ -74,7 +73,6 @@ export function quoted(bytes: Buffer): string {
   const escaped = text
     .toString('latin1')
     .replace(/["\\]/g, '\\$&')
-    // eslint-disable-next-line no-control-regex -- these are to be shown
     .replace(/[\x00-\x1f\x7f-\xff]/g, (c) => `\\x${c.charCodeAt(0).toString(16).padStart(2, '0')}`);
   return `"${escaped}"${bytes.length > 200 ? `... ${bytes.length} bytes` : ''}`;
 }

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { CHANGED, watchName } from '../../../src/gateway/backend.js';
+import { ALL_KEYS, CHANGED, watchName } from '../../../src/gateway/backend.js';
 import {
   bytes,
   clear,
@@ -71,6 +71,24 @@ it('a body that throws changes nothing, and others in the batch stay', async () 
   expect(await get(backend, 'a')).toBe('1');
   expect(await get(backend, 'b')).toBeNull();
   expect(await size(backend)).toBe(1);
+});
+
+it('a body that deletes everything and throws deletes nothing', async () => {
+  const { backend } = await serve();
+  for (let i = 0; i < 1500; i++) await set(backend, `k${i}`, 'v');
+  void set(backend, 'pending', 'v');
+  const failing = (): unknown =>
+    backend.update(ALL_KEYS, (view) => {
+      view.set(bytes('k1'), bytes('w'), 0);
+      view.clear();
+      view.set(bytes('k2'), bytes('w'), 0);
+      throw new Error('no');
+    });
+  await expect(async () => failing()).rejects.toThrow('no');
+  expect(await size(backend)).toBe(1501);
+  expect(await get(backend, 'k1')).toBe('v');
+  expect(await get(backend, 'k2')).toBe('v');
+  expect(await get(backend, 'pending')).toBe('v');
 });
 
 it('what a body throws about its own changes alone waits for nobody', async () => {

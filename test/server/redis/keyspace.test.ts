@@ -32,7 +32,8 @@ it('SCAN tells every key that is there throughout, while others come and go', as
     cursor = next;
     for (let i = 0; i < 5; i++) {
       const key = `comes${random.below(1000)}`;
-      void (random.chance(1, 2) ? set(backend, key, 'v') : del(backend, key));
+      if (random.chance(1, 2)) void set(backend, key, 'v');
+      else void del(backend, key);
     }
     // The key that the cursor stands on, too.
     const last = found.at(-1);
