@@ -8,10 +8,11 @@
  *
  * Built at once from a list (a table, the inputs of a compaction), or grown by `add` (the active
  * memtable): new ones wait in a short unsorted tail that every lookup scans, and the fragments are
- * built again when the tail is a quarter of the whole, which keeps both sides cheap.
+ * built again when the tail is a quarter of the whole, or when lookups have spent as much on the tail as
+ * that takes, which keeps both sides cheap.
  *
  * Ownership: bounds given to a constructor or to `add` are kept, not copied; they must not change.
- * Lookups allocate nothing. Single-threaded: a lookup remembers its fragment for the next one, so that a
+ * Lookups allocate nothing but fragments. Single-threaded: a lookup remembers its fragment for the next one, so that a
  * cursor walking in either direction pays a comparison or two instead of a search.
  *
  * Invariant: fragments are sorted, disjoint and non-empty ranges; each list is strictly descending.
@@ -30,6 +31,8 @@ export interface RangeTombstone {
 
 /** Tombstones that may wait unsorted before the fragments are built again. */
 const TAIL_MIN = 16;
+/** What building the fragments costs per tombstone, in looks at one of the tail. */
+const TAIL_WORK = 16;
 
 export class RangeTombstones {
   #lowers: Uint8Array[] = [];
@@ -42,6 +45,8 @@ export class RangeTombstones {
   #sorted: RangeTombstone[] = [];
   /** Added since the fragments were built. */
   #tail: RangeTombstone[] = [];
+  /** Tombstones of the tail that lookups have looked at. */
+  #tailWork = 0;
   /** Fragment of the last lookup; 0 <= #last < fragment count when there is one. */
   #last = 0;
 
@@ -81,6 +86,8 @@ export class RangeTombstones {
     versionMax: number,
   ): boolean {
     if (this.#tail.length !== 0) {
+      this.#tailWork += this.#tail.length;
+      if (this.#tailWork > TAIL_WORK * this.count) this.#settle();
       for (let i = 0; i < this.#tail.length; i++) {
         const t = this.#tail[i] as RangeTombstone;
         if (
@@ -189,6 +196,7 @@ export class RangeTombstones {
     if (this.#tail.length === 0) return;
     for (const t of this.#tail) this.#sorted.push(t);
     this.#tail = [];
+    this.#tailWork = 0;
     this.#build();
   }
 
