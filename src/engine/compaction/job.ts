@@ -122,8 +122,9 @@ class JobInputs {
       inputs.map((input) => input.meta),
       (index) => {
         if (current !== undefined) this.#close(current);
-        current = inputs[index] as CompactionJobInput;
-        return this.#tableOf(current).newCursor();
+        const input = inputs[index] as CompactionJobInput;
+        current = input;
+        return this.#tableOf(input).newCursor();
       },
     );
   }
