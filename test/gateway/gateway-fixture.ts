@@ -9,7 +9,7 @@ import { TOY_COMMANDS } from './toy-commands.js';
 
 const ADDRESS = { host: '127.0.0.1', port: 6380 };
 
-const FACTS: ServerFacts = {
+export const FACTS: ServerFacts = {
   nokvVersion: '0.0.0',
   pid: 7,
   bootId: 'boot',

@@ -36,15 +36,19 @@ describe('random commands', () => {
     const { backend } = await serve();
     await redis?.run([Buffer.from('FLUSHALL')]);
     const done: string[] = [];
-    for (let i = 0; i < COMMANDS; i++) {
-      const args = randomCommand(random);
-      done.push(args.map(quoted).join(' '));
-      const answer = await runCommand(backend, args, () => random.fraction());
-      if (redis === undefined) continue;
-      // Redis counts what has expired and was not looked at since.
-      if (String(args[0]) === 'DBSIZE') await redis.run(TOUCH_ALL);
-      const context = `seed ${seed}, after:\n${done.slice(-12).join('\n')}`;
-      expect(comparable(args, answer), context).toBe(comparable(args, await redis.run(args)));
+    while (done.length < COMMANDS) {
+      // As one client's pipeline: later commands see what is not committed yet.
+      const pipeline = Array.from({ length: 1 + random.below(20) }, () => randomCommand(random));
+      const answers = pipeline.map((args) => runCommand(backend, args, () => random.fraction()));
+      for (const [i, args] of pipeline.entries()) {
+        done.push(args.map(quoted).join(' '));
+        const answer = await (answers[i] as Promise<Answer>);
+        if (redis === undefined) continue;
+        // Redis counts what has expired and was not looked at since.
+        if (String(args[0]) === 'DBSIZE') await redis.run(TOUCH_ALL);
+        const context = `seed ${seed}, after:\n${done.slice(-12).join('\n')}`;
+        expect(comparable(args, answer), context).toBe(comparable(args, await redis.run(args)));
+      }
     }
   });
 });
