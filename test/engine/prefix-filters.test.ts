@@ -142,6 +142,11 @@ const FILTERS: OpenOptions = {
   ],
 };
 
+/** By a scan of the one key. */
+function isThere(db: Db, key: string): boolean {
+  return db.scan({ gte: key, lte: key, keysOnly: true, limit: 1 }).take(1).length > 0;
+}
+
 describe('Db.scan with prefixFilters', () => {
   it('gives the same rows as without, through deletes, ranges, snapshots, reopening with other rules', async () => {
     for (let seed = 1; seed <= 6; seed++) await compareRuns(seed);
@@ -192,7 +197,7 @@ describe('Db.scan with prefixFilters', () => {
     }
     expect(rowsOf(db.scan({ gte: 'b', lt: 'c' }))).toEqual(['b1=', 'b9=']);
     expect(db.stats().lsm.range_filter).toMatchObject({ bounded_candidates: 4, bounded_pruned: 3 });
-    expect([db.has('b9'), db.has('b5')]).toEqual([true, false]);
+    expect([isThere(db, 'b9'), isThere(db, 'b5')]).toEqual([true, false]);
     expect(db.stats().lsm.range_filter).toMatchObject({
       bounded_candidates: 12,
       bounded_pruned: 10,
@@ -248,7 +253,7 @@ describe('Db.scan with prefixFilters', () => {
       const { reads, blocksAhead } = db.stats().cache.readahead;
       return { reads: reads - before.reads, isAhead: blocksAhead > before.blocksAhead };
     };
-    expect(readsOf(() => db.has('k150'))).toEqual({ reads: 1, isAhead: false });
+    expect(readsOf(() => isThere(db, 'k150'))).toEqual({ reads: 1, isAhead: false });
     const few = { gte: 'k150', limit: 1 };
     expect(readsOf(() => db.scan(few).take(1))).toEqual({ reads: 1, isAhead: false });
     const inTransaction = (): unknown => db.view((txn) => [txn.has('k150'), txn.scan(few).take(1)]);
