@@ -15,6 +15,7 @@ import { FAMILY_SYSTEM } from '../../engine/key.js';
 import { SYSTEM_FAMILY } from '../../engine/requests.js';
 import {
   EXPIRY_END,
+  EXPIRY_PREFIX,
   expiryBound,
   expiryKey,
   expiryOfIndexKey,
@@ -27,8 +28,8 @@ import type { PendingWrite, PendingWrites } from './pending.js';
 export class ExpiryIndex {
   readonly #db: Db;
   readonly #pending: PendingWrites;
-  /** Every entry of an earlier time has been deleted: where to look, past their tombstones. */
-  #lookFromMs: number;
+  /** Every entry before this key has been deleted: where to look, past their tombstones. */
+  #lookFrom: Uint8Array;
   /** No entry has an earlier time. */
   #nextDueMs: number;
   /** Keys counted out since the start. */
@@ -37,7 +38,7 @@ export class ExpiryIndex {
   constructor(db: Db, pending: PendingWrites) {
     this.#db = db;
     this.#pending = pending;
-    this.#lookFromMs = 0;
+    this.#lookFrom = EXPIRY_PREFIX;
     this.#nextDueMs = 0;
     this.expiredKeys = 0;
   }
@@ -63,14 +64,14 @@ export class ExpiryIndex {
     const popped = this.#popStored(nowMs, max) + this.#popPending(nowMs);
     this.expiredKeys += popped;
     if (popped >= max) return popped;
-    this.#lookFromMs = nowMs + 1;
+    this.#lookFrom = expiryBound(nowMs + 1);
     this.#nextDueMs = Math.min(this.#nextStoredMs(), this.#nextPendingMs());
     return popped;
   }
 
   /** What was deleted is there again, or everything is gone: look from the beginning. */
   reset(): void {
-    this.#lookFromMs = 0;
+    this.#lookFrom = EXPIRY_PREFIX;
     this.#nextDueMs = 0;
   }
 
@@ -86,11 +87,12 @@ export class ExpiryIndex {
   #popStored(nowMs: number, max: number): number {
     const pending = this.#pending;
     if (pending.isCleared) return 0;
-    const rows = this.#scan(this.#lookFromMs, expiryBound(nowMs + 1));
+    const rows = this.#scan(expiryBound(nowMs + 1));
     let popped = 0;
     for (let row = rows.next(); row !== undefined; row = rows.next()) {
       if (pending.find(systemName(row.key))?.kind === KIND_DELETE) continue;
       this.#pop(row.key);
+      this.#lookFrom = row.key;
       if (++popped === max) break;
     }
     rows.close();
@@ -110,7 +112,7 @@ export class ExpiryIndex {
 
   #nextStoredMs(): number {
     if (this.#pending.isCleared) return Infinity;
-    const rows = this.#scan(this.#lookFromMs, EXPIRY_END);
+    const rows = this.#scan(EXPIRY_END);
     const row = rows.next();
     rows.close();
     return row === undefined ? Infinity : expiryOfIndexKey(row.key);
@@ -125,8 +127,9 @@ export class ExpiryIndex {
     return nextMs;
   }
 
-  #scan(fromMs: number, end: Uint8Array): ReturnType<Db['scan']> {
-    const options = { gte: expiryBound(fromMs), lt: end, keysOnly: true };
+  /** Entries before `end`. */
+  #scan(end: Uint8Array): ReturnType<Db['scan']> {
+    const options = { gte: this.#lookFrom, lt: end, keysOnly: true };
     return this.#db.scan({ ...options, columnFamily: SYSTEM_FAMILY });
   }
 }

@@ -220,6 +220,25 @@ it('a failed commit fails what was decided on it, and later commands are right',
   expect(text(db.get('n'))).toBe('2');
 });
 
+it('expired keys are counted out in portions, again after one that failed', async () => {
+  const { backend, env } = await serve();
+  const at = env.clock.nowMs() + 100;
+  for (let i = 0; i < 3500; i++) void set(backend, `k${i}`, 'v', at + (i % 2));
+  await set(backend, 'later', 'v', at + 50);
+  await set(backend, 'stays', 'v');
+  env.clock.advance(101);
+  expect(await backend.expireSome()).toBe(true);
+  env.fs.injectFault({ op: 'write', errno: 'ENOSPC' });
+  await expect(backend.expireSome()).rejects.toThrow('no space');
+  // What was counted out before stays so; what failed is there again.
+  for (let portion = 0; portion < 3; portion++) expect(await backend.expireSome()).toBe(true);
+  expect(await backend.expireSome()).toBe(false);
+  expect(await size(backend)).toBe(2);
+  env.clock.advance(50);
+  expect(await size(backend)).toBe(1);
+  expect(await keys(backend)).toEqual(['stays']);
+});
+
 it('a stamp changes with every write, delete, expiry and clear', async () => {
   const { backend, env } = await serve();
   const name = watchName(bytes('a'));
