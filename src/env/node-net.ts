@@ -1,6 +1,6 @@
 /**
- * The network of a real process: TCP, TLS and Unix sockets. Every write goes to the system as it comes, without
- * waiting for more (TCP_NODELAY): who has many small pieces gathers them. The modules of Node are loaded when somebody
+ * The network of a real process: TCP, TLS and Unix sockets. The system does not wait for more behind a write
+ * (TCP_NODELAY): who has many small pieces gathers them, as the outbox does for a turn of the event loop. The modules of Node are loaded when somebody
  * listens: commands that do not would start later.
  */
 import type { Server, Socket } from 'node:net';
@@ -13,6 +13,7 @@ import type {
   TlsMaterial,
 } from '../base/env.js';
 import { IoError, NokvError } from '../base/errors.js';
+import { NetOutbox } from './net-outbox.js';
 
 /** A client that does not finish its TLS handshake is cut off after this. */
 const HANDSHAKE_MS_MAX = 10_000;
@@ -25,8 +26,10 @@ export class NodeNet implements Net {
     tls: TlsMaterial | undefined,
     accept: (connection: Connection) => ConnectionHandler,
   ): Promise<Listener> {
+    // Immediates come when all sockets that had input in this turn have been read.
+    const outbox = new NetOutbox((callback) => void setImmediate(callback));
     const open = (socket: Socket): void => {
-      attach(socket, accept);
+      attach(socket, outbox, accept);
     };
     const server = await (tls === undefined ? plainServer(open) : tlsServer(tls, open));
     if ('path' in address) await removeDeadSocket(address.path);
@@ -132,15 +135,21 @@ class NodeListener implements Listener {
   }
 }
 
-function attach(socket: Socket, accept: (connection: Connection) => ConnectionHandler): void {
-  const connection = new NodeConnection(socket);
+function attach(
+  socket: Socket,
+  outbox: NetOutbox,
+  accept: (connection: Connection) => ConnectionHandler,
+): void {
+  const connection = new NodeConnection(socket, outbox);
   // Before anything can fail: an error without a listener would end the process.
   let reason: Error | undefined;
   socket.on('error', (error) => {
     reason = error;
   });
   const handler = accept(connection);
-  socket.on('data', (bytes: Buffer) => handler.onData(bytes));
+  socket.on('data', (bytes: Buffer) => {
+    outbox.whileReading(() => handler.onData(bytes));
+  });
   socket.on('drain', () => handler.onDrain());
   socket.on('end', () => handler.onEnd());
   socket.on('close', () => handler.onClose(reason));
@@ -150,9 +159,11 @@ class NodeConnection implements Connection {
   readonly remoteAddress: string;
   readonly localAddress: string;
   readonly #socket: Socket;
+  readonly #outbox: NetOutbox;
 
-  constructor(socket: Socket) {
+  constructor(socket: Socket, outbox: NetOutbox) {
     this.#socket = socket;
+    this.#outbox = outbox;
     this.remoteAddress = addressOf(socket.remoteAddress, socket.remotePort);
     this.localAddress = addressOf(socket.localAddress, socket.localPort);
   }
@@ -163,10 +174,11 @@ class NodeConnection implements Connection {
 
   write(bytes: Uint8Array): boolean {
     if (!this.#socket.writable) return true;
-    return this.#socket.write(bytes);
+    return this.#outbox.write(this.#socket, bytes);
   }
 
   cork(): void {
+    this.#outbox.flush();
     this.#socket.cork();
   }
 
@@ -183,6 +195,7 @@ class NodeConnection implements Connection {
   }
 
   end(): void {
+    this.#outbox.flush();
     this.#socket.end();
   }
 
