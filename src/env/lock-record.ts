@@ -7,6 +7,7 @@
  */
 import { readFileSync } from 'node:fs';
 import type { Host } from '../base/env.js';
+import { commandLine } from './process-facts.js';
 import { errnoOf } from './system-error.js';
 
 export interface LockRecord {
@@ -34,7 +35,7 @@ export function ownLockRecord(host: Host, kernelLock: boolean): LockRecord {
     startTime: processStartTime(host.pid) ?? '',
     bootId: host.bootId,
     host: host.name,
-    command: process.argv.join(' ').slice(0, COMMAND_CHARS_MAX),
+    command: commandLine().join(' ').slice(0, COMMAND_CHARS_MAX),
     since: new Date().toISOString(),
     kernelLock,
   };

@@ -11,10 +11,19 @@ export interface MemoryFigures {
   readonly arrayBuffers: number;
 }
 
-/** Program and arguments. */
-export function commandLine(): readonly string[] {
-  return process.argv;
+/** Program and arguments; what an argument keeps secret is left out. */
+export function commandLine(argv: readonly string[] = process.argv): readonly string[] {
+  return argv.map((argument, i) => {
+    const isNamedBefore = SECRET.test(argv[i - 1] ?? '') && !(argv[i - 1] ?? '').includes('=');
+    if (isNamedBefore) return HIDDEN;
+    const [name = ''] = argument.split('=', 1);
+    return SECRET.test(name) && argument.includes('=') ? `${name}=${HIDDEN}` : argument;
+  });
 }
+
+/** Flags whose values are passwords. */
+const SECRET = /^--requirepass\b/;
+const HIDDEN = '(hidden)';
 
 export function memoryFigures(): MemoryFigures {
   return process.memoryUsage();
