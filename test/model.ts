@@ -108,6 +108,13 @@ interface Family {
   /** The keys of the map, ascending. */
   readonly order: string[];
   readonly tombstones: Tombstone[];
+  readonly ingests: Ingest[];
+}
+
+/** An ingest touched keys of [first, last]; end of a range delete included. */
+interface Ingest extends Stamp {
+  readonly first: string;
+  readonly last: string;
 }
 
 /** The sequence number of a write after `seq`. A managed version is never equal to the number beside it. */
@@ -156,8 +163,16 @@ export class Model {
         if ((write.type === 'deleteRange') !== (type === 'deleteRange')) continue;
         this.#seq = base + (type === 'deleteRange' ? 0 : 1);
         this.write(write);
+        const isRange = write.type === 'deleteRange';
+        this.#families[write.family].ingests.push({
+          seq: this.#seq,
+          version: this.#seq,
+          first: isRange ? write.start : write.key,
+          last: isRange ? write.end : write.key,
+        });
       }
     }
+    for (const family of Object.values(this.#families)) joinIngests(family.ingests, base);
   }
 
   /** Sequence number of the last write. */
@@ -176,6 +191,7 @@ export class Model {
     const isKept = (one: Stamp): boolean => one.seq <= seq;
     for (const family of Object.values(this.#families)) {
       keepOnly(family.tombstones, isKept);
+      keepOnly(family.ingests, isKept);
       for (const history of family.keys.values()) {
         keepOnly(history.entries, isKept);
         keepOnly(history.tombstones, isKept);
@@ -223,8 +239,8 @@ export class Model {
   }
 
   /**
-   * Was any key of [start, end) written behind `seq`, be it by a range delete? beside: only a range delete that touches
-   * the start. `end` undefined: no bound.
+   * Was any key of [start, end) written behind `seq`, be it by a range delete? beside: only by a range delete that touches
+   * the start, or by an ingest of keys on both sides. `end` undefined: no bound.
    */
   writtenSince(
     span: {
@@ -235,13 +251,13 @@ export class Model {
     seq: number,
   ): 'inside' | 'beside' | undefined {
     const { family, start, end } = span;
-    const { keys, tombstones } = this.#families[family];
+    const { keys, tombstones, ingests } = this.#families[family];
     if (end !== undefined && end <= start) return undefined;
     const isBefore = (key: string): boolean => end === undefined || key < end;
     for (const [key, { newestSeq }] of keys) {
       if (newestSeq > seq && key >= start && isBefore(key)) return 'inside';
     }
-    let isBeside = false;
+    let isBeside = ingests.some((one) => one.seq > seq && isBefore(one.first) && one.last >= start);
     for (const one of tombstones) {
       if (one.seq <= seq || !isBefore(one.start) || one.end < start) continue;
       if (one.end > start) return 'inside';
@@ -257,7 +273,21 @@ export class Model {
 }
 
 function emptyFamily(): Family {
-  return { keys: new Map(), order: [], tombstones: [] };
+  return { keys: new Map(), order: [], tombstones: [], ingests: [] };
+}
+
+/** Makes one of those behind `seq`: where a table ends and the next one begins is not the model's to know. */
+function joinIngests(ingests: Ingest[], seq: number): void {
+  const at = ingests.findIndex((one) => one.seq > seq);
+  if (at < 0) return;
+  ingests.push(
+    ingests.splice(at).reduce((all, one) => ({
+      seq: Math.max(all.seq, one.seq),
+      version: Math.max(all.version, one.version),
+      first: one.first < all.first ? one.first : all.first,
+      last: one.last > all.last ? one.last : all.last,
+    })),
+  );
 }
 
 function historyOf(family: Family, key: string): KeyHistory {

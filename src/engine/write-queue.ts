@@ -150,7 +150,8 @@ export class WriteQueue {
     guard?: BatchGuard,
   ): Promise<void> {
     this.#checkFailure();
-    if (operations.length === 0) return Promise.resolve();
+    // Durability is a promise about all that was written before, too.
+    if (operations.length === 0) return durability === 'disk' ? this.sync() : Promise.resolve();
     const bytes = this.#batchBytes(operations, key);
     if (bytes > BATCH_BYTES_MAX || operations.length > BATCH_ENTRIES_MAX) {
       throw new RangeError(

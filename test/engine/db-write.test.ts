@@ -55,6 +55,25 @@ describe('Db.sync', () => {
   });
 });
 
+describe('an empty batch', () => {
+  it('with disk durability makes what was written before survive a power loss; else does nothing', async () => {
+    for (const durability of ['os', 'disk'] as const) {
+      const { db, env } = await openSim({ ...TINY, valueThreshold: 50 });
+      await db.batch([
+        { type: 'put', key: 'small', value: '1' },
+        { type: 'put', key: 'separated', value: 'x'.repeat(100) },
+      ]);
+      await db.batch([], { durability });
+      const after = createSimEnv(2, env.fs.crashClone(LOSE_UNSYNCED), { startJob });
+      const reopened = await openDb(after, WORKDIR, TINY);
+      const kept = durability === 'disk' ? ['separated', 'small'] : [];
+      expect([...reopened.scan()].map(({ key }) => text(key))).toEqual(kept);
+      await reopened.close();
+      await db.close();
+    }
+  });
+});
+
 describe('slowdown', () => {
   it('holds the acknowledgement back by a sleep, which keeps the process alive', async () => {
     const { db, env } = await openSim(
