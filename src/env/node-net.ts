@@ -1,7 +1,7 @@
 /**
  * The network of a real process: TCP, TLS and Unix sockets. The system does not wait for more behind a write
- * (TCP_NODELAY): who has many small pieces gathers them, as the outbox does for a turn of the event loop. The modules of Node are loaded when somebody
- * listens: commands that do not would start later.
+ * (TCP_NODELAY): who has many small pieces gathers them, as the outbox does for a turn of the event loop. The modules
+ * of Node are loaded when somebody listens: commands that do not would start later.
  */
 import type { Server, Socket } from 'node:net';
 import type {
