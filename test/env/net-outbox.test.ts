@@ -80,11 +80,11 @@ describe('NetOutbox', () => {
     const log: string[] = [];
     const slow = socketOf('slow', log, true);
     const given: Uint8Array[] = [];
-    slow.write = ((bytes: Uint8Array) => {
+    slow.write = (bytes: Uint8Array) => {
       given.push(bytes);
       slow.held += bytes.length;
       return false;
-    });
+    };
     outbox.whileReading(() => outbox.write(slow, Buffer.from('first')));
     endTurn();
     outbox.whileReading(() => expect(outbox.write(slow, Buffer.from('second'))).toBe(false));
