@@ -103,7 +103,10 @@ export class RespWriter {
 
   /** To a slow client: what waits for it takes the memory that it needs, and not a whole buffer of ours each time. */
   #sendCopy(sink: ByteSink): boolean {
-    const hasRoom = sink.write(Buffer.from(this.#buffer.subarray(this.#start, this.#end)));
+    // Not of Node's pool, of which a few bytes would hold 64 KiB.
+    const copy = Buffer.allocUnsafeSlow(this.#end - this.#start);
+    this.#buffer.copy(copy, 0, this.#start, this.#end);
+    const hasRoom = sink.write(copy);
     this.#startOver(true);
     return hasRoom;
   }
