@@ -44,8 +44,8 @@ export interface Client {
   protocol: Protocol;
   replyMode: ReplyMode;
   name: string;
-  libraryName: string;
-  libraryVersion: string;
+  clientLib: string;
+  clientLibVersion: string;
   isNoEvict: boolean;
   isNoTouch: boolean;
   readonly isAuthenticated: boolean;

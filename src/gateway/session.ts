@@ -69,8 +69,8 @@ export class Session implements Client, ConnectionHandler, ReplyOwner {
   protocol: Protocol;
   replyMode: ReplyMode;
   name: string;
-  libraryName: string;
-  libraryVersion: string;
+  clientLib: string;
+  clientLibVersion: string;
   isNoEvict: boolean;
   isNoTouch: boolean;
   lastActiveMs: number;
@@ -102,8 +102,8 @@ export class Session implements Client, ConnectionHandler, ReplyOwner {
     this.protocol = 2;
     this.replyMode = 'on';
     this.name = '';
-    this.libraryName = '';
-    this.libraryVersion = '';
+    this.clientLib = '';
+    this.clientLibVersion = '';
     this.isNoEvict = false;
     this.isNoTouch = false;
     this.lastActiveMs = nowMs;

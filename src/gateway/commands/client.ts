@@ -51,8 +51,8 @@ function describe(client: Client): string {
     ['user', 'default'],
     ['redir', -1],
     ['resp', client.protocol],
-    ['lib-name', client.libraryName],
-    ['lib-ver', client.libraryVersion],
+    ['lib-name', client.clientLib],
+    ['lib-ver', client.clientLibVersion],
   ];
   return fields.map(([name, value]) => `${name}=${value}`).join(' ');
 }
@@ -154,8 +154,8 @@ function setInfo(client: Client, args: readonly Buffer[]): Reply {
     return new RedisError(`ERR Unrecognized option '${attribute}'`);
   }
   const error = `ERR ${attribute} cannot contain spaces, newlines or special characters.`;
-  if (name === 'LIB-NAME') client.libraryName = plainName(value, error);
-  else client.libraryVersion = plainName(value, error);
+  if (name === 'LIB-NAME') client.clientLib = plainName(value, error);
+  else client.clientLibVersion = plainName(value, error);
   return OK;
 }
 
