@@ -6,7 +6,7 @@
 import { BusyError } from '../../base/errors.js';
 import type { BatchOperation } from '../batch.js';
 import { KIND_RANGE_DELETE } from '../entry.js';
-import { type KeyBuffer } from '../key.js';
+import type { KeyBuffer } from '../key.js';
 import { shownKey } from '../shown-key.js';
 import type { HotRing } from './hot-ring.js';
 
