@@ -42,14 +42,17 @@ export interface FollowedState {
   /** Memtables, oldest first: those seen before and new ones. */
   readonly sealed: readonly LoggedMemtable[];
   readonly lastSeq: number;
+  /** False: later logs have not been read yet, because memory was short; the next refresh does. */
+  readonly isWhole: boolean;
 }
 
 export interface Follower {
   /**
-   * Makes the state of now current in the tree; undefined when nothing has changed.
+   * Makes the state of now current in the tree; undefined when nothing has changed. With `mayStop` only as far as
+   * memtables fit, while those seen before have to be kept; at least one log further.
    * @throws CorruptionError, ChangedError, IoError; the state before stays in use
    */
-  refresh(): FollowedState | undefined;
+  refresh(mayStop: boolean): FollowedState | undefined;
 }
 
 /** New values go to this bucket; compaction jobs write survivors to higher ones. */

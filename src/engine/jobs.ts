@@ -5,12 +5,14 @@
  */
 import { unreachable } from '../base/assert.js';
 import type { JobEnv } from '../base/env.js';
+import { KIB, MIB } from '../base/limits.js';
 import { BlockCache } from './cache/block-cache.js';
 import { runCompaction } from './compaction/job.js';
 import type { CompactionJob, FlushJob, TableSettings } from './compaction/job-spec.js';
 import type { TableAccess } from './compaction/table-access.js';
 import { type IngestJob, runIngest } from './external/ingest-job.js';
 import { runFlush } from './flush-job.js';
+import { BuilderMemory } from './sst/builder-memory.js';
 import { JS_LZ4 } from './sst/codec.js';
 import { PrefixRules } from './sst/prefix-rules.js';
 import { TableBuilder } from './sst/table-builder.js';
@@ -22,14 +24,31 @@ export interface Job {
 
 /** Starts a job; the generator's return value is the job's result (plain data). */
 export function startJob(job: Job, env: JobEnv): Generator<void, unknown, void> {
+  return startIn(new JobMemory(), job, env);
+}
+
+/** `startJob` for one job after another: each finds the buffers of those before it. */
+export function jobStarter(): typeof startJob {
+  const memory = new JobMemory();
+  return (job, env) => startIn(memory, job, env);
+}
+
+/** What a job leaves to the next one: without it a worker's memory is mostly garbage of jobs that have ended. */
+class JobMemory {
+  /** Inputs are read past the cache, whose memory belongs to the main thread; only its pool of buffers is used. */
+  readonly cache = new BlockCache(0);
+  readonly builder = new BuilderMemory();
+}
+
+function startIn(memory: JobMemory, job: Job, env: JobEnv): Generator<void, unknown, void> {
   switch (job.kind) {
     case 'flush': {
       const spec = job as FlushJob;
-      return runFlush(spec, env, tableAccess(env, spec.table));
+      return runFlush(spec, env, tableAccess(env, memory, spec.table, READAHEAD_BYTES_MAX));
     }
     case 'compaction': {
       const spec = job as CompactionJob;
-      return runCompaction(spec, env, tableAccess(env, spec.table));
+      return runCompaction(spec, env, tableAccess(env, memory, spec.table, readaheadBytes(spec)));
     }
     case 'ingest':
       return runIngest(job as IngestJob, env);
@@ -39,11 +58,24 @@ export function startJob(job: Job, env: JobEnv): Generator<void, unknown, void> 
 }
 
 /** Read in whole runs of blocks: a job passes over its inputs once. */
-const READAHEAD_BYTES = 256 * 1024;
+const READAHEAD_BYTES_MAX = 256 * KIB;
+const READAHEAD_BYTES_MIN = 64 * KIB;
+/** Of all inputs that are read side by side, as far as the minimum allows. */
+const READAHEAD_BYTES_TOTAL = 3 * MIB;
 
-/** The table format for the jobs. Inputs are read past the cache, whose memory belongs to the main thread. */
-function tableAccess(env: JobEnv, settings: TableSettings): TableAccess {
-  const cache = new BlockCache(0);
+function readaheadBytes({ inputs }: CompactionJob): number {
+  const runs = new Set(inputs.map(({ level, meta }) => (level === 0 ? meta.fileNumber : -level)));
+  const share = Math.floor(READAHEAD_BYTES_TOTAL / runs.size / READAHEAD_BYTES_MIN);
+  return Math.min(READAHEAD_BYTES_MAX, Math.max(1, share) * READAHEAD_BYTES_MIN);
+}
+
+/** The table format for the jobs. */
+function tableAccess(
+  env: JobEnv,
+  memory: JobMemory,
+  settings: TableSettings,
+  readaheadBytes: number,
+): TableAccess {
   const prefixRules = new PrefixRules(settings.prefixRules ?? []);
   return {
     create: (file, fileNumber, identity, createdMs) =>
@@ -55,11 +87,12 @@ function tableAccess(env: JobEnv, settings: TableSettings): TableAccess {
         filterBitsPerKey: settings.filterBitsPerKey,
         codec: settings.compression === 'lz4' ? JS_LZ4 : undefined,
         prefixRules,
+        memory: memory.builder,
       }),
     open: (path, meta) => {
-      const reader = TableReader.open(env.fs, path, meta, cache);
+      const reader = TableReader.open(env.fs, path, meta, memory.cache);
       return {
-        newCursor: () => reader.newCursor({ readaheadBytes: READAHEAD_BYTES, fillCache: false }),
+        newCursor: () => reader.newPass({ readaheadBytes, fillCache: false, isWhole: true }),
         rangeTombstones: () => reader.rangeTombstones(),
         close: () => {
           reader.close();

@@ -52,9 +52,11 @@ export interface ReplayContext {
   readonly isReadable: (pointer: Uint8Array, at: number) => boolean;
   /** The last segment may still grow: one that needs a larger arena than usual gets half as much again. */
   readonly isGrowing?: boolean;
+  /** Read no more segments than this. Default: all. */
+  readonly segmentsMax?: number;
 }
 
-/** All segments of the version, oldest first. @throws CorruptionError */
+/** All segments of the version, or the first ones, oldest first. @throws CorruptionError */
 export function replaySegments(
   env: Env,
   workdir: string,
@@ -64,7 +66,8 @@ export function replaySegments(
   const wals = [...version.wals.values()].sort((a, b) => a.fileNumber - b.fileNumber);
   const segments: ReplayedSegment[] = [];
   let hasLoss = false;
-  wals.forEach((wal, i) => {
+  const { segmentsMax = wals.length } = context;
+  wals.slice(0, segmentsMax).forEach((wal, i) => {
     if (hasLoss) {
       segments.push(lostSegment(env, workdir, wal.fileNumber));
       return;

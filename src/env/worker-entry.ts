@@ -1,7 +1,7 @@
 /** Entry point of a job worker thread: runs the jobs of engine/jobs.ts on the real disk. */
 import { parentPort, workerData } from 'node:worker_threads';
 import { assert } from '../base/assert.js';
-import { startJob } from '../engine/jobs.js';
+import { jobStarter } from '../engine/jobs.js';
 import { forwardingLog, serveJobs } from './job-channel.js';
 import type { JobWorkerData } from './job-channel.js';
 import { NodeClock } from './node-clock.js';
@@ -15,4 +15,4 @@ const env = {
   fs: new NodeFs(),
   log: forwardingLog(parentPort, logLevel),
 };
-serveJobs(parentPort, startJob, env, garbageCollection());
+serveJobs(parentPort, jobStarter(), env, garbageCollection());

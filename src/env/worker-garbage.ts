@@ -6,12 +6,13 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 
 /** Array buffers beyond what the last collection left: below this a collection of some 10 ms is not worth it. */
-const GARBAGE_BYTES_MIN = 8 * 1024 * 1024;
+const GARBAGE_BYTES_MIN = 2 * 1024 * 1024;
 
 /** A function to be called now and then: collects garbage when the array buffers of this thread have grown. */
 export function garbageCollection(): () => void {
   let collect: (() => void) | undefined;
-  let left = 0;
+  // What a thread leaves behind when it starts is a third of its heap: the first call always collects.
+  let left = Number.NEGATIVE_INFINITY;
   return () => {
     const bytes = process.memoryUsage().arrayBuffers;
     left = Math.min(left, bytes);

@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import type { ResourceLimits } from 'node:worker_threads';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { CorruptionError, NokvError } from '../../src/base/errors.js';
 import { findWorkerEntry, NodeExecutor } from '../../src/env/node-executor.js';
@@ -27,6 +28,13 @@ describe('NodeExecutor', () => {
     const first = await run('flush', { kind: 'thread' });
     expect(await run('flush', { kind: 'thread' })).toBe(first);
     expect(await run('compaction', { kind: 'thread' })).not.toBe(first);
+  });
+
+  it('gives a worker a small young generation, and the usual old one', async () => {
+    const { run } = start();
+    const limits = (await run('flush', { kind: 'limits' })) as ResourceLimits;
+    expect(limits.maxYoungGenerationSizeMb).toBeLessThanOrEqual(4);
+    expect(limits.maxOldGenerationSizeMb).toBeGreaterThan(500);
   });
 
   it('runs the jobs of a lane in order', async () => {

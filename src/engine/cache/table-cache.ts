@@ -5,8 +5,13 @@
  *
  * Owned by one thread. Readers are opened and closed by the caller, who knows which versions refer to them; they
  * are added after opening and removed before closing.
+ *
+ * The memory of an index that was dropped is kept for the next one, as far as the budget goes. An index of a table
+ * of 64 MiB takes some hundred KiB outside of V8's heap, whose collector lets up to 64 MB of such garbage lie, and
+ * where the freed pieces lie between others the system does not get them back.
  */
 import { assert } from '../../base/assert.js';
+import { KIB } from '../../base/limits.js';
 import type { IndexBudget, TableReader } from '../sst/table-reader.js';
 
 /** Plain data for metrics. */
@@ -14,16 +19,26 @@ export interface TableCacheStats {
   readonly tables: number;
   readonly indexBytes: number;
   readonly indexBytesMax: number;
+  /** Memory kept for the next index; with indexBytes at most indexBytesMax. */
+  readonly freeBytes: number;
   /** Loads since the start, first ones and repeated ones. */
   readonly indexLoads: number;
   /** Indexes dropped to make room or with their table. */
   readonly indexDrops: number;
 }
 
+/** Smaller memory is not kept: it is no burden to the collector. */
+const FREE_BYTES_MIN = 64 * KIB;
+/** Free memory that is this many times too large is left for others. */
+const FREE_RATIO_MAX = 2;
+
 export class TableCache implements IndexBudget {
   readonly #indexBytesMax: number;
   /** Readers with a loaded index, in clock order. */
   readonly #loaded: TableReader[];
+  /** Memory of dropped indexes, the one dropped last behind. */
+  readonly #free: ArrayBuffer[];
+  #freeBytes: number;
   #tables: number;
   #hand: number;
   #indexBytes: number;
@@ -34,6 +49,8 @@ export class TableCache implements IndexBudget {
   constructor(indexBytesMax: number) {
     this.#indexBytesMax = indexBytesMax;
     this.#loaded = [];
+    this.#free = [];
+    this.#freeBytes = 0;
     this.#tables = 0;
     this.#hand = 0;
     this.#indexBytes = 0;
@@ -62,16 +79,7 @@ export class TableCache implements IndexBudget {
     this.#loads++;
     this.#indexBytes += reader.indexBytes;
     this.#loaded.push(reader);
-    while (this.#indexBytes > this.#indexBytesMax && this.#loaded.length > 1) {
-      if (this.#hand >= this.#loaded.length) this.#hand = 0;
-      const candidate = this.#loaded[this.#hand] as TableReader;
-      if (candidate === reader || candidate.wasIndexUsed) {
-        candidate.wasIndexUsed = false;
-        this.#hand++;
-      } else {
-        candidate.dropIndex();
-      }
-    }
+    while (this.#indexBytes > this.#indexBytesMax && this.#loaded.length > 1) this.#turn(reader);
   }
 
   /** IndexBudget: the index of `reader` is about to leave memory. */
@@ -84,13 +92,70 @@ export class TableCache implements IndexBudget {
     if (at < this.#hand) this.#hand--;
   }
 
+  /** IndexBudget: makes room, and finds memory that is free and not much larger, or new memory. */
+  takeMemory(bytes: number): ArrayBuffer {
+    const max = this.#indexBytesMax;
+    const wanted = roundUp(bytes);
+    while (this.#indexBytes + wanted > max && this.#loaded.length > 0) this.#turn(undefined);
+    let best = -1;
+    let bestBytes = wanted * FREE_RATIO_MAX;
+    for (let i = 0; i < this.#free.length; i++) {
+      const size = (this.#free[i] as ArrayBuffer).byteLength;
+      if (size >= bytes && size < bestBytes) [best, bestBytes] = [i, size];
+    }
+    if (best >= 0) return this.#unfree(best);
+    // What is too small for this one makes room for it.
+    this.#shrink(Math.min(max - this.#indexBytes, this.#freeBytes) - wanted);
+    return new ArrayBuffer(wanted);
+  }
+
+  /** IndexBudget: the memory of an index that nobody holds any more. */
+  giveMemory(memory: ArrayBuffer): void {
+    const size = memory.byteLength;
+    if (size < FREE_BYTES_MIN || this.#indexBytes + size > this.#indexBytesMax) return;
+    this.#free.push(memory);
+    this.#freeBytes += size;
+    this.#shrink(this.#indexBytesMax - this.#indexBytes);
+  }
+
+  /** Lets go of free memory, the oldest first, until it is at most this much. */
+  #shrink(freeBytesMax: number): void {
+    while (this.#freeBytes > freeBytesMax && this.#free.length > 0) this.#unfree(0);
+  }
+
+  #unfree(i: number): ArrayBuffer {
+    const memory = this.#free.splice(i, 1)[0] as ArrayBuffer;
+    this.#freeBytes -= memory.byteLength;
+    return memory;
+  }
+
+  /** Moves the clock by one table, which loses its flag or its index; `spared` keeps its index. */
+  #turn(spared: TableReader | undefined): void {
+    if (this.#hand >= this.#loaded.length) this.#hand = 0;
+    const candidate = this.#loaded[this.#hand] as TableReader;
+    if (candidate === spared || candidate.wasIndexUsed) {
+      candidate.wasIndexUsed = false;
+      this.#hand++;
+    } else {
+      candidate.dropIndex();
+    }
+  }
+
   stats(): TableCacheStats {
     return {
       tables: this.#tables,
       indexBytes: this.#indexBytes,
       indexBytesMax: this.#indexBytesMax,
+      freeBytes: this.#freeBytes,
       indexLoads: this.#loads,
       indexDrops: this.#drops,
     };
   }
+}
+
+/** To an eighth of the next power of two, so that tables of about the same size can use the same memory. */
+function roundUp(bytes: number): number {
+  if (bytes < FREE_BYTES_MIN) return bytes;
+  const step = 2 ** (28 - Math.clz32(bytes));
+  return Math.ceil(bytes / step) * step;
 }

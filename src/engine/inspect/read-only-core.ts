@@ -8,6 +8,11 @@
  *
  * Following: `refresh` takes over a later version. Tables and value-log segments that are still named are kept; logs
  * are read on where they ended before (followed-log.ts).
+ *
+ * A follower that was slow finds other logs than those it knows, as many again. The memtables that readers see stay until
+ * others take their place, so both would be in memory. It then stops between two logs: what lies in the tables and in
+ * the first new logs is what the database was at a moment, later than the one seen before, because all logs that are
+ * named no more lie in the tables. The rest comes when the old memtables have gone.
  */
 import type { Env } from '../../base/env.js';
 import { ChangedError, CorruptionError, IoError, NokvError } from '../../base/errors.js';
@@ -74,6 +79,8 @@ interface Loaded {
   /** Segments that were read as a whole, oldest first. */
   readonly replayed: readonly ReplayedSegment[];
   readonly newSegments: readonly ValueLogFile[];
+  /** All logs of the version were read. */
+  readonly isWhole: boolean;
 }
 
 class WorkdirFollower implements Follower {
@@ -133,9 +140,9 @@ class WorkdirFollower implements Follower {
     });
   }
 
-  refresh(): FollowedState | undefined {
+  refresh(mayStop: boolean): FollowedState | undefined {
     if (this.#stampNow() === this.#stamp && !this.#haveLogsGrown()) return undefined;
-    return this.#load((loaded) => this.#takeOver(loaded));
+    return this.#load((loaded) => this.#takeOver(loaded), mayStop);
   }
 
   /** Installs a later state; the memtables of segments that were not read as a whole stay. */
@@ -154,7 +161,7 @@ class WorkdirFollower implements Follower {
       this.#lastSeq = Math.max(this.#lastSeq, log.maxSeq);
       if (log.memtable !== undefined) sealed.push(log.memtable);
     }
-    return { sealed, lastSeq: this.#lastSeq };
+    return { sealed, lastSeq: this.#lastSeq, isWhole: loaded.isWhole };
   }
 
   #remember(
@@ -172,7 +179,7 @@ class WorkdirFollower implements Follower {
       if (log !== undefined) logs.set(fileNumber, log);
     }
     this.#logs = logs;
-    this.#stamp = stampOf(loaded.manifest);
+    this.#stamp = loaded.isWhole ? stampOf(loaded.manifest) : '';
   }
 
   #logged(segment: ReplayedSegment, memtable: Memtable): LoggedMemtable {
@@ -184,12 +191,12 @@ class WorkdirFollower implements Follower {
   }
 
   /** Loads until the files hold still for the length of one load. */
-  #load<T>(install: (loaded: Loaded) => T): T {
+  #load<T>(install: (loaded: Loaded) => T, mayStop = false): T {
     let failure: unknown;
     for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
       const before = this.#stampNow();
       try {
-        return this.#loadOnce(install);
+        return this.#loadOnce(install, mayStop);
       } catch (error) {
         if (!(error instanceof NokvError) || this.#stampNow() === before) throw error;
         failure = error;
@@ -203,19 +210,19 @@ class WorkdirFollower implements Follower {
     });
   }
 
-  #loadOnce<T>(install: (loaded: Loaded) => T): T {
+  #loadOnce<T>(install: (loaded: Loaded) => T, mayStop: boolean): T {
     const { host } = this.#env;
     const manifest = loadManifest(this.#fs, this.#workdir, host.bootId);
     if (manifest === undefined) throw notFound(this.#fs, this.#workdir);
     const stale = this.#pinFiles(manifest.version);
     const pointedTo = this.#readOn(manifest.version, stale);
-    const replayed = this.#replay(manifest, stale);
+    const { replayed, isWhole } = this.#replay(manifest, stale, mayStop);
     for (const { valueLogs } of replayed) for (const one of valueLogs) pointedTo.add(one);
     const newSegments: ValueLogFile[] = [];
     try {
       const version = this.#withSegmentsOf(manifest, pointedTo);
       this.#openSegments(manifest, version, newSegments);
-      return install({ manifest, version, replayed, newSegments });
+      return install({ manifest, version, replayed, newSegments, isWhole });
     } catch (error) {
       for (const segment of newSegments) segment.file.close();
       for (const { memtable } of replayed) {
@@ -266,11 +273,16 @@ class WorkdirFollower implements Follower {
   }
 
   /** Reads the stale segments: always the newest ones, so that each still has its successor beside it. */
-  #replay(manifest: LoadedManifest, stale: ReadonlySet<number>): ReplayedSegment[] {
+  #replay(
+    manifest: LoadedManifest,
+    stale: ReadonlySet<number>,
+    mayStop: boolean,
+  ): { replayed: ReplayedSegment[]; isWhole: boolean } {
     const { version } = manifest;
     const oldest = Math.min(...stale);
     const wals = new Map([...version.wals].filter(([fileNumber]) => fileNumber >= oldest));
-    return replaySegments(
+    const segmentsMax = mayStop ? Math.max(1, this.#room(wals.keys())) : wals.size;
+    const replayed = replaySegments(
       this.#env,
       this.#workdir,
       { ...version, wals },
@@ -280,8 +292,22 @@ class WorkdirFollower implements Follower {
         checkHeader: (header) => checkManifestContinues(manifest, header),
         isReadable: (pointer, at) => isReadable(this.#env, this.#workdir, version, pointer, at),
         isGrowing: true,
+        segmentsMax,
       },
     );
+    return { replayed, isWhole: segmentsMax >= wals.size };
+  }
+
+  /**
+   * How many of these logs may be read before memory is short. A log that was seen before is among them in any case:
+   * without it what is seen would be of an earlier moment.
+   */
+  #room(fileNumbers: Iterable<number>): number {
+    let known = 0;
+    for (const fileNumber of fileNumbers) if (this.#logs.has(fileNumber)) known++;
+    // As the writer has, and one to read into.
+    const arenasMax = this.#options.memtableCount + 1;
+    return Math.max(known + 1, arenasMax - this.#pool.inspect().used);
   }
 
   /**

@@ -39,8 +39,9 @@ export class BlockBuilder {
   #restartCount: number;
   #sinceRestart: number;
 
-  constructor(capacity: number) {
-    this.bytes = new Uint8Array(capacity);
+  /** `bytes`: where blocks are built, any content. */
+  constructor(bytes: Uint8Array) {
+    this.bytes = bytes;
     this.start = 0;
     this.at = 0;
     this.entries = 0;

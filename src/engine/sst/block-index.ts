@@ -3,13 +3,13 @@
  * Layout on disk: docs/formats/sst.md.
  *
  * In memory a separator is cut in three: the prefix common to all separators of the table (kept once),
- * the next four bytes as one u32 (`heads`, zero-padded; order of heads is order of keys), and the rest
- * (`tails`, heads included). A search compares the target with the prefix once, then integers; bytes
- * only where heads tie.
+ * the next six bytes as one number (`heads`, zero-padded; order of heads is order of keys), and the rest,
+ * which most tables have none of. A search compares the target with the prefix once, then numbers; lengths and rests
+ * only where heads tie. A block takes 14 bytes, and 4 more with its rest in a table that has any.
  *
  * Immutable after decoding; shared by all cursors of a table.
  */
-import { compareBytes, sharedPrefixLength } from '../../base/bytes.js';
+import { compareBytes, copyBytes, sharedPrefixLength } from '../../base/bytes.js';
 import { putVarint, VarintReader } from '../../base/codec.js';
 import { CorruptionError } from '../../base/errors.js';
 import { BLOCK_TRAILER_BYTES } from './format.js';
@@ -22,8 +22,9 @@ export class IndexBuilder {
   #last: Uint8Array;
   #lastLength: number;
 
-  constructor() {
-    this.#bytes = new Uint8Array(4096);
+  /** `buffer`: where the index is gathered, any content. */
+  constructor(buffer: Uint8Array = new Uint8Array(4096)) {
+    this.#bytes = buffer;
     this.#at = 0;
     this.#count = 0;
     this.#last = new Uint8Array(64);
@@ -32,6 +33,11 @@ export class IndexBuilder {
 
   get count(): number {
     return this.#count;
+  }
+
+  /** That of the constructor, or a larger one that has taken its place. */
+  get buffer(): Uint8Array {
+    return this.#bytes;
   }
 
   /** Bytes so far. */
@@ -74,64 +80,59 @@ export class IndexBuilder {
 
 /** Bytes of a separator that a head holds. */
 const HEAD_BYTES = 6;
+/** Of a head: the separator is longer. */
+const LONG = HEAD_BYTES + 1;
 /** Heads for one of the tops: two cache lines. */
 const SPAN = 16;
+
+/** Where `decode` puts an index: a buffer of at least this many bytes at a multiple of eight, content arbitrary. */
+export type AllocateIndex = (bytes: number) => ArrayBuffer;
 
 export class BlockIndex {
   /** Number of data blocks. */
   readonly count: number;
   /** File offset of each block, and behind them the end of the last. */
   readonly offsets: Uint32Array;
-  /** 1 where the next block begins with the key this one ends with. */
+  /** 1 where the next block begins with the key this one ends with. Empty without separators. */
   readonly continues: Uint8Array;
+  /** Memory held in the buffer that was allocated, from its start on. */
+  readonly bytes: number;
   readonly #prefix: Uint8Array;
-  /** The first bytes of each tail (headOf), and every SPAN-th of them. */
+  /** What follows the prefix, its first bytes (headOf), and every SPAN-th of them. */
   readonly #heads: Float64Array;
   readonly #tops: Float64Array;
-  readonly #tails: Uint8Array;
-  readonly #tailStarts: Uint32Array;
+  /** Bytes of the separator in its head; LONG: it goes on in #rests. */
+  readonly #headLengths: Uint8Array;
+  readonly #rests: Uint8Array;
+  /** Where each rest starts, and behind them the end of the last; empty when no separator has one. */
+  readonly #restStarts: Uint32Array;
 
-  /** Use BlockIndex.decode. `separators` lie in `bytes` at starts[i]..starts[i + 1]. */
-  private constructor(
-    count: number,
-    offsets: Uint32Array,
-    continues: Uint8Array,
-    bytes: Uint8Array,
-    starts: Uint32Array,
-  ) {
+  /** Use `decode` or `decodeOffsets`. Lays the arrays out in one buffer, the widest elements first. */
+  private constructor(shape: IndexShape, hasSeparators: boolean, allocate: AllocateIndex) {
+    const { count, prefix } = shape;
+    const searched = hasSeparators ? count : 0;
+    const tops = Math.ceil(searched / SPAN);
+    const restBytes = hasSeparators ? shape.restBytes : 0;
+    const rests = restBytes === 0 ? 0 : count + 1;
+    const offsetsAt = 8 * (searched + tops);
+    const restStartsAt = offsetsAt + 4 * (count + 1);
+    const bytesAt = restStartsAt + 4 * rests;
     this.count = count;
-    this.offsets = offsets;
-    this.continues = continues;
-    const firstLength = count === 0 ? 0 : (starts[1] as number);
-    const lastStart = count === 0 ? 0 : (starts[count - 1] as number);
-    const lastLength = count === 0 ? 0 : (starts[count] as number) - lastStart;
-    // Separators are sorted: what the first and the last share, all share.
-    const prefix = sharedPrefixLength(bytes, 0, firstLength, bytes, lastStart, lastLength);
-    this.#prefix = bytes.slice(0, prefix);
-    this.#heads = new Float64Array(count);
-    this.#tops = new Float64Array(Math.ceil(count / SPAN));
-    this.#tails = new Uint8Array(bytes.length - count * prefix);
-    this.#tailStarts = new Uint32Array(count + 1);
-    let at = 0;
-    for (let i = 0; i < count; i++) {
-      const start = (starts[i] as number) + prefix;
-      const length = (starts[i + 1] as number) - start;
-      this.#tails.set(bytes.subarray(start, start + length), at);
-      const head = headOf(this.#tails, at, length);
-      this.#heads[i] = head;
-      if (i % SPAN === 0) this.#tops[i / SPAN] = head;
-      at += length;
-      this.#tailStarts[i + 1] = at;
-    }
-  }
-
-  /** Memory held, bytes. */
-  get bytes(): number {
-    return this.#prefix.length + this.#tails.length + this.count * 17 + this.#tops.length * 8 + 8;
+    this.bytes = bytesAt + 2 * searched + restBytes;
+    const buffer = allocate(this.bytes);
+    this.#prefix = prefix;
+    this.#heads = new Float64Array(buffer, 0, searched);
+    this.#tops = new Float64Array(buffer, 8 * searched, tops);
+    this.offsets = new Uint32Array(buffer, offsetsAt, count + 1);
+    this.#restStarts = new Uint32Array(buffer, restStartsAt, rests);
+    this.continues = new Uint8Array(buffer, bytesAt, searched);
+    this.#headLengths = new Uint8Array(buffer, bytesAt + searched, searched);
+    this.#rests = new Uint8Array(buffer, bytesAt + 2 * searched, restBytes);
   }
 
   /**
-   * Decodes the payload of an index block at `offset` of `file`; the data blocks must end at `dataEnd`.
+   * Decodes the payload of an index block at `offset` of `file`; the data blocks must end at `dataEnd`. The payload
+   * is not kept.
    * @throws CorruptionError
    */
   static decode(
@@ -140,44 +141,69 @@ export class BlockIndex {
     blockCount: number,
     file: string,
     offset: number,
+    allocate: AllocateIndex = newBuffer,
   ): BlockIndex {
-    const reader = new VarintReader(payload, 0, payload.length);
-    const bad = (): CorruptionError =>
-      new CorruptionError('table index is malformed', { file, offset });
-    const count = reader.read();
-    if (count !== blockCount || count > payload.length) throw bad();
-    const offsets = new Uint32Array(count + 1);
-    const continues = new Uint8Array(count);
-    const starts = new Uint32Array(count + 1);
-    let bytes = new Uint8Array(payload.length * 2);
-    let at = 0;
-    let end = 0;
+    const shape = shapeOf(payload, dataEnd, blockCount, file, offset);
+    const index = new BlockIndex(shape, true, allocate);
+    index.#fill(payload, shape.entriesStart);
+    return index;
+  }
+
+  /** As `decode`, without separators: a third of the memory, for one who reads all blocks in order and never searches. */
+  static decodeOffsets(
+    payload: Uint8Array,
+    dataEnd: number,
+    blockCount: number,
+    file: string,
+    offset: number,
+  ): BlockIndex {
+    const shape = shapeOf(payload, dataEnd, blockCount, file, offset);
+    const index = new BlockIndex(shape, false, newBuffer);
+    const { offsets } = index;
+    const reader = new VarintReader(payload, shape.entriesStart, payload.length);
+    offsets[0] = 0;
+    for (let i = 0; i < index.count; i++) {
+      offsets[i + 1] = (offsets[i] as number) + Math.floor(reader.read() / 2);
+      reader.read();
+      const unshared = reader.read();
+      reader.at += unshared;
+    }
+    return index;
+  }
+
+  /** Takes over the blocks of a payload that has been checked. */
+  #fill(payload: Uint8Array, entriesStart: number): void {
+    const { count, offsets, continues } = this;
+    const prefix = this.#prefix.length;
+    const hasRests = this.#restStarts.length > 0;
+    const reader = new VarintReader(payload, entriesStart, payload.length);
+    /** The separator. */
+    let key = new Uint8Array(256);
+    let restsAt = 0;
+    offsets[0] = 0;
+    if (hasRests) this.#restStarts[0] = 0;
     for (let i = 0; i < count; i++) {
       const sizeAndFlag = reader.read();
       const shared = reader.read();
       const unshared = reader.read();
-      const lastStart = i === 0 ? 0 : (starts[i - 1] as number);
-      if (!reader.ok || shared > at - lastStart || reader.at + unshared > payload.length)
-        throw bad();
-      if (at + shared + unshared > bytes.length) {
-        const grown = new Uint8Array(2 * (at + shared + unshared));
-        grown.set(bytes.subarray(0, at));
-        bytes = grown;
-      }
-      bytes.copyWithin(at, lastStart, lastStart + shared);
-      bytes.set(payload.subarray(reader.at, reader.at + unshared), at + shared);
+      const length = shared + unshared;
+      if (length > key.length) key = grown(key, shared, 2 * length);
+      copyBytes(payload, reader.at, key, shared, unshared);
       reader.at += unshared;
-      starts[i] = at;
-      at += shared + unshared;
-      starts[i + 1] = at;
+      const tail = length - prefix;
+      const head = headOf(key, prefix, tail);
+      this.#heads[i] = head;
+      if (i % SPAN === 0) this.#tops[i / SPAN] = head;
+      this.#headLengths[i] = Math.min(tail, LONG);
+      if (tail > HEAD_BYTES) {
+        const rest = tail - HEAD_BYTES;
+        copyBytes(key, prefix + HEAD_BYTES, this.#rests, restsAt, rest);
+        restsAt += rest;
+      }
+      if (hasRests) this.#restStarts[i + 1] = restsAt;
       continues[i] = sizeAndFlag % 2;
-      const size = Math.floor(sizeAndFlag / 2);
-      end += size;
-      if (size <= BLOCK_TRAILER_BYTES || end > dataEnd) throw bad();
-      offsets[i + 1] = end;
+      offsets[i + 1] = (offsets[i] as number) + Math.floor(sizeAndFlag / 2);
     }
-    if (end !== dataEnd || reader.at !== payload.length) throw bad();
-    return new BlockIndex(count, offsets, continues, bytes.subarray(0, at), starts);
   }
 
   /** The first block whose separator is >= the target: where the target is if anywhere. `count` when all are below. */
@@ -228,30 +254,121 @@ export class BlockIndex {
     const prefix = this.#prefix.length;
     if (length < prefix) return false;
     if (compareBytes(this.#prefix, 0, prefix, key, start, prefix) !== 0) return false;
+    if (headOf(key, start + prefix, length - prefix) !== this.#heads[block]) return false;
     return this.#compareTail(block, key, start + prefix, length - prefix) === 0;
   }
 
   /** The separator of a block; owned by the caller. */
   separator(block: number): Uint8Array {
-    const start = this.#tailStarts[block] as number;
-    const end = this.#tailStarts[block + 1] as number;
-    const separator = new Uint8Array(this.#prefix.length + end - start);
+    const prefix = this.#prefix.length;
+    const headLength = Math.min(this.#headLengths[block] as number, HEAD_BYTES);
+    const rest = this.#restOf(block);
+    const separator = new Uint8Array(prefix + headLength + rest.length);
     separator.set(this.#prefix);
-    separator.set(this.#tails.subarray(start, end), this.#prefix.length);
+    let head = (this.#heads[block] as number) / 256 ** (HEAD_BYTES - headLength);
+    for (let i = prefix + headLength - 1; i >= prefix; i--) {
+      separator[i] = head % 256;
+      head = Math.floor(head / 256);
+    }
+    separator.set(rest, prefix + headLength);
     return separator;
   }
 
-  #compareTail(block: number, key: Uint8Array, start: number, length: number): number {
-    const at = this.#tailStarts[block] as number;
-    return compareBytes(
-      this.#tails,
-      at,
-      (this.#tailStarts[block + 1] as number) - at,
-      key,
-      start,
-      length,
-    );
+  #restOf(block: number): Uint8Array {
+    if (this.#headLengths[block] !== LONG) return this.#rests.subarray(0, 0);
+    return this.#rests.subarray(this.#restStarts[block], this.#restStarts[block + 1]);
   }
+
+  /** Compares what follows the prefix. Requires equal heads: of two that end in them, the shorter one is less. */
+  #compareTail(block: number, key: Uint8Array, start: number, length: number): number {
+    const headLength = this.#headLengths[block] as number;
+    if (headLength !== LONG || length <= HEAD_BYTES) return headLength - Math.min(length, LONG);
+    const at = this.#restStarts[block] as number;
+    const end = this.#restStarts[block + 1] as number;
+    return compareBytes(this.#rests, at, end - at, key, start + HEAD_BYTES, length - HEAD_BYTES);
+  }
+}
+
+/** What an index needs in memory. */
+interface IndexShape {
+  readonly count: number;
+  /** Where the first block's entry starts in the payload. */
+  readonly entriesStart: number;
+  /** Common to all separators; owned. */
+  readonly prefix: Uint8Array;
+  /** Bytes of all separators behind prefix and head. */
+  readonly restBytes: number;
+}
+
+/** Measures and checks the payload of an index. @throws CorruptionError */
+function shapeOf(
+  payload: Uint8Array,
+  dataEnd: number,
+  blockCount: number,
+  file: string,
+  offset: number,
+): IndexShape {
+  const bad = (): CorruptionError =>
+    new CorruptionError('table index is malformed', { file, offset });
+  const reader = new VarintReader(payload, 0, payload.length);
+  const count = reader.read();
+  if (count !== blockCount || count > payload.length) throw bad();
+  const entriesStart = reader.at;
+  let firstAt = entriesStart;
+  // Separators are sorted: what each shares with the one before, all share.
+  let prefixLength = 0;
+  let length = 0;
+  let end = 0;
+  for (let i = 0; i < count; i++) {
+    const size = Math.floor(reader.read() / 2);
+    const shared = reader.read();
+    const unshared = reader.read();
+    if (!reader.ok || shared > length || reader.at + unshared > payload.length) throw bad();
+    if (i === 0) {
+      firstAt = reader.at;
+      prefixLength = unshared;
+    } else {
+      prefixLength = Math.min(prefixLength, shared);
+    }
+    reader.at += unshared;
+    length = shared + unshared;
+    end += size;
+    if (size <= BLOCK_TRAILER_BYTES || end > dataEnd) throw bad();
+  }
+  if (end !== dataEnd || reader.at !== payload.length) throw bad();
+  const prefix = payload.slice(firstAt, firstAt + prefixLength);
+  const restBytes = restBytesOf(payload, entriesStart, count, prefixLength + HEAD_BYTES);
+  return { count, entriesStart, prefix, restBytes };
+}
+
+/** Bytes of the separators behind their first `skipped` ones. Requires a sound payload. */
+function restBytesOf(
+  payload: Uint8Array,
+  entriesStart: number,
+  count: number,
+  skipped: number,
+): number {
+  const reader = new VarintReader(payload, entriesStart, payload.length);
+  let bytes = 0;
+  for (let i = 0; i < count; i++) {
+    reader.read();
+    const shared = reader.read();
+    const unshared = reader.read();
+    reader.at += unshared;
+    bytes += Math.max(0, shared + unshared - skipped);
+  }
+  return bytes;
+}
+
+/** The first `kept` bytes in a new array of `length` bytes. */
+function grown(bytes: Uint8Array, kept: number, length: number): Uint8Array<ArrayBuffer> {
+  const copy = new Uint8Array(length);
+  copy.set(bytes.subarray(0, kept));
+  return copy;
+}
+
+function newBuffer(bytes: number): ArrayBuffer {
+  return new ArrayBuffer(bytes);
 }
 
 /** The first six bytes as a big-endian number, zero-padded: exact in a double. */

@@ -19,6 +19,7 @@ import { pointerFileNumber, pointerLength, VALUE_POINTER_SIZE } from '../vlog/va
 import { BlockBuilder } from './block-builder.js';
 import { IndexBuilder } from './block-index.js';
 import { buildFilter } from './bloom.js';
+import { BuilderMemory } from './builder-memory.js';
 import { type Codec, CODEC_NONE } from './codec.js';
 import {
   BLOCK_BYTES_DEFAULT,
@@ -53,12 +54,13 @@ export interface TableBuilderOptions {
   readonly prefixRules?: PrefixRules | undefined;
   /** Makes an external table: asked at the end what an ingest has to know of it. `fileNumber` is EXTERNAL_FILE_NUMBER. */
   readonly external?: (() => ExternalFacts) | undefined;
+  /** Buffers of builders before this one. Default: none. */
+  readonly memory?: BuilderMemory | undefined;
 }
 
 /** Written at once, at a multiple of itself: the system then keeps the file in large pieces, which makes reads a quarter cheaper. */
 const WRITE_BYTES = 256 * KIB;
 const OUTPUT_BYTES = 2 * WRITE_BYTES;
-const OUTPUT_BYTES_FIRST = 128 * KIB;
 /** Of rows this many times below the block size or larger, a block holds half as much: neighbours are read for nothing. */
 const LARGE_ROWS = 8;
 const EMPTY: Uint8Array = new Uint8Array(0);
@@ -73,6 +75,7 @@ export class TableBuilder {
   readonly #identityLow: number;
   /** undefined: none. */
   readonly #prefixRules: PrefixRules | undefined;
+  readonly #memory: BuilderMemory;
   readonly #blocks: BlockBuilder;
   readonly #index: IndexBuilder;
   readonly #tombstones: RangeTombstone[];
@@ -105,13 +108,14 @@ export class TableBuilder {
     this.#bitsPerKey = options.filterBitsPerKey ?? FILTER_BITS_PER_KEY_DEFAULT;
     this.#identityLow = identityLow(options.identity);
     this.#prefixRules = options.prefixRules?.isEmpty === false ? options.prefixRules : undefined;
-    this.#blocks = new BlockBuilder(OUTPUT_BYTES_FIRST);
-    this.#index = new IndexBuilder();
+    this.#memory = options.memory ?? new BuilderMemory();
+    this.#blocks = new BlockBuilder(this.#memory.takeOutput());
+    this.#index = new IndexBuilder(this.#memory.takeIndex());
     this.#tombstones = [];
     this.#valueLog = new Map();
     this.#written = 0;
     this.#pendingSize = 0;
-    this.#hashes = new Uint32Array(1024);
+    this.#hashes = this.#memory.takeHashes();
     this.#hashCount = 0;
     this.#scratch = EMPTY;
     this.#firstKey = EMPTY;
@@ -267,6 +271,7 @@ export class TableBuilder {
     );
     blocks.beginNext();
     this.#flush(blocks.at);
+    this.#memory.give(blocks.bytes, this.#index.buffer, this.#hashes);
     return { ...meta, bytes };
   }
 

@@ -11,7 +11,7 @@
  * is then at most a slab, so that a value that is kept retains no more.
  *
  * A target passed to seek must not lie in the cursor's own keyBytes, which the search overwrites.
- * Holds the index it was made with, even when the table drops it meanwhile.
+ * Holds the index it was made with until it is closed, even when the table drops it meanwhile.
  */
 import { copyBytes, equalBytes } from '../../base/bytes.js';
 import { KIB } from '../../base/limits.js';
@@ -27,12 +27,21 @@ import type { TableFile } from './table-file.js';
 export interface TableCursorOptions {
   /** Largest read ahead, bytes; 0 reads block by block. */
   readonly readaheadBytes?: number;
+  /** All is wanted: every read is of readaheadBytes, the first one too. */
+  readonly isWhole?: boolean;
   /** A seek is for few rows: the first read behind it is of one block. */
   readonly isShort?: boolean;
   /** Whether blocks read at the start of a scan enter the cache. */
   readonly fillCache?: boolean;
   /** Where blocks go that are to stay as they are: values are then handed out without another copy. */
   readonly memory?: ValueSlab | undefined;
+}
+
+/** The index of a table, held on behalf of a cursor. */
+export interface HeldIndex {
+  readonly blocks: BlockIndex;
+  /** Called once, when the cursor needs it no more. */
+  release(): void;
 }
 
 const READAHEAD_BYTES_DEFAULT = 256 * KIB;
@@ -44,6 +53,7 @@ const EMPTY: Uint8Array = new Uint8Array(0);
 
 export class TableCursor extends BlockCursor implements EntryCursor {
   readonly #file: TableFile;
+  readonly #held: HeldIndex;
   readonly #index: BlockIndex;
   readonly #cache: BlockCache;
   readonly #owner: BlockOwner;
@@ -68,7 +78,7 @@ export class TableCursor extends BlockCursor implements EntryCursor {
   /** Made by TableReader.newCursor. */
   constructor(
     file: TableFile,
-    index: BlockIndex,
+    held: HeldIndex,
     cache: BlockCache,
     owner: BlockOwner,
     seqBase: number,
@@ -76,13 +86,15 @@ export class TableCursor extends BlockCursor implements EntryCursor {
   ) {
     super(options.memory !== undefined, seqBase);
     this.#file = file;
-    this.#index = index;
+    this.#held = held;
+    this.#index = held.blocks;
     this.#cache = cache;
     this.#owner = owner;
     this.#memory = options.memory;
     const readaheadMax = options.readaheadBytes ?? READAHEAD_BYTES_DEFAULT;
     this.#readaheadMax = this.isValueOwned ? Math.min(readaheadMax, SLAB_BYTES) : readaheadMax;
-    this.#firstReadBytes = options.isShort === true ? 0 : READAHEAD_BYTES_FIRST;
+    const firstReadBytes = options.isWhole === true ? this.#readaheadMax : READAHEAD_BYTES_FIRST;
+    this.#firstReadBytes = options.isShort === true ? 0 : firstReadBytes;
     this.#fillCache = options.fillCache ?? true;
   }
 
@@ -162,6 +174,7 @@ export class TableCursor extends BlockCursor implements EntryCursor {
     this.valid = false;
     if (this.#isClosed) return;
     this.#isClosed = true;
+    this.#held.release();
     if (!this.isValueOwned) {
       this.#cache.buffers.give(this.#buffer);
       this.#cache.buffers.give(this.#restored);

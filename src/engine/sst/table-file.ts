@@ -101,12 +101,17 @@ export class TableFile {
 
   /** Payload of a part other than a data block (never compressed); owned by the caller. @throws CorruptionError */
   readPart(part: BlockHandle, buffers: BufferPool): Uint8Array {
+    return this.borrowPart(part, buffers).slice();
+  }
+
+  /** As `readPart`; borrowed from scratch buffer 0. */
+  borrowPart(part: BlockHandle, buffers: BufferPool): Uint8Array {
     const stored = buffers.scratch(0, part.size);
     this.read(stored, 0, part.size, part.offset);
     if (this.check(stored, 0, part.size, part.offset) !== CODEC_NONE) {
       throw this.damage('table part is compressed', part.offset);
     }
-    return stored.slice(0, part.size - BLOCK_TRAILER_BYTES);
+    return stored.subarray(0, part.size - BLOCK_TRAILER_BYTES);
   }
 
   damage(what: string, offset: number): CorruptionError {

@@ -7,7 +7,7 @@
  *
  * Owned by one thread. `close` is called by whoever opened it, when no version refers to the table.
  */
-import { assert } from '../../base/assert.js';
+import { assert, INVARIANTS } from '../../base/assert.js';
 import type { Fs, FsFile } from '../../base/env.js';
 import { CorruptionError } from '../../base/errors.js';
 import { BlockOwner, type BlockCache } from '../cache/block-cache.js';
@@ -35,13 +35,18 @@ import type { LookupResult } from './lookup-result.js';
 import { rebased } from './external-facts.js';
 import { type PrefixRules, prefixRulesOf } from './prefix-rules.js';
 import { decodeProperties, type TableProperties } from './properties.js';
-import { TableCursor, type TableCursorOptions } from './table-cursor.js';
+import { type HeldIndex, TableCursor, type TableCursorOptions } from './table-cursor.js';
 import { TableFile } from './table-file.js';
+import { TablePass } from './table-pass.js';
 import { verifyTable, type VerifyProgress } from './table-verify.js';
 import { decodeRangeTombstones } from './tombstone-block.js';
 
-/** Told when a table's index and filter enter memory; answers by dropping those of others. */
+/** Told when a table's index and filter enter memory; answers by dropping those of others. Lends the memory for them. */
 export interface IndexBudget {
+  /** A buffer of at least `bytes`, any content, and what it holds until `giveMemory`. */
+  takeMemory(bytes: number): ArrayBuffer;
+  /** Takes a buffer back, which nobody uses any more. */
+  giveMemory(memory: ArrayBuffer): void;
   indexLoaded(reader: TableReader): void;
   indexDropped(reader: TableReader): void;
 }
@@ -73,23 +78,52 @@ export interface TablePartBytes {
   readonly properties: number;
 }
 
-/** Index and filter in memory. */
-class LoadedIndex {
+/**
+ * Index and filter in one buffer, index first. Held by the reader and by every cursor that was made with it; when the
+ * last of them lets go, the buffer is another table's. Nothing but cursors may hold it beyond a call.
+ */
+class LoadedIndex implements HeldIndex {
   readonly blocks: BlockIndex;
   readonly filter: Uint8Array;
   readonly filterLines: number;
   readonly filterProbes: number;
   readonly bytes: number;
+  readonly #memory: ArrayBuffer;
+  readonly #lender: IndexBudget | undefined;
+  #holders: number;
 
-  constructor(blocks: BlockIndex, filter: Uint8Array) {
+  /** `memory` holds both, and comes from the lender if there is one. */
+  constructor(
+    blocks: BlockIndex,
+    filter: Uint8Array,
+    memory: ArrayBuffer,
+    lender: IndexBudget | undefined,
+  ) {
     this.blocks = blocks;
     this.filter = filter;
     this.filterLines = Math.floor(filter.length / FILTER_LINE_BYTES);
     this.filterProbes = filter[filter.length - 1] as number;
-    this.bytes = blocks.bytes + filter.length;
+    this.bytes = memory.byteLength;
+    this.#memory = memory;
+    this.#lender = lender;
+    this.#holders = 1;
+  }
+
+  hold(): void {
+    assert(this.#holders > 0, 'table index: held after its release');
+    this.#holders++;
+  }
+
+  release(): void {
+    this.#holders--;
+    assert(this.#holders >= 0, 'table index: released twice');
+    if (this.#holders > 0) return;
+    if (INVARIANTS) new Uint8Array(this.#memory).fill(0xdb);
+    this.#lender?.giveMemory(this.#memory);
   }
 }
 
+const NO_MEMORY = new ArrayBuffer(0);
 const NO_OPTIONS: TableReaderOptions = {};
 const NO_CURSOR_OPTIONS: TableCursorOptions = {};
 
@@ -309,14 +343,20 @@ export class TableReader {
   newCursor(options: TableCursorOptions = NO_CURSOR_OPTIONS): TableCursor {
     const loaded = this.#loaded ?? this.#load();
     this.wasIndexUsed = true;
-    return new TableCursor(
-      this.#file,
-      loaded.blocks,
-      this.#cache,
-      this.#owner,
-      this.#seqBase,
-      options,
-    );
+    loaded.hold();
+    return new TableCursor(this.#file, loaded, this.#cache, this.#owner, this.#seqBase, options);
+  }
+
+  /**
+   * A cursor for one pass over all entries: what searches need, filter and separators, is not loaded. As newCursor
+   * otherwise.
+   */
+  newPass(options: TableCursorOptions = NO_CURSOR_OPTIONS): TablePass {
+    const { filter, index, blockCount } = this.#footer;
+    const payload = this.#file.borrowPart(index, this.#cache.buffers);
+    const dataEnd = filter.offset;
+    const blocks = BlockIndex.decodeOffsets(payload, dataEnd, blockCount, this.path, index.offset);
+    return new TablePass(this.#file, blocks, this.#cache, this.#owner, this.#seqBase, options);
   }
 
   /** Sorted by lower bound; read once and kept. @throws CorruptionError */
@@ -351,8 +391,14 @@ export class TableReader {
 
   /** The data blocks in order, each checked. @throws CorruptionError at a damaged one. */
   *blocks(): Generator<BlockInfo, void, void> {
-    const index = (this.#loaded ?? this.#load()).blocks;
-    for (let number = 0; number < index.count; number++) yield this.#describeBlock(index, number);
+    const loaded = this.#loaded ?? this.#load();
+    const index = loaded.blocks;
+    loaded.hold();
+    try {
+      for (let number = 0; number < index.count; number++) yield this.#describeBlock(index, number);
+    } finally {
+      loaded.release();
+    }
   }
 
   /**
@@ -403,9 +449,11 @@ export class TableReader {
 
   /** Forgets index and filter; the next use reads them again. Cursors keep what they have. */
   dropIndex(): void {
-    if (this.#loaded === undefined) return;
+    const loaded = this.#loaded;
+    if (loaded === undefined) return;
     this.indexBudget?.indexDropped(this);
     this.#loaded = undefined;
+    loaded.release();
   }
 
   /** Closes the file and frees the cache. Idempotent. */
@@ -424,17 +472,25 @@ export class TableReader {
   #load(): LoadedIndex {
     assert(!this.#isClosed, 'table reader: used after close');
     const { filter, index, blockCount } = this.#footer;
-    const filterPayload = this.#readPart(filter);
-    if (!isFilter(filterPayload))
-      throw this.#file.damage('table filter is malformed', filter.offset);
+    const filterLength = filter.size - BLOCK_TRAILER_BYTES;
+    const lender = this.indexBudget;
+    let memory = NO_MEMORY;
     const blocks = BlockIndex.decode(
-      this.#readPart(index),
+      this.#file.borrowPart(index, this.#cache.buffers),
       filter.offset,
       blockCount,
       this.path,
       index.offset,
+      (bytes) => {
+        const total = bytes + filterLength;
+        memory = lender === undefined ? new ArrayBuffer(total) : lender.takeMemory(total);
+        return memory;
+      },
     );
-    const loaded = new LoadedIndex(blocks, filterPayload);
+    const filterBytes = new Uint8Array(memory, blocks.bytes, filterLength);
+    filterBytes.set(this.#file.borrowPart(filter, this.#cache.buffers));
+    if (!isFilter(filterBytes)) throw this.#file.damage('table filter is malformed', filter.offset);
+    const loaded = new LoadedIndex(blocks, filterBytes, memory, lender);
     if (this.#owner.id === -1) this.#cache.attach(this.#owner, blockCount);
     this.#loaded = loaded;
     this.indexBudget?.indexLoaded(this);

@@ -20,7 +20,7 @@ import {
   KIND_VALUE_POINTER,
   putEntryHeader,
 } from '../../../src/engine/entry.js';
-import { startJob } from '../../../src/engine/jobs.js';
+import { jobStarter, startJob } from '../../../src/engine/jobs.js';
 import { indexBytesFor, Memtable } from '../../../src/engine/memtable/memtable.js';
 import type { RangeTombstone } from '../../../src/engine/range-tombstones.js';
 import { BlockCache } from '../../../src/engine/cache/block-cache.js';
@@ -436,5 +436,29 @@ describe('compaction job that empties a value-log file', () => {
       expect(hasCode(thrown, 'NOKV_IO')).toBe(true);
       expect([...env.fileNames(), ...env.fs.list('/vlog/next')]).toEqual(['00007.sst']);
     }
+  });
+});
+
+describe('jobStarter', () => {
+  it('runs one job after another in the same memory, also behind one that failed', () => {
+    const start = jobStarter();
+    forSeeds(12, (random) => {
+      const history = randomContents(random);
+      const failing = createJobEnv();
+      const failingRuns = twoRuns(failing, history);
+      failing.fs.injectFault({ op: 'write', nth: 1, errno: 'EIO' });
+      const failingJob = compactionJob(failing, failingRuns, history.lastSeq);
+      expect(() => finish(start(failingJob, failing))).toThrow(/write/);
+
+      const [env, usual] = [createJobEnv(), createJobEnv()];
+      const job = compactionJob(env, twoRuns(env, history), history.lastSeq);
+      const result = finish(start(job, env)) as CompactionResult;
+      twoRuns(usual, history);
+      expect(result).toEqual(compact(usual, job));
+      for (const name of env.fileNames()) {
+        const path = env.fs.join(env.directory, name);
+        expect(env.fs.readFile(path)).toEqual(usual.fs.readFile(path));
+      }
+    });
   });
 });

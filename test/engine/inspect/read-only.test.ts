@@ -3,6 +3,7 @@ import type { Env, FsFile, OpenMode } from '../../../src/base/env.js';
 import { Prng } from '../../../src/base/prng.js';
 import { type Db, openDb } from '../../../src/engine/db.js';
 import { startJob } from '../../../src/engine/jobs.js';
+import { RUN_MANUALLY } from '../../../src/env/inline-executor.js';
 import { createSimEnv, type SimEnv } from '../../../src/env/sim-env.js';
 import { openSim, rowsOf, text, TINY, WORKDIR } from '../db-fixture.js';
 import { diskOf } from './disk-state.js';
@@ -145,6 +146,42 @@ describe('refresh', () => {
     expect(counted.readBytes).toBeLessThan(8 * 300 * 1000);
     await reader.close();
     await db.close();
+  });
+
+  it('needs one memtable more than there are, when all logs are others than before', async () => {
+    const { db, env } = await openSim(TINY, { policy: RUN_MANUALLY });
+    const row = 'x'.repeat(1000);
+    let written = 0;
+    /** Lets time pass until it is over, and jobs go on if they may. */
+    const drive = async (call: Promise<unknown>, hasJobs: boolean): Promise<void> => {
+      let isOver = false;
+      const over = call.finally(() => (isOver = true));
+      for (let i = 0; !isOver; i++) {
+        expect(i, 'turns until the call is over').toBeLessThan(2000);
+        if (hasJobs) for (const lane of ['flush', 'compaction']) env.executor.advance(lane, 100);
+        await env.clock.run(1);
+      }
+      await over;
+    };
+    /** As many memtables as the writer may have; none is flushed. */
+    const fill = async (): Promise<void> => {
+      while (db.stats().memtable.count < 4) await drive(db.put(`k${written++}`, row), false);
+    };
+    await fill();
+    const reader = await openDb(readerEnv(env), WORKDIR, { ...TINY, readOnly: true });
+    const arenaBytes = db.stats().memtable.arena_bytes / 4;
+    for (let round = 0; round < 3; round++) {
+      await drive(db.flush(), true);
+      await fill();
+      expect(reader.refresh()).toBe(true);
+      expect(text(reader.get(`k${written - 1}`))).toBe(row);
+      expect(rowsOf(reader.scan())).toEqual(rowsOf(db.scan()));
+      expect(reader.refresh()).toBe(false);
+      // One is its own and stays empty.
+      expect(reader.stats().memtable.arena_bytes).toBeLessThanOrEqual(6 * arenaBytes);
+    }
+    await reader.close();
+    await drive(db.close(), true);
   });
 
   it('reads a log anew that was cut back', async () => {

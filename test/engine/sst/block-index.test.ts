@@ -38,7 +38,44 @@ describe('BlockIndex.find', () => {
       separators.forEach((s, i) => {
         expect(index.separator(i)).toEqual(s);
         expect(index.continues[i]).toBe(i % 3 === 0 ? 1 : 0);
+        separators.forEach((other, j) => {
+          expect(index.isSeparator(j, s, 0, s.length), `${s.join()} ${other.join()}`).toBe(i === j);
+        });
       });
     }
+  });
+});
+
+describe('BlockIndex', () => {
+  const separators = Array.from({ length: 1000 }, (_, i) =>
+    new TextEncoder().encode(`user${String(i * 37).padStart(12, '0')}`),
+  );
+  const builder = new IndexBuilder();
+  for (const s of separators) builder.add(2060, false, s, 0, s.length);
+  const payload = builder.finish();
+  const dataEnd = 2060 * separators.length;
+
+  it('takes no more than 15 bytes a block where prefix and head make up the separators', () => {
+    const index = BlockIndex.decode(payload, dataEnd, separators.length, 'x', 0);
+    expect(index.bytes).toBeLessThan(15 * separators.length);
+  });
+
+  it('uses memory that held something else', () => {
+    const dirty = (bytes: number): ArrayBuffer => new Uint8Array(bytes + 100).fill(0xdb).buffer;
+    const index = BlockIndex.decode(payload, dataEnd, separators.length, 'x', 0, dirty);
+    separators.forEach((s, i) => {
+      expect(index.find(s, 0, s.length)).toBe(i);
+      expect(index.offsets[i]).toBe(2060 * i);
+      expect(index.continues[i]).toBe(0);
+    });
+    expect(index.offsets[separators.length]).toBe(dataEnd);
+  });
+
+  it('says where the blocks lie without separators, in a fraction of the memory', () => {
+    const offsets = BlockIndex.decodeOffsets(payload, dataEnd, separators.length, 'x', 0);
+    const index = BlockIndex.decode(payload, dataEnd, separators.length, 'x', 0);
+    expect(offsets.offsets).toEqual(index.offsets);
+    expect(offsets.count).toBe(index.count);
+    expect(offsets.bytes).toBe(4 * (separators.length + 1));
   });
 });

@@ -5,6 +5,7 @@ import { Prng } from '../../../src/base/prng.js';
 import { BlockCache } from '../../../src/engine/cache/block-cache.js';
 import { KIND_DELETE, KIND_RANGE_DELETE, KIND_VALUE_POINTER } from '../../../src/engine/entry.js';
 import { encodeKey, FAMILY_DEFAULT, keySuccessor } from '../../../src/engine/key.js';
+import { BuilderMemory } from '../../../src/engine/sst/builder-memory.js';
 import { JS_LZ4 } from '../../../src/engine/sst/codec.js';
 import { PrefixRules } from '../../../src/engine/sst/prefix-rules.js';
 import { TableBuilder } from '../../../src/engine/sst/table-builder.js';
@@ -240,5 +241,28 @@ describe('TableReader.verify', () => {
     });
     expect(openBuilt(built).verify()).toHaveLength(1);
     expect(() => openBuilt(built).prefixRules(new PrefixRules([]))).toThrow(CorruptionError);
+  });
+});
+
+describe('TableBuilder, with the memory of another', () => {
+  it('writes the same table, in the buffers that the one before grew', () => {
+    const memory = new BuilderMemory();
+    const entries = randomEntries(new Prng(3), 4000, 2, 300);
+    const fresh = build(entries);
+    expect(build(entries, { memory }).content).toEqual(fresh.content);
+    const [output, index, hashes] = [memory.takeOutput(), memory.takeIndex(), memory.takeHashes()];
+    expect(hashes.length).toBeGreaterThan(1024);
+    expect(memory.takeOutput()).not.toBe(output);
+    memory.give(output.fill(0xdb), index.fill(0xdb), hashes.fill(0xdbdbdbdb));
+    expect(build(entries, { memory }).content).toEqual(fresh.content);
+    expect(memory.takeOutput()).toBe(output);
+    expect(memory.takeIndex()).toBe(index);
+    expect(memory.takeHashes()).toBe(hashes);
+  });
+
+  it('does not keep what an unusual table needed', () => {
+    const memory = new BuilderMemory();
+    build([put(key('a'), 1, new Uint8Array(5 << 20))], { memory });
+    expect(memory.takeOutput().length).toBeLessThanOrEqual(2 << 20);
   });
 });

@@ -301,6 +301,43 @@ describe('TableReader.dropIndex', () => {
   });
 });
 
+describe('TableReader.newPass', () => {
+  it('gives all entries, and loads neither filter nor separators', () => {
+    const entries = randomEntries(new Prng(16), 500, 3, 200);
+    for (const isWhole of [false, true]) {
+      const reader = openBuilt(build(entries, { codec: JS_LZ4 }));
+      const pass = reader.newPass({ readaheadBytes: 8192, fillCache: false, isWhole });
+      const found: (ModelEntry | undefined)[] = [];
+      for (pass.first(); pass.valid; pass.next()) found.push(entryOf(pass));
+      expect(found).toEqual(entries);
+      expect(reader.indexBytes).toBe(0);
+      pass.close();
+      reader.close();
+    }
+  });
+
+  it('reads ahead from the first read on, when all is wanted', () => {
+    const value = new Uint8Array(1000);
+    const entries = Array.from({ length: 200 }, (_, i) =>
+      put(encodeKey(FAMILY_DEFAULT, String(i).padStart(5, '0')), i + 1, value),
+    );
+    const cache = new BlockCache(0);
+    const reader = openBuilt(build(entries), cache);
+    const pass = reader.newPass({ readaheadBytes: 256 << 10, fillCache: false, isWhole: true });
+    pass.first();
+    expect(cache.buffers.cursorReads).toMatchObject({ reads: 1, blocks: reader.blockCount });
+    pass.close();
+  });
+
+  it('does not seek', () => {
+    const reader = openBuilt(build(randomEntries(new Prng(17), 50, 1, 20)));
+    const pass = reader.newPass();
+    expect(() => {
+      pass.seek();
+    }).toThrow(/cannot seek/);
+  });
+});
+
 describe('TableCursor', () => {
   it('keeps its key and value when other reads evict every block of the cache', () => {
     const entries = randomEntries(new Prng(7), 600, 1, 900);
