@@ -13,10 +13,11 @@
  * A target passed to seek must not lie in the cursor's own keyBytes, which the search overwrites.
  * Holds the index it was made with, even when the table drops it meanwhile.
  */
-import { copyBytes, equalBytes } from '../../base/bytes.js';
+import { copyBytes } from '../../base/bytes.js';
 import { KIB } from '../../base/limits.js';
 import type { BlockCache, BlockOwner } from '../cache/block-cache.js';
 import type { EntryCursor } from '../iterators/entry-cursor.js';
+import type { RowBatch } from '../iterators/row-batch.js';
 import { SLAB_BYTES, type ValueSlab } from '../value-slab.js';
 import { BlockCursor } from './block-cursor.js';
 import type { BlockIndex } from './block-index.js';
@@ -137,24 +138,17 @@ export class TableCursor extends BlockCursor implements EntryCursor {
 
   /** To the first entry of the next key: skips older versions of the current one. Requires valid. */
   nextKey(): void {
-    for (;;) {
-      const shared = this.peekShared();
-      if (shared > 0) {
-        const isSameKey = shared === this.keyLength;
-        this.parseEntry();
-        if (!isSameKey) return;
-        continue;
-      }
-      // A restart point or the next block: the entry does not say whether the key is the same.
-      const key = this.keyBytes.slice(0, this.keyLength);
-      if (shared < 0) this.#skipBlocksOf(key);
-      this.next();
-      if (
-        !this.valid ||
-        this.keyLength !== key.length ||
-        !equalBytes(this.keyBytes, 0, key, 0, key.length)
-      )
-        return;
+    if (!this.nextKeyInBlock()) this.#enterNextKey();
+  }
+
+  nextKeyInto(batch: RowBatch): void {
+    if (!this.isValueOwned) {
+      this.nextKey();
+      return;
+    }
+    while (!this.nextKeysInBlock(batch)) {
+      this.#enterNextKey();
+      if (!this.valid || !batch.addPlain(this) || batch.isFull) return;
     }
   }
 
@@ -188,6 +182,19 @@ export class TableCursor extends BlockCursor implements EntryCursor {
     this.#enter(this.#block + 1, true);
     if (!this.parseEntry()) this.damaged('data block is empty');
     this.valid = true;
+  }
+
+  /** From the end of a block to the first entry of the next key. */
+  #enterNextKey(): void {
+    const { continues } = this.#index;
+    while (continues[this.#block] === 1) {
+      const key = this.keyBytes.slice(0, this.keyLength);
+      this.#skipBlocksOf(key);
+      if (continues[this.#block] !== 1) break;
+      this.#enterNext();
+      if (!this.valid || this.nextKeyInBlock()) return;
+    }
+    this.#enterNext();
   }
 
   #enterPrevious(): void {
