@@ -105,6 +105,7 @@ export class Scan implements Iterable<Row>, AsyncIterable<Row> {
   /** Up to `count` rows at once. */
   take(count: number): Row[] {
     const rows: Row[] = [];
+    if (!this.#isStarted && count > 0) this.#batchRows = Math.min(count, BATCH_ROWS_MAX);
     while (rows.length < count) {
       const row = this.next();
       if (row === undefined) break;
@@ -154,8 +155,8 @@ export class Scan implements Iterable<Row>, AsyncIterable<Row> {
       this.#step();
       if (this.#cursor.valid) {
         batch.add(this.#cursor);
-        if (this.#ahead === undefined || batch.isFull) return;
         this.#batchRows = Math.min(2 * this.#batchRows, BATCH_ROWS_MAX);
+        if (this.#ahead === undefined || batch.isFull) return;
         this.#ahead.take(batch);
       }
       this.#isOver = !this.#cursor.valid;
