@@ -360,10 +360,13 @@ export class TableCursor extends BlockCursor implements EntryCursor {
   #fill(block: number): void {
     const owner = this.#owner;
     if (owner.id === -1 || (owner.slots[block] as number) >= 0) return;
-    const slot = this.#cache.reserve(owner, block, this.blockLength);
+    const cache = this.#cache;
+    const slot = cache.hasRoom
+      ? cache.reserve(owner, block, this.blockLength)
+      : cache.reserveAgain(owner, block, this.blockLength);
     if (slot < 0) return;
     const payload = this.valueBytes.subarray(this.blockStart, this.blockStart + this.blockLength);
-    this.#cache.bytesOf(slot).set(payload, this.#cache.startOf(slot));
+    cache.bytesOf(slot).set(payload, cache.startOf(slot));
   }
 
   /** Makes room for `length` bytes at #bufferStart; what was there is lost, or never touched again (isValueOwned). */
