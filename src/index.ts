@@ -69,6 +69,7 @@ export type {
 } from './base/env.js';
 export type { DbIterator } from './engine/db-iterator.js';
 export type { StoredEntry } from './engine/entry-scan.js';
+export type { Row } from './engine/iterators/row-batch.js';
 export type { Db } from './engine/db.js';
 export type { BuiltTable } from './engine/external/built-table.js';
 export type { ExportRange, ExportTablesOptions } from './engine/external/export-tables.js';
@@ -101,7 +102,7 @@ export type {
   ValuePolicy,
 } from './engine/options.js';
 export type { MetricsServer, MetricsServerOptions } from './server/metrics-server.js';
-export type { Row, Scan } from './engine/scan.js';
+export type { Scan } from './engine/scan.js';
 export type { Snapshot } from './engine/snapshot.js';
 export type { BeginOptions } from './engine/txn/oracle.js';
 export type { TransactionOptions, UpdateOptions } from './engine/txn/run.js';

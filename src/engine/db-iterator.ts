@@ -6,10 +6,10 @@
  * clamps to them; past the far bound the iterator is invalid, and next or prev do not bring it back.
  * A failure (CorruptionError) leaves it invalid and usable: the next seek starts anew.
  */
-import { encodeKey, keySuccessor, decodeUserKey, userKeyLength } from './key.js';
+import { encodeKey, keySuccessor } from './key.js';
 import type { EntryCursor } from './iterators/entry-cursor.js';
+import { userKey, valueOf } from './iterators/row-batch.js';
 import type { Hold } from './read-view.js';
-import { valueOf } from './scan.js';
 import type { ValueSlab } from './value-slab.js';
 import type { ValueLogReader } from './vlog/reader.js';
 
@@ -46,10 +46,7 @@ export class DbIterator {
   get key(): Uint8Array {
     this.#mustBeValid();
     const { keyBytes, keyStart, keyLength } = this.#cursor;
-    const length = userKeyLength(keyBytes, keyStart, keyLength);
-    const key = this.#slab.fresh(length);
-    decodeUserKey(keyBytes, keyStart, keyLength, key, 0);
-    return key;
+    return userKey(keyBytes, keyStart, keyLength, this.#slab);
   }
 
   /** The value it stands on, owned by the caller; read from the value log only here. Requires valid. @throws CorruptionError */

@@ -69,7 +69,7 @@ import { runTransaction, runView, type TransactionOptions, type UpdateOptions } 
 import type { Transaction } from './txn/transaction.js';
 import { type KeyVersion, openVersions, type VersionsOptions } from './txn/versions.js';
 import { ValuePlacement } from './value-placement.js';
-import { ValueSlab } from './value-slab.js';
+import { ROW_BALLAST_WORDS, ValueSlab } from './value-slab.js';
 import { checkRatio, type SegmentReport } from './vlog/gc-picker.js';
 import { WriteQueue } from './write-queue.js';
 
@@ -118,7 +118,7 @@ export class Db {
     this.#reader = new PointReader(core.tree.valueLog, this.#rows, reads, () => env.clock.nowMs());
     this.#readKey = new KeyBuffer();
     this.#writeKey = new KeyBuffer();
-    this.#scanSlab = new ValueSlab();
+    this.#scanSlab = new ValueSlab(ROW_BALLAST_WORDS);
     this.#holds = new Set();
     this.#sealed = [...core.sealed].reverse();
     this.#closing = undefined;

@@ -92,7 +92,8 @@ function tableAccess(
     open: (path, meta) => {
       const reader = TableReader.open(env.fs, path, meta, memory.cache);
       return {
-        newCursor: () => reader.newPass({ readaheadBytes, fillCache: false, isWhole: true }),
+        newCursor: () =>
+          reader.newPass({ readaheadBytes, fillCache: false, expectedBytes: Infinity }),
         rangeTombstones: () => reader.rangeTombstones(),
         close: () => {
           reader.close();

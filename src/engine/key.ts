@@ -198,6 +198,22 @@ export function decodeUserKey(
   return at;
 }
 
+/** Copies the user key of an encoded key whose bytes stand for themselves; false when one of them does not. */
+export function copyUserKey(
+  bytes: Uint8Array,
+  start: number,
+  length: number,
+  target: Uint8Array,
+): boolean {
+  const count = length - 2;
+  for (let i = 0; i < count; i++) {
+    const byte = bytes[start + 1 + i] as number;
+    if (byte === ESCAPE) return false;
+    target[i] = byte;
+  }
+  return true;
+}
+
 /** The user key of an encoded key, owned by the caller. */
 export function userKeyOf(encoded: Uint8Array): Uint8Array {
   const key = new Uint8Array(userKeyLength(encoded, 0, encoded.length));

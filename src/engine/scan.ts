@@ -5,24 +5,21 @@
  * A scan keeps its tables, memtables and value-log files alive until it is exhausted or closed.
  */
 import type { Clock } from '../base/env.js';
-import { decodeUserKey, userKeyLength } from './key.js';
-import { KIND_VALUE_POINTER } from './entry.js';
 import type { EntryCursor } from './iterators/entry-cursor.js';
+import { type Row, RowBatch } from './iterators/row-batch.js';
+import { VisibleCursor } from './iterators/visible.js';
 import type { Hold } from './read-view.js';
 import type { ScanOptions } from './requests.js';
 import type { ValueSlab } from './value-slab.js';
 import type { ValueLogReader } from './vlog/reader.js';
 
-/** One row; both arrays are owned by the receiver (small ones share slabs, see value-slab.ts). */
-export interface Row {
-  readonly key: Uint8Array;
-  /** Empty in a keys-only scan. */
-  readonly value: Uint8Array;
-}
-
 /** Rows between two turns of the event loop of an async scan. */
 const CHUNK_ROWS = 256;
-const EMPTY = new Uint8Array(0);
+/** Rows that are read ahead of the caller: as many as the limit when it is at most this, else few at first. */
+const BATCH_ROWS_MAX = 128;
+const BATCH_ROWS_FIRST = 8;
+/** Of an iterator at its end; shared. */
+const DONE: IteratorResult<Row, void> = Object.freeze({ done: true, value: undefined });
 
 export interface ScanPlan {
   readonly isReverse: boolean;
@@ -46,13 +43,22 @@ export function scanPlanOf(options: ScanOptions): ScanPlan {
 
 export class Scan implements Iterable<Row>, AsyncIterable<Row> {
   readonly #cursor: EntryCursor;
+  /** The same cursor, when rows may be read ahead of the caller. */
+  readonly #ahead: VisibleCursor | undefined;
   readonly #plan: ScanPlan;
-  readonly #valueLog: ValueLogReader;
   readonly #clock: Clock;
   readonly #hold: Hold;
-  readonly #slab: ValueSlab;
+  /** Rows [#at, length) are read and not handed out. */
+  readonly #batch: RowBatch;
+  #at: number;
+  #batchRows: number;
+  /** Thrown behind the last row of the batch; wrapped, because anything can be thrown. */
+  #failure: { readonly error: unknown } | undefined;
+  /** Rows that may still be handed out. */
   #left: number;
   #isStarted: boolean;
+  /** The cursor has come to its end. */
+  #isOver: boolean;
   #isClosed: boolean;
 
   /** Made by `Db.scan()` and `Transaction.scan()`; the cursor shows one entry per key. `hold` keeps what it reads. */
@@ -65,38 +71,41 @@ export class Scan implements Iterable<Row>, AsyncIterable<Row> {
     hold: Hold,
   ) {
     this.#cursor = cursor;
+    this.#ahead = cursor instanceof VisibleCursor && !plan.isReverse ? cursor : undefined;
     this.#plan = plan;
-    this.#valueLog = valueLog;
     this.#clock = clock;
     this.#hold = hold;
-    this.#slab = slab;
+    this.#batch = new RowBatch(valueLog, slab, plan.isKeysOnly);
+    this.#at = 0;
+    this.#batchRows = plan.limit <= BATCH_ROWS_MAX ? plan.limit : BATCH_ROWS_FIRST;
+    this.#failure = undefined;
     this.#left = plan.limit;
     this.#isStarted = false;
+    this.#isOver = false;
     this.#isClosed = false;
   }
 
   /** The next row, or undefined at the end (the scan is closed then). @throws CorruptionError, IoError */
   next(): Row | undefined {
     if (this.#isClosed) return undefined;
-    if (this.#left === 0) this.close();
-    const cursor = this.#cursor;
-    if (this.#isClosed) return undefined;
     if (this.#hold.isReleased) throw this.#hold.refusal('scan on');
-    this.#step();
-    if (!cursor.valid) {
+    if (this.#at === this.#batch.rows.length) this.#fill();
+    const row = this.#batch.rows[this.#at];
+    if (row === undefined) {
       this.close();
       return undefined;
     }
-    const row = this.#row();
+    this.#at++;
     // Rows are copies: at the limit nothing is needed any more, whether the caller asks again or not.
     this.#left--;
     if (this.#left === 0) this.close();
     return row;
   }
 
-  /** Up to `count` rows at once: the cheapest way to read many. */
+  /** Up to `count` rows at once. */
   take(count: number): Row[] {
     const rows: Row[] = [];
+    if (!this.#isStarted && count > 0) this.#batchRows = Math.min(count, BATCH_ROWS_MAX);
     while (rows.length < count) {
       const row = this.next();
       if (row === undefined) break;
@@ -105,12 +114,8 @@ export class Scan implements Iterable<Row>, AsyncIterable<Row> {
     return rows;
   }
 
-  *[Symbol.iterator](): Iterator<Row, void, void> {
-    try {
-      for (let row = this.next(); row !== undefined; row = this.next()) yield row;
-    } finally {
-      this.close();
-    }
+  [Symbol.iterator](): IterableIterator<Row, void, void> {
+    return new RowIterator(this);
   }
 
   async *[Symbol.asyncIterator](): AsyncIterator<Row, void, void> {
@@ -137,6 +142,30 @@ export class Scan implements Iterable<Row>, AsyncIterable<Row> {
     this.close();
   }
 
+  /** Fills the batch anew; it stays empty at the end. A failure behind its first row waits until that is handed out. */
+  #fill(): void {
+    const batch = this.#batch;
+    const failure = this.#failure;
+    this.#failure = undefined;
+    this.#at = 0;
+    batch.reset(this.#ahead === undefined ? 1 : Math.min(this.#batchRows, this.#left));
+    if (failure !== undefined) throw failure.error;
+    if (this.#left === 0 || this.#isOver) return;
+    try {
+      this.#step();
+      if (this.#cursor.valid) {
+        batch.add(this.#cursor);
+        this.#batchRows = Math.min(2 * this.#batchRows, BATCH_ROWS_MAX);
+        if (this.#ahead === undefined || batch.isFull) return;
+        this.#ahead.take(batch);
+      }
+      this.#isOver = !this.#cursor.valid;
+    } catch (error) {
+      if (batch.rows.length === 0) throw error;
+      this.#failure = { error };
+    }
+  }
+
   #step(): void {
     const cursor = this.#cursor;
     if (this.#isStarted) {
@@ -148,26 +177,32 @@ export class Scan implements Iterable<Row>, AsyncIterable<Row> {
     if (this.#plan.isReverse) cursor.last();
     else cursor.first();
   }
-
-  #row(): Row {
-    const cursor = this.#cursor;
-    const { keyBytes, keyStart, keyLength } = cursor;
-    const length = userKeyLength(keyBytes, keyStart, keyLength);
-    const key = this.#slab.fresh(length);
-    decodeUserKey(keyBytes, keyStart, keyLength, key, 0);
-    if (this.#plan.isKeysOnly) return { key, value: EMPTY };
-    return { key, value: valueOf(cursor, this.#valueLog, this.#slab) };
-  }
 }
 
-/** The value of a cursor's entry, owned by the receiver. */
-export function valueOf(
-  cursor: EntryCursor,
-  valueLog: ValueLogReader,
-  slab: ValueSlab,
-): Uint8Array {
-  const { valueBytes, valueStart, valueLength } = cursor;
-  if (cursor.kind === KIND_VALUE_POINTER) return valueLog.read(valueBytes, valueStart);
-  if (!cursor.isValueOwned) return slab.copyOf(valueBytes, valueStart, valueLength);
-  return new Uint8Array(valueBytes.buffer, valueBytes.byteOffset + valueStart, valueLength);
+/** A pass over the rows that are left; it closes the scan when it is left early, or a row can not be read. */
+class RowIterator implements IterableIterator<Row, void, void> {
+  readonly #scan: Scan;
+
+  constructor(scan: Scan) {
+    this.#scan = scan;
+  }
+
+  next(): IteratorResult<Row, void> {
+    try {
+      const value = this.#scan.next();
+      return value === undefined ? DONE : { done: false, value };
+    } catch (error) {
+      this.#scan.close();
+      throw error;
+    }
+  }
+
+  return(): IteratorResult<Row, void> {
+    this.#scan.close();
+    return DONE;
+  }
+
+  [Symbol.iterator](): this {
+    return this;
+  }
 }

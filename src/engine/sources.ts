@@ -4,11 +4,9 @@ import { RunCursor } from './iterators/run-cursor.js';
 import type { ReadState } from './read-view.js';
 import type { ScanSpan } from './scan-span.js';
 import type { TableCursorOptions } from './sst/table-cursor.js';
+import { dataBytes } from './table-meta.js';
 import type { Level, OpenTable } from './tree-version.js';
 import type { ValueSlab } from './value-slab.js';
-
-/** As many rows of 1 KiB as a block has. */
-const SHORT_ROWS = 4;
 
 /**
  * Requires that the state is retained while the cursors are used, and that they are used for the entries of `span` only,
@@ -21,19 +19,23 @@ export function openSources(
   memory?: ValueSlab,
   rows = Number.POSITIVE_INFINITY,
 ): EntryCursor[] {
-  const options = { memory, isShort: rows <= SHORT_ROWS };
-  const { runs, disjointRuns, levels, pruning } = state.tree;
+  const { runs, disjointRuns, levels, pruning, entries } = state.tree;
+  // As if the rows were spread over the tables by their size.
+  const optionsFor = (bytes: number): TableCursorOptions => ({
+    memory,
+    expectedBytes: rows < Number.POSITIVE_INFINITY ? (rows * bytes) / entries : undefined,
+  });
   const sources: EntryCursor[] = [state.active.memtable.newCursor()];
   for (const memtable of state.sealed) sources.push(memtable.memtable.newCursor());
   // As one run they are opened one after the other, and only as far as the cursor comes.
   const sorted = disjointRuns === undefined ? levels : [disjointRuns, ...levels];
   for (const run of disjointRuns === undefined ? runs : []) {
     if (span === undefined || pruning.mayHold(run, span))
-      sources.push(run.reader.newCursor(options));
+      sources.push(run.reader.newCursor(optionsFor(dataBytes(run.meta))));
   }
   for (const level of sorted) {
     if (span === undefined || pruning.levelMayHold(level, span))
-      sources.push(cursorOver(level, options));
+      sources.push(cursorOver(level, optionsFor(level.dataBytes)));
   }
   return sources;
 }

@@ -51,3 +51,8 @@ export function valueLogBytes(meta: TableMeta): number {
   for (const reference of meta.valueLog) sum += reference.bytes;
   return sum;
 }
+
+/** Of its blocks, roughly: a small file is mostly something else, a compressed one smaller than its entries. */
+export function dataBytes(meta: TableMeta): number {
+  return Math.min(meta.rawBytes, meta.bytes);
+}

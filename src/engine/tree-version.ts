@@ -9,7 +9,7 @@ import type { Version } from './manifest/version.js';
 import { RangeTombstones } from './range-tombstones.js';
 import { ScanPruning } from './scan-pruning.js';
 import type { TableReader } from './sst/table-reader.js';
-import type { TableMeta } from './table-meta.js';
+import { dataBytes, type TableMeta } from './table-meta.js';
 
 /** A table in use. `references` counts the tree versions that name it. */
 export class OpenTable {
@@ -31,6 +31,8 @@ export class Level {
   /** Of the tables, in their order. */
   readonly metas: readonly TableMeta[];
   readonly maxVersion: number;
+  /** Of all its tables. */
+  readonly dataBytes: number;
   readonly #uppers: readonly Uint8Array[];
 
   constructor(number: number, tables: readonly OpenTable[]) {
@@ -40,6 +42,7 @@ export class Level {
     this.metas = tables.map((table) => table.meta);
     this.#uppers = tables.map((table) => table.meta.upper);
     this.maxVersion = tables.reduce((max, table) => Math.max(max, table.meta.maxVersion), 0);
+    this.dataBytes = tables.reduce((sum, table) => sum + dataBytes(table.meta), 0);
   }
 
   /** Index of the first table whose upper bound is above the key; tables.length when there is none. */
@@ -72,6 +75,8 @@ export class TreeVersion {
   readonly levels: readonly Level[];
   /** Highest version in any table: a read that holds a newer entry need not look here. */
   readonly maxVersion: number;
+  /** Of all tables. */
+  readonly entries: number;
   /** Of the tree, for cursors with bounds. */
   readonly pruning: ScanPruning;
   /** The tables with range tombstones, and these together; made when a read first asks for them. */
@@ -104,6 +109,7 @@ export class TreeVersion {
       .filter((level) => level.tables.length > 0);
     const all = this.tables();
     this.maxVersion = all.reduce((max, table) => Math.max(max, table.meta.maxVersion), 0);
+    this.entries = all.reduce((sum, table) => sum + table.meta.entries, 0);
     this.#tombstoneTables = all.filter((table) => table.meta.rangeTombstones > 0);
     this.#tombstones = previous?.tombstonesFor(this.#tombstoneTables);
     this.pruning = pruning;

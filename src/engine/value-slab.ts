@@ -8,7 +8,8 @@
  * million strings) and finds nothing. Reads make bytes outside the heap and next to none on it, so that full ones
  * came every 32 MiB and took 30 % of the time. Each slab therefore comes with as many bytes on the
  * heap, dropped at once: the young generation is collected after half as many slabs, in 0.3 ms, which frees
- * them while they are still in the processor's cache (190,000 reads of 1000 bytes per second became 330,000).
+ * them while they are still in the processor's cache (190,000 reads of 1000 bytes per second became 330,000). Writing it
+ * costs time, too: where the receiver of values has other things on the heap for them, less is enough.
  *
  * The place found by `take` is in `bytes` at `start`; it is never handed out twice.
  */
@@ -21,6 +22,8 @@ export const SLAB_VALUE_MAX = 8 * KIB;
 const HEAP_VALUE_MAX = 64;
 /** 8 bytes each. */
 const BALLAST_WORDS = SLAB_BYTES / 8;
+/** Of a slab for rows, whose keys, views and objects are on the heap themselves: 350 bytes for each row. */
+export const ROW_BALLAST_WORDS = BALLAST_WORDS / 2;
 
 export class ValueSlab {
   bytes: Uint8Array;
@@ -28,13 +31,21 @@ export class ValueSlab {
   start: number;
   /** As many bytes on the JavaScript heap as the newest slab has outside; held for a moment, never read. */
   ballast: undefined[];
+  /** The memory of `bytes`: asking an array for it costs as much as making one. */
+  #buffer: ArrayBufferLike;
   #slab: Uint8Array;
+  #slabBuffer: ArrayBufferLike;
   #used: number;
+  readonly #ballastWords: number;
 
-  constructor() {
+  /** `ballastWords`: what comes with each slab. */
+  constructor(ballastWords = BALLAST_WORDS) {
+    this.#ballastWords = ballastWords;
     this.#slab = new Uint8Array(0);
     this.#used = 0;
     this.bytes = this.#slab;
+    this.#slabBuffer = this.#slab.buffer;
+    this.#buffer = this.#slabBuffer;
     this.start = 0;
     this.ballast = [];
   }
@@ -47,17 +58,20 @@ export class ValueSlab {
   /** As `take`; more than `max` bytes stand alone. */
   takeUpTo(max: number, length: number): void {
     if (length > max) {
-      this.bytes = Buffer.allocUnsafeSlow(length);
+      this.bytes = freshMemory(length);
+      this.#buffer = this.bytes.buffer;
       this.start = 0;
-      this.ballast = new Array<undefined>(BALLAST_WORDS);
+      this.ballast = new Array<undefined>(this.#ballastWords);
       return;
     }
     if (this.#used + length > this.#slab.length) {
-      this.#slab = Buffer.allocUnsafeSlow(SLAB_BYTES);
-      this.ballast = new Array<undefined>(BALLAST_WORDS);
+      this.#slab = freshMemory(SLAB_BYTES);
+      this.#slabBuffer = this.#slab.buffer;
+      this.ballast = new Array<undefined>(this.#ballastWords);
       this.#used = 0;
     }
     this.bytes = this.#slab;
+    this.#buffer = this.#slabBuffer;
     this.start = this.#used;
     this.#used += length;
   }
@@ -83,6 +97,11 @@ export class ValueSlab {
 
   /** A plain Uint8Array over taken bytes. */
   viewOf(start: number, length: number): Uint8Array {
-    return new Uint8Array(this.bytes.buffer, this.bytes.byteOffset + start, length);
+    return new Uint8Array(this.#buffer, start, length);
   }
+}
+
+/** An array over all of a new ArrayBuffer, content arbitrary. Plain, so that all who read bytes see one kind of array. */
+function freshMemory(length: number): Uint8Array {
+  return new Uint8Array(Buffer.allocUnsafeSlow(length).buffer);
 }

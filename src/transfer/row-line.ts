@@ -11,7 +11,7 @@
 import { isUtf8 } from 'node:buffer';
 import { NokvError } from '../base/errors.js';
 import { KEY_BYTES_MAX, LINE_BYTES_MAX } from '../base/limits.js';
-import type { Row } from '../engine/scan.js';
+import type { Row } from '../engine/iterators/row-batch.js';
 
 /** A row to write. A string stands for its UTF-8 bytes. */
 export interface ParsedRow {

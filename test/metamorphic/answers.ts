@@ -1,7 +1,7 @@
 /** Answers to steps as text: how keys and values become it, how two are compared, how one is shown. */
 import type { DbIterator } from '../../src/engine/db-iterator.js';
 import type { StoredEntry } from '../../src/engine/entry-scan.js';
-import type { Row } from '../../src/engine/scan.js';
+import type { Row } from '../../src/engine/iterators/row-batch.js';
 import { FAMILY_DEFAULT, FAMILY_LOCK } from '../../src/engine/key.js';
 import type { ModelFamily } from '../model.js';
 import type { Move } from './program.js';

@@ -4,7 +4,7 @@ import type { Db } from '../../src/engine/db.js';
 import type { DbIterator } from '../../src/engine/db-iterator.js';
 import { KIND_DELETE, KIND_PUT } from '../../src/engine/entry.js';
 import type { Durability } from '../../src/engine/options.js';
-import type { Row } from '../../src/engine/scan.js';
+import type { Row } from '../../src/engine/iterators/row-batch.js';
 import type { Transaction } from '../../src/engine/txn/transaction.js';
 import type { Savepoint } from '../../src/engine/txn/write-set.js';
 import { type Answer, familyName, keyOf, moved, textOf, textOfRows } from './answers.js';

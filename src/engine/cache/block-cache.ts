@@ -17,8 +17,8 @@
  * A class without free memory takes a chunk from another when it has none, or when a chunk of the other one
  * is empty or hit less than its own (sampled once per chunk's worth of evictions). Rows do the same.
  *
- * A block that only a point read wants is not worth its place beside the row: it enters when it is wanted
- * again soon (`reserveAgain`), as it is when neighbouring keys are read one by one.
+ * A block that a point read wants, which keeps the row, enters when it is wanted again soon (`reserveAgain`). So does
+ * one that a scan wants, once all memory is in use: most are not worth the copy and what would have to leave for them.
  *
  * Owned by one thread, synchronous. No pins: bytes of a slot are *borrowed* until the next reserve, drop
  * or put of a row, and callers that keep them longer copy.
@@ -265,7 +265,7 @@ export class BlockCache implements ChunkLender {
   }
 
   /**
-   * As `reserve`, for a point read, which keeps the row: -1 also when the block was not wanted lately.
+   * As `reserve`, for a point read, which keeps the row, or a scan: -1 also when the block was not wanted lately.
    */
   reserveAgain(owner: BlockOwner, block: number, length: number): number {
     const print = fingerprint(owner.id, block);
@@ -276,6 +276,11 @@ export class BlockCache implements ChunkLender {
     if (length <= this.#classes.bytesMax && this.chunksMax > 0 && !this.#mayStart(length))
       return NONE;
     return this.reserve(owner, block, length);
+  }
+
+  /** There is memory that nobody uses yet. */
+  get hasRoom(): boolean {
+    return this.#chunks.length < this.chunksMax;
   }
 
   /** Lends a chunk to the rows; see ChunkLender. */

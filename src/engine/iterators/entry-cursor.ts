@@ -6,6 +6,8 @@
  * Synchronous. Fields describe the current entry while `valid`; the buffers are *borrowed* until the
  * next move of this cursor. Reads of damaged files throw CorruptionError from any move.
  */
+import type { RowBatch } from './row-batch.js';
+
 export interface EntryCursor {
   valid: boolean;
   /** Encoded key: keyBytes[keyStart, keyStart + keyLength). */
@@ -37,6 +39,11 @@ export interface EntryCursor {
   prev(): void;
   /** Forward over the remaining versions of the current key, to the newest entry of the next one. Requires valid. */
   nextKey(): void;
+  /**
+   * As nextKey, and over as many keys as it can add to the batch: to the first one that it did not add, or, when the
+   * batch is full, to the last one that it did. Requires valid, and a batch that is not full.
+   */
+  nextKeyInto(batch: RowBatch): void;
   /** Releases what the cursor pins. Idempotent; the cursor is unusable afterwards. */
   close(): void;
 }

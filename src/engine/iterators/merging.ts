@@ -18,6 +18,7 @@
 import { assert, INVARIANTS } from '../../base/assert.js';
 import { compareBytes, copyBytes, equalBytes } from '../../base/bytes.js';
 import type { EntryCursor } from './entry-cursor.js';
+import type { RowBatch } from './row-batch.js';
 
 const NO_BYTES = new Uint8Array(0);
 
@@ -198,6 +199,28 @@ export class MergingCursor implements EntryCursor {
       return;
     }
     winner.source.nextKey();
+    winner.load();
+    this.#settle(winner);
+  }
+
+  /** The first source runs up to where the second one stands, when its values need no copy. */
+  nextKeyInto(batch: RowBatch): void {
+    assert(this.valid, 'merging cursor: nextKeyInto needs a current entry');
+    const winner = this.#winner as Head;
+    if (!this.#forward || this.#isKeyShared(winner)) {
+      this.#leaveKey();
+      return;
+    }
+    if (winner.source.isValueOwned) this.#runnerUp ??= this.#bestLoser(winner);
+    const runnerUp = this.#runnerUp;
+    if (runnerUp === undefined && this.#heads.length > 1) {
+      this.nextKey();
+      return;
+    }
+    if (runnerUp?.valid === true) {
+      batch.stopBefore(runnerUp.keyBytes, runnerUp.keyStart, runnerUp.keyLength);
+    }
+    winner.source.nextKeyInto(batch);
     winner.load();
     this.#settle(winner);
   }

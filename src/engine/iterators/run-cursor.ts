@@ -12,6 +12,7 @@ import { assert, INVARIANTS } from '../../base/assert.js';
 import { compareArrays, compareBytes } from '../../base/bytes.js';
 import type { TableMeta } from '../table-meta.js';
 import type { EntryCursor } from './entry-cursor.js';
+import type { RowBatch } from './row-batch.js';
 
 const NO_BYTES = new Uint8Array(0);
 
@@ -105,6 +106,13 @@ export class RunCursor implements EntryCursor {
 
   nextKey(): void {
     (this.#cursor as EntryCursor).nextKey();
+    this.#forwardOverEmpty();
+  }
+
+  nextKeyInto(batch: RowBatch): void {
+    const cursor = this.#cursor as EntryCursor;
+    cursor.nextKeyInto(batch);
+    // A full batch is left as it is: the cursor stands on its last row.
     this.#forwardOverEmpty();
   }
 

@@ -22,6 +22,7 @@ import { KIND_DELETE, NO_EXPIRY } from '../entry.js';
 import type { RangeTombstones } from '../range-tombstones.js';
 import type { EntryCursor } from './entry-cursor.js';
 import type { MergingCursor } from './merging.js';
+import type { RowBatch } from './row-batch.js';
 
 const NO_BYTES = new Uint8Array(0);
 
@@ -149,6 +150,34 @@ export class VisibleCursor implements EntryCursor {
   /** One entry per key is shown, so this is `next`. */
   nextKey(): void {
     this.next();
+  }
+
+  /** Adds nothing: who reads over a reader judges each row. */
+  nextKeyInto(_batch: RowBatch): void {
+    this.next();
+  }
+
+  /**
+   * Moves on over rows and adds them to the batch until it is full; then it stands on the last one of them, and else
+   * behind the end. Requires valid, a forward move before, and a batch that is not full.
+   */
+  take(batch: RowBatch): void {
+    assert(this.valid, 'visible cursor: take needs a current entry');
+    assert(this.#forward, 'visible cursor: take goes forward only');
+    const merge = this.#merge;
+    const isPlain = this.#tombstones.length === 0;
+    while (!batch.isFull) {
+      if (isPlain) {
+        batch.startRun(this.#seqMax, this.#versionMax, this.#upper);
+        merge.nextKeyInto(batch);
+      } else {
+        merge.nextKey();
+      }
+      const isAdded = batch.isFull;
+      this.#findForward();
+      if (!this.valid) return;
+      if (!isAdded) batch.add(this);
+    }
   }
 
   close(): void {

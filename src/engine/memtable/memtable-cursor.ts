@@ -9,6 +9,7 @@
  * ones are kept on a stack while going back, 4 bytes per version of the one current key.
  */
 import type { EntryCursor } from '../iterators/entry-cursor.js';
+import type { RowBatch } from '../iterators/row-batch.js';
 import {
   entryExpiresAt,
   entryKeyLength,
@@ -124,6 +125,11 @@ export class MemtableCursor implements EntryCursor {
   /** To the newest entry of the next key. Requires valid. */
   nextKey(): void {
     this.#enterKey(this.#artPath !== undefined ? this.#artPath.next() : this.#list().next());
+  }
+
+  /** Adds nothing: values of an arena have to be copied. */
+  nextKeyInto(_batch: RowBatch): void {
+    this.nextKey();
   }
 
   prev(): void {

@@ -6,7 +6,7 @@
  * keyBytes[0, keyLength) is the key of the entry at entryAt. Anything else in the block is damage:
  * `damaged` throws.
  */
-import { compareBytes } from '../../base/bytes.js';
+import { compareBytes, equalBytes } from '../../base/bytes.js';
 import {
   FLAG_EXPIRY,
   FLAG_VERSION,
@@ -15,6 +15,7 @@ import {
   KIND_VALUE_POINTER,
   NO_EXPIRY,
 } from '../entry.js';
+import type { RowBatch } from '../iterators/row-batch.js';
 import {
   entriesEnd,
   findRestart,
@@ -53,6 +54,8 @@ export abstract class BlockCursor {
   protected nextValueAt = 0;
   protected entryAt = 0;
   protected nextAt = 0;
+  /** The last entry parsed has the key of the one parsed before it in the block: it is an older version. */
+  protected isSameKey = false;
 
   /** Added to stored sequence numbers; 0 but in external tables. */
   protected readonly seqBase: number;
@@ -117,11 +120,18 @@ export abstract class BlockCursor {
     const keyLength = shared + unshared;
     if (keyLength > this.keyBytes.length) this.#growKey(keyLength, shared);
     const key = this.keyBytes;
+    let difference = keyLength ^ this.keyLength;
     if (unshared <= 48) {
-      for (let i = 0; i < unshared; i++) key[shared + i] = bytes[at + i] as number;
+      for (let i = 0; i < unshared; i++) {
+        const byte = bytes[at + i] as number;
+        difference |= byte ^ (key[shared + i] as number);
+        key[shared + i] = byte;
+      }
     } else {
+      if (difference === 0 && !equalBytes(key, shared, bytes, at, unshared)) difference = 1;
       key.set(bytes.subarray(at, end), shared);
     }
+    this.isSameKey = difference === 0;
     this.keyLength = keyLength;
     this.valueStart = valueStart;
     this.valueLength = valueLength;
@@ -130,9 +140,19 @@ export abstract class BlockCursor {
     return true;
   }
 
-  /** `shared` of the entry at nextAt, or -1 at the end of the block. */
-  protected peekShared(): number {
-    return this.nextAt < this.limit ? readVarint(this.valueBytes, this.nextAt) : -1;
+  /** To the newest entry of the next key; false at the end of the block. */
+  protected nextKeyInBlock(): boolean {
+    while (this.parseEntry()) if (!this.isSameKey) return true;
+    return false;
+  }
+
+  /** As nextKeyInto of cursors; false at the end of the block. */
+  protected nextKeysInBlock(batch: RowBatch): boolean {
+    while (this.parseEntry()) {
+      if (this.isSameKey) continue;
+      if (!batch.addPlain(this) || batch.isFull) return true;
+    }
+    return false;
   }
 
   /** To the first entry with a key >= the target; false when there is none. */

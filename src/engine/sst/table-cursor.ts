@@ -3,20 +3,22 @@
  *
  * Everything it exposes lies in private memory: a block found in the cache is copied (0.1 us for 4 KiB), so
  * that no eviction, whoever caused it, can change a key or value before the cursor's next move.
- * Blocks not cached are read several at a time, 16 KiB first (a block, when few rows are wanted) and twice as much
- * with each further read in the same direction, up to `readaheadBytes`. Only the first 64 KiB behind a seek enter the
+ * Blocks not cached are read several at a time: what is expected to be wanted, when that is known, else 16 KiB first and
+ * twice as much with each further read in the same direction; at most `readaheadBytes`. Only the first 64 KiB behind a seek enter the
  * cache: short scans of hot ranges are kept, long ones do not push anything out.
  *
  * With `memory` every block goes to memory of its own, which no later move writes to: isValueOwned. What is read ahead
- * is then at most a slab, so that a value that is kept retains no more.
+ * is then at most a slab, so that a value that is kept retains no more; it is not read where the cache has blocks, but
+ * for a few between others.
  *
  * A target passed to seek must not lie in the cursor's own keyBytes, which the search overwrites.
  * Holds the index it was made with until it is closed, even when the table drops it meanwhile.
  */
-import { copyBytes, equalBytes } from '../../base/bytes.js';
+import { copyBytes } from '../../base/bytes.js';
 import { KIB } from '../../base/limits.js';
 import type { BlockCache, BlockOwner } from '../cache/block-cache.js';
 import type { EntryCursor } from '../iterators/entry-cursor.js';
+import type { RowBatch } from '../iterators/row-batch.js';
 import { SLAB_BYTES, type ValueSlab } from '../value-slab.js';
 import { BlockCursor } from './block-cursor.js';
 import type { BlockIndex } from './block-index.js';
@@ -27,10 +29,8 @@ import type { TableFile } from './table-file.js';
 export interface TableCursorOptions {
   /** Largest read ahead, bytes; 0 reads block by block. */
   readonly readaheadBytes?: number;
-  /** All is wanted: every read is of readaheadBytes, the first one too. */
-  readonly isWhole?: boolean;
-  /** A seek is for few rows: the first read behind it is of one block. */
-  readonly isShort?: boolean;
+  /** Bytes that a seek and the moves behind it are for, roughly; infinite: all there are; default: not known. */
+  readonly expectedBytes?: number | undefined;
   /** Whether blocks read at the start of a scan enter the cache. */
   readonly fillCache?: boolean;
   /** Where blocks go that are to stay as they are: values are then handed out without another copy. */
@@ -47,6 +47,8 @@ export interface HeldIndex {
 const READAHEAD_BYTES_DEFAULT = 256 * KIB;
 const READAHEAD_BYTES_FIRST = 16 * KIB;
 const NO_READ = -1;
+/** Cached blocks between others that are read again rather than by a read more. */
+const GAP_BLOCKS_MAX = 2;
 /** Bytes read since a seek that may enter the cache. */
 const FILL_BYTES_MAX = 64 * KIB;
 const EMPTY: Uint8Array = new Uint8Array(0);
@@ -58,7 +60,7 @@ export class TableCursor extends BlockCursor implements EntryCursor {
   readonly #cache: BlockCache;
   readonly #owner: BlockOwner;
   readonly #readaheadMax: number;
-  readonly #firstReadBytes: number;
+  readonly #expectedBytes: number;
   readonly #fillCache: boolean;
   readonly #memory: ValueSlab | undefined;
   /** Current block; nothing is read before the first move. */
@@ -73,6 +75,8 @@ export class TableCursor extends BlockCursor implements EntryCursor {
   /** Size of the last read; NO_READ: none since the seek. */
   #readBytes = NO_READ;
   #bytesSinceSeek = 0;
+  /** The first block since the seek. */
+  #seekBlock = -1;
   #isClosed = false;
 
   /** Made by TableReader.newCursor. */
@@ -93,8 +97,7 @@ export class TableCursor extends BlockCursor implements EntryCursor {
     this.#memory = options.memory;
     const readaheadMax = options.readaheadBytes ?? READAHEAD_BYTES_DEFAULT;
     this.#readaheadMax = this.isValueOwned ? Math.min(readaheadMax, SLAB_BYTES) : readaheadMax;
-    const firstReadBytes = options.isWhole === true ? this.#readaheadMax : READAHEAD_BYTES_FIRST;
-    this.#firstReadBytes = options.isShort === true ? 0 : firstReadBytes;
+    this.#expectedBytes = options.expectedBytes ?? 0;
     this.#fillCache = options.fillCache ?? true;
   }
 
@@ -149,24 +152,17 @@ export class TableCursor extends BlockCursor implements EntryCursor {
 
   /** To the first entry of the next key: skips older versions of the current one. Requires valid. */
   nextKey(): void {
-    for (;;) {
-      const shared = this.peekShared();
-      if (shared > 0) {
-        const isSameKey = shared === this.keyLength;
-        this.parseEntry();
-        if (!isSameKey) return;
-        continue;
-      }
-      // A restart point or the next block: the entry does not say whether the key is the same.
-      const key = this.keyBytes.slice(0, this.keyLength);
-      if (shared < 0) this.#skipBlocksOf(key);
-      this.next();
-      if (
-        !this.valid ||
-        this.keyLength !== key.length ||
-        !equalBytes(this.keyBytes, 0, key, 0, key.length)
-      )
-        return;
+    if (!this.nextKeyInBlock()) this.#enterNextKey();
+  }
+
+  nextKeyInto(batch: RowBatch): void {
+    if (!this.isValueOwned) {
+      this.nextKey();
+      return;
+    }
+    while (!this.nextKeysInBlock(batch)) {
+      this.#enterNextKey();
+      if (!this.valid || !batch.addPlain(this) || batch.isFull) return;
     }
   }
 
@@ -193,6 +189,7 @@ export class TableCursor extends BlockCursor implements EntryCursor {
   #restartReadahead(): void {
     this.#readBytes = NO_READ;
     this.#bytesSinceSeek = 0;
+    this.#seekBlock = -1;
   }
 
   #enterNext(): void {
@@ -201,6 +198,19 @@ export class TableCursor extends BlockCursor implements EntryCursor {
     this.#enter(this.#block + 1, true);
     if (!this.parseEntry()) this.damaged('data block is empty');
     this.valid = true;
+  }
+
+  /** From the end of a block to the first entry of the next key. */
+  #enterNextKey(): void {
+    const { continues } = this.#index;
+    while (continues[this.#block] === 1) {
+      const key = this.keyBytes.slice(0, this.keyLength);
+      this.#skipBlocksOf(key);
+      if (continues[this.#block] !== 1) break;
+      this.#enterNext();
+      if (!this.valid || this.nextKeyInBlock()) return;
+    }
+    this.#enterNext();
   }
 
   #enterPrevious(): void {
@@ -226,12 +236,17 @@ export class TableCursor extends BlockCursor implements EntryCursor {
   /** Makes a block current, before its first entry. */
   #enter(block: number, isForward: boolean): void {
     this.#block = block;
-    if (block < this.#windowFirst || block >= this.#windowEnd) {
+    if (this.#seekBlock === -1) this.#seekBlock = block;
+    const isInWindow = block >= this.#windowFirst && block < this.#windowEnd;
+    // In a buffer that is used again, the copy of a cached block would take the place of the window.
+    if (!isInWindow || this.#memory !== undefined) {
       const slot = this.#owner.id === -1 ? -1 : (this.#owner.slots[block] as number);
       if (slot >= 0) {
         this.#enterCached(slot);
         return;
       }
+    }
+    if (!isInWindow) {
       this.#cache.countMiss(this.#owner.levelClass);
       this.#readWindow(block, isForward);
     }
@@ -240,9 +255,16 @@ export class TableCursor extends BlockCursor implements EntryCursor {
 
   #enterCached(slot: number): void {
     const cache = this.#cache;
+    const memory = this.#memory;
     cache.touch(slot, this.#owner.levelClass);
     const length = cache.lengthOf(slot);
     const start = cache.startOf(slot);
+    if (memory !== undefined) {
+      memory.takeUpTo(SLAB_BYTES, length);
+      copyBytes(cache.bytesOf(slot), start, memory.bytes, memory.start, length);
+      this.openBlock(memory.bytes, memory.start, length);
+      return;
+    }
     this.#windowEnd = 0;
     this.#takeBuffer(length);
     copyBytes(cache.bytesOf(slot), start, this.#buffer, this.#bufferStart, length);
@@ -251,19 +273,10 @@ export class TableCursor extends BlockCursor implements EntryCursor {
 
   /** Reads `block` and as many neighbours in the direction of travel as the readahead allows. */
   #readWindow(block: number, isForward: boolean): void {
-    const { offsets, count } = this.#index;
-    const isFirst = this.#readBytes === NO_READ;
-    const doubled = Math.max(READAHEAD_BYTES_FIRST, 2 * this.#readBytes);
-    this.#readBytes = Math.min(isFirst ? this.#firstReadBytes : doubled, this.#readaheadMax);
-    let first = block;
-    let end = block + 1;
-    if (isForward) {
-      const limit = (offsets[block] as number) + this.#readBytes;
-      while (end < count && (offsets[end + 1] as number) <= limit) end++;
-    } else {
-      const limit = (offsets[end] as number) - this.#readBytes;
-      while (first > 0 && (offsets[first - 1] as number) >= limit) first--;
-    }
+    const { offsets } = this.#index;
+    this.#readBytes = Math.min(this.#bytesToRead(block, isForward), this.#readaheadMax);
+    const first = isForward ? block : this.#firstToRead(block);
+    const end = isForward ? this.#endToRead(block) : block + 1;
     const offset = offsets[first] as number;
     const length = (offsets[end] as number) - offset;
     this.#windowEnd = 0;
@@ -273,6 +286,67 @@ export class TableCursor extends BlockCursor implements EntryCursor {
     this.#cache.buffers.countRead(end - first);
     this.#windowFirst = first;
     this.#windowEnd = end;
+  }
+
+  /** What is left of the bytes expected, up to the end of a block; behind them as when nothing is known. */
+  #bytesToRead(block: number, isForward: boolean): number {
+    const { offsets } = this.#index;
+    const start = offsets[block] as number;
+    const end = offsets[block + 1] as number;
+    const passed = isForward
+      ? start - (offsets[this.#seekBlock] as number)
+      : (offsets[this.#seekBlock + 1] as number) - end;
+    const left = this.#expectedBytes - passed;
+    if (left > 0) return this.#roundUp(block, left, isForward);
+    if (this.#readBytes === NO_READ) return READAHEAD_BYTES_FIRST;
+    return Math.max(READAHEAD_BYTES_FIRST, 2 * this.#readBytes);
+  }
+
+  /** The bytes of the blocks that the next `bytes` lie in. */
+  #roundUp(block: number, bytes: number, isForward: boolean): number {
+    const { offsets, count } = this.#index;
+    const from = offsets[isForward ? block : block + 1] as number;
+    const most = Math.min(bytes, this.#readaheadMax);
+    let at = block;
+    if (isForward) {
+      while (at + 1 < count && (offsets[at + 1] as number) - from < most) at++;
+      return (offsets[at + 1] as number) - from;
+    }
+    while (at > 0 && from - (offsets[at] as number) < most) at--;
+    return from - (offsets[at] as number);
+  }
+
+  /** The end of what is read from a block on, forward. */
+  #endToRead(block: number): number {
+    const { offsets, count } = this.#index;
+    const limit = (offsets[block] as number) + this.#readBytes;
+    let end = block + 1;
+    for (let at = end; at < count && (offsets[at + 1] as number) <= limit; at++) {
+      if (!this.#isCached(at)) end = at + 1;
+      else if (at - end >= GAP_BLOCKS_MAX) break;
+    }
+    return end;
+  }
+
+  /** The first of what is read up to a block, backward. */
+  #firstToRead(block: number): number {
+    const { offsets } = this.#index;
+    const limit = (offsets[block + 1] as number) - this.#readBytes;
+    let first = block;
+    for (let at = block - 1; at >= 0 && (offsets[at] as number) >= limit; at--) {
+      if (!this.#isCached(at)) first = at;
+      else if (first - at > GAP_BLOCKS_MAX) break;
+    }
+    return first;
+  }
+
+  /** Will a move to this block take it from the cache, although it is in the window? */
+  #isCached(block: number): boolean {
+    return (
+      this.#memory !== undefined &&
+      this.#owner.id !== -1 &&
+      (this.#owner.slots[block] as number) >= 0
+    );
   }
 
   /** Enters a block of the window: checks it, restores it when compressed, and caches it at the start of a scan. */
@@ -296,10 +370,13 @@ export class TableCursor extends BlockCursor implements EntryCursor {
   #fill(block: number): void {
     const owner = this.#owner;
     if (owner.id === -1 || (owner.slots[block] as number) >= 0) return;
-    const slot = this.#cache.reserve(owner, block, this.blockLength);
+    const cache = this.#cache;
+    const slot = cache.hasRoom
+      ? cache.reserve(owner, block, this.blockLength)
+      : cache.reserveAgain(owner, block, this.blockLength);
     if (slot < 0) return;
     const payload = this.valueBytes.subarray(this.blockStart, this.blockStart + this.blockLength);
-    this.#cache.bytesOf(slot).set(payload, this.#cache.startOf(slot));
+    cache.bytesOf(slot).set(payload, cache.startOf(slot));
   }
 
   /** Makes room for `length` bytes at #bufferStart; what was there is lost, or never touched again (isValueOwned). */

@@ -15,6 +15,7 @@ import { assert } from '../../base/assert.js';
 import { compareArrays, compareBytes } from '../../base/bytes.js';
 import { KIND_PUT, NO_EXPIRY } from '../entry.js';
 import type { EntryCursor } from '../iterators/entry-cursor.js';
+import type { RowBatch } from '../iterators/row-batch.js';
 import type { VisibleCursor } from '../iterators/visible.js';
 import { keySuccessor } from '../key.js';
 import { EMPTY } from '../requests.js';
@@ -160,6 +161,11 @@ export class TxnCursor implements EntryCursor {
 
   /** One entry per key is shown, so this is `next`. */
   nextKey(): void {
+    this.next();
+  }
+
+  /** Adds nothing: what is read ahead would be noted as read. */
+  nextKeyInto(_batch: RowBatch): void {
     this.next();
   }
 

@@ -2,6 +2,7 @@
 import { compareArrays } from '../../../src/base/bytes.js';
 import { viewlessKey, type ModelEntry } from '../model-entry.js';
 import type { EntryCursor } from '../../../src/engine/iterators/entry-cursor.js';
+import type { RowBatch } from '../../../src/engine/iterators/row-batch.js';
 
 export class ArrayCursor implements EntryCursor {
   valid = false;
@@ -15,14 +16,15 @@ export class ArrayCursor implements EntryCursor {
   valueBytes = new Uint8Array(0);
   valueStart = 0;
   valueLength = 0;
-  readonly isValueOwned = false;
+  readonly isValueOwned: boolean;
   isClosed = false;
   readonly #entries: readonly ModelEntry[];
   #at = -1;
 
-  /** `entries` in internal order. */
-  constructor(entries: readonly ModelEntry[]) {
+  /** `entries` in internal order. With `isValueOwned` values are handed out as they lie, and rows added to batches. */
+  constructor(entries: readonly ModelEntry[], isValueOwned = false) {
     this.#entries = entries;
+    this.isValueOwned = isValueOwned;
   }
 
   seek(key: Uint8Array, start: number, length: number): void {
@@ -66,6 +68,11 @@ export class ArrayCursor implements EntryCursor {
     this.#show(at);
   }
 
+  nextKeyInto(batch: RowBatch): void {
+    do this.nextKey();
+    while (this.isValueOwned && this.valid && batch.addPlain(this) && !batch.isFull);
+  }
+
   close(): void {
     this.isClosed = true;
     this.valid = false;
@@ -78,7 +85,7 @@ export class ArrayCursor implements EntryCursor {
   /** Poisons the old buffers, so that a reader that keeps them too long is found out. */
   #show(at: number): void {
     this.keyBytes.fill(0xdb);
-    this.valueBytes.fill(0xdb);
+    if (!this.isValueOwned) this.valueBytes.fill(0xdb);
     this.#at = at;
     const entry = this.#entries[at];
     this.valid = entry !== undefined;

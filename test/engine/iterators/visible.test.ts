@@ -3,8 +3,10 @@ import { compareArrays } from '../../../src/base/bytes.js';
 import { SEQ_MAX } from '../../../src/base/limits.js';
 import type { Prng } from '../../../src/base/prng.js';
 import { MergingCursor } from '../../../src/engine/iterators/merging.js';
+import { RowBatch } from '../../../src/engine/iterators/row-batch.js';
 import { VisibleCursor } from '../../../src/engine/iterators/visible.js';
 import { type RangeTombstone, RangeTombstones } from '../../../src/engine/range-tombstones.js';
+import { ValueSlab } from '../../../src/engine/value-slab.js';
 import {
   compareEntries,
   entryAt,
@@ -19,6 +21,9 @@ import {
 import { ArrayCursor } from './array-cursor.js';
 
 const KEYS = 10;
+/** Histories have no value pointers. */
+const NO_VALUE_LOG = { read: (): Uint8Array => expect.fail() };
+const text = (bytes: Uint8Array): string => Buffer.from(bytes).toString();
 
 interface Scene {
   readonly cursor: VisibleCursor;
@@ -29,7 +34,7 @@ function scene(random: Prng): Scene {
   const history = randomHistory(random, {
     keys: KEYS,
     entries: random.below(50),
-    rangeTombstones: random.below(5),
+    rangeTombstones: random.chance(1, 2) ? 0 : random.below(5),
     isManaged: random.chance(1, 2),
     expires: random.chance(1, 2),
   });
@@ -42,7 +47,12 @@ function scene(random: Prng): Scene {
   const upper = random.chance(1, 2) ? keyOf(keyName(random.below(KEYS))) : undefined;
   const parts: ModelEntry[][] = [[], [], []];
   for (const entry of history.entries) (parts[random.below(3)] as ModelEntry[]).push(entry);
-  const merge = new MergingCursor(parts.map((part) => new ArrayCursor(part.sort(compareEntries))));
+  const ownedParts = random.below(8);
+  const merge = new MergingCursor(
+    parts.map(
+      (part, i) => new ArrayCursor(part.sort(compareEntries), ((ownedParts >> i) & 1) === 1),
+    ),
+  );
   const sources: RangeTombstone[][] = [[], []];
   for (const one of history.tombstones) (sources[random.below(2)] as RangeTombstone[]).push(one);
   const tombstones = sources.map((list) => new RangeTombstones(list));
@@ -69,6 +79,23 @@ describe('VisibleCursor', () => {
         cursor.next();
       }
       expect(cursor.valid).toBe(false);
+    });
+  });
+
+  it('takes the same rows in batches of any size, and stands on the last one', () => {
+    forSeeds(1000, (random) => {
+      const { cursor, rows } = scene(random);
+      const batch = new RowBatch(NO_VALUE_LOG, new ValueSlab(), false);
+      const taken: string[] = [];
+      const fill = (): void => {
+        batch.reset(1 + random.below(8));
+        batch.add(cursor);
+        if (!batch.isFull) cursor.take(batch);
+        for (const row of batch.rows) taken.push(`${text(row.key)}=${text(row.value)}`);
+        if (cursor.valid) expectRow(cursor, rows[taken.length - 1]);
+      };
+      for (cursor.first(); cursor.valid; cursor.valid && cursor.next()) fill();
+      expect(taken).toEqual(rows.map((row) => show(row).replace(/@.*=/, '=')));
     });
   });
 

@@ -2,11 +2,14 @@ import { describe, expect, it } from 'vitest';
 import { compareArrays } from '../../../src/base/bytes.js';
 import { Prng } from '../../../src/base/prng.js';
 import { BlockCache } from '../../../src/engine/cache/block-cache.js';
+import { KIND_PUT, NO_EXPIRY } from '../../../src/engine/entry.js';
+import { RowBatch } from '../../../src/engine/iterators/row-batch.js';
 import { encodeKey, FAMILY_DEFAULT, hashEncodedKey, KeyBuffer } from '../../../src/engine/key.js';
 import { JS_LZ4 } from '../../../src/engine/sst/codec.js';
 import { LookupResult } from '../../../src/engine/sst/lookup-result.js';
 import type { TableBuilderOptions } from '../../../src/engine/sst/table-builder.js';
 import type { TableReader } from '../../../src/engine/sst/table-reader.js';
+import { ValueSlab } from '../../../src/engine/value-slab.js';
 import {
   build,
   entryOf,
@@ -184,6 +187,51 @@ describe.each(SHAPES)('TableReader, $name', (shape) => {
     cursor.close();
   });
 
+  it.each(SEEDS)('a cursor adds to a batch what nextKey would show (seed %i)', (seed) => {
+    const random = new Prng(200 + seed);
+    const entries = randomEntries(random, 400, shape.versionsMax, shape.valueMax);
+    const reader = openBuilt(build(entries, shape.options), new BlockCache(shape.cacheBytes));
+    for (let round = 0; round < 40; round++) {
+      const expectedBytes = random.chance(1, 2) ? undefined : random.below(3000);
+      const cursor = reader.newCursor({ memory: new ValueSlab(), expectedBytes });
+      const batch = new RowBatch({ read: () => expect.fail() }, new ValueSlab(), false);
+      const seqMax = random.chance(1, 2) ? MAX : random.below(5000);
+      const end = random.chance(1, 3) ? randomTarget(random) : undefined;
+      const isPlain = (entry: ModelEntry): boolean =>
+        entry.kind === KIND_PUT &&
+        entry.expiresAt === NO_EXPIRY &&
+        entry.seq <= seqMax &&
+        (end === undefined || compareArrays(entry.key, end) < 0);
+      const heads = entries.filter(
+        (entry, i) => i === 0 || compareArrays(entry.key, (entries[i - 1] as ModelEntry).key) > 0,
+      );
+      const from = randomTarget(random);
+      cursor.seek(from, 0, from.length);
+      let at = heads.findIndex((entry) => compareArrays(entry.key, from) >= 0);
+      while (cursor.valid) {
+        expect(entryOf(cursor)).toEqual(heads[at]);
+        const rowsMax = 1 + random.below(20);
+        batch.reset(rowsMax);
+        batch.startRun(seqMax, MAX, end);
+        cursor.nextKeyInto(batch);
+        const added: ModelEntry[] = [];
+        at++;
+        for (; at < heads.length && added.length < rowsMax; at++) {
+          if (!isPlain(heads[at] as ModelEntry)) break;
+          added.push(heads[at] as ModelEntry);
+        }
+        // Of a full batch the last row stays current.
+        if (added.length === rowsMax) at--;
+        expect(batch.rows.map((row) => row.value)).toEqual(added.map((entry) => entry.value));
+        expect(batch.rows.map((row) => encodeKey(FAMILY_DEFAULT, row.key))).toEqual(
+          added.map((entry) => entry.key),
+        );
+      }
+      expect(at).toBe(at === -1 ? -1 : heads.length);
+      cursor.close();
+    }
+  });
+
   it('walks all entries forward and backward', () => {
     const entries = randomEntries(new Prng(9), 500, shape.versionsMax, shape.valueMax);
     const reader = openBuilt(build(entries, shape.options), new BlockCache(shape.cacheBytes));
@@ -304,9 +352,9 @@ describe('TableReader.dropIndex', () => {
 describe('TableReader.newPass', () => {
   it('gives all entries, and loads neither filter nor separators', () => {
     const entries = randomEntries(new Prng(16), 500, 3, 200);
-    for (const isWhole of [false, true]) {
+    for (const expectedBytes of [undefined, Infinity]) {
       const reader = openBuilt(build(entries, { codec: JS_LZ4 }));
-      const pass = reader.newPass({ readaheadBytes: 8192, fillCache: false, isWhole });
+      const pass = reader.newPass({ readaheadBytes: 8192, fillCache: false, expectedBytes });
       const found: (ModelEntry | undefined)[] = [];
       for (pass.first(); pass.valid; pass.next()) found.push(entryOf(pass));
       expect(found).toEqual(entries);
@@ -323,7 +371,11 @@ describe('TableReader.newPass', () => {
     );
     const cache = new BlockCache(0);
     const reader = openBuilt(build(entries), cache);
-    const pass = reader.newPass({ readaheadBytes: 256 << 10, fillCache: false, isWhole: true });
+    const pass = reader.newPass({
+      readaheadBytes: 256 << 10,
+      fillCache: false,
+      expectedBytes: Infinity,
+    });
     pass.first();
     expect(cache.buffers.cursorReads).toMatchObject({ reads: 1, blocks: reader.blockCount });
     pass.close();
@@ -378,15 +430,15 @@ describe('TableCursor', () => {
     expect(inserts).toBeGreaterThan(5);
   });
 
-  it('reads one block first when few rows are wanted, and counts what it reads', () => {
+  it('reads what is expected to be wanted, and counts what it reads', () => {
     const entries = Array.from({ length: 100 }, (_, i) =>
       put(encodeKey(FAMILY_DEFAULT, `key ${i + 100}`), 1, new Uint8Array(1000)),
     );
     const cache = new BlockCache(0);
     const reader = openBuilt(build(entries), cache);
-    const readsFor = (isShort: boolean, rows: number): unknown => {
+    const readsFor = (expectedBytes: number | undefined, rows: number): unknown => {
       const before = { ...cache.buffers.cursorReads };
-      const cursor = reader.newCursor({ isShort });
+      const cursor = reader.newCursor({ expectedBytes });
       const from = encodeKey(FAMILY_DEFAULT, 'key 120');
       cursor.seek(from, 0, from.length);
       for (let i = 1; i < rows; i++) cursor.next();
@@ -395,9 +447,11 @@ describe('TableCursor', () => {
       return [reads - before.reads, blocks - before.blocks, blocksAhead - before.blocksAhead];
     };
     // Three rows to a block: five blocks are 16 KiB.
-    expect(readsFor(true, 1)).toEqual([1, 1, 0]);
-    expect(readsFor(false, 1)).toEqual([1, 5, 4]);
-    expect(readsFor(true, 10)).toEqual([2, 6, 4]);
-    expect(readsFor(false, 10)).toEqual([1, 5, 4]);
+    expect(readsFor(1000, 1)).toEqual([1, 1, 0]);
+    expect(readsFor(undefined, 1)).toEqual([1, 5, 4]);
+    expect(readsFor(1000, 10)).toEqual([2, 6, 4]);
+    expect(readsFor(undefined, 10)).toEqual([1, 5, 4]);
+    expect(readsFor(10_000, 10)).toEqual([1, 4, 3]);
+    expect(readsFor(40_000, 40)).toEqual([1, 14, 13]);
   });
 });
