@@ -10,8 +10,10 @@
  *
  * After `failure` is set nothing more is read: the stream has no beginning any more, and the connection ends.
  */
+import { bufferOver } from '../base/bytes.js';
 import { GIB, KIB, MIB } from '../base/limits.js';
 import { splitInline } from './inline-split.js';
+import { NameCache } from './name-cache.js';
 
 /** Arguments of a command, its name included. */
 export const ARGUMENTS_MAX = 1024 * 1024;
@@ -24,6 +26,9 @@ export const QUERY_BYTES_MAX = GIB;
 /** Before a client has said who it is. */
 const STRANGER_ARGUMENTS_MAX = 10;
 const STRANGER_BULK_BYTES_MAX = 16 * KIB;
+
+/** A command in memory that we gathered is copied out when it fills less than one part in so many. */
+const GATHERED_PARTS = 4;
 
 /** Places of arguments for which the array is kept. */
 const SPANS_KEPT = 1024;
@@ -39,6 +44,12 @@ const EMPTY = Buffer.alloc(0);
 
 export class RespReader {
   #bytes: Buffer;
+  /** #bytes lies here, from #memoryAt on. */
+  #memory: ArrayBufferLike;
+  #memoryAt: number;
+  /** #bytes is not a chunk as it came. */
+  #isGathered: boolean;
+  readonly #names: NameCache;
   /** Where the parser stands in #bytes; everything before #start was executed. */
   #at: number;
   #start: number;
@@ -57,8 +68,12 @@ export class RespReader {
   /** The client has not said who it is, and has to: it gets little memory. */
   isStranger: boolean;
 
-  constructor() {
+  constructor(names: NameCache = new NameCache()) {
     this.#bytes = EMPTY;
+    this.#memory = EMPTY.buffer;
+    this.#memoryAt = 0;
+    this.#isGathered = false;
+    this.#names = names;
     this.#at = 0;
     this.#start = 0;
     this.#end = 0;
@@ -84,7 +99,7 @@ export class RespReader {
   /** Adds input. It belongs to the reader, and to the arguments that lie in it. */
   push(chunk: Buffer): void {
     if (this.#start === this.#end) {
-      this.#bytes = chunk;
+      this.#lieIn(chunk, false);
       this.#at = 0;
       this.#start = 0;
       this.#end = chunk.length;
@@ -102,13 +117,20 @@ export class RespReader {
       // Arguments that were handed out may lie in the old memory: it is left to them.
       const grown = Buffer.allocUnsafeSlow(Math.max(2 * needed, LINE_BYTES_MAX));
       this.#bytes.copy(grown, 0, this.#start, this.#end);
-      this.#bytes = grown;
+      this.#lieIn(grown, true);
       this.#at -= this.#start;
       this.#start = 0;
       this.#end = pending;
     }
     chunk.copy(this.#bytes, this.#end);
     this.#end += chunk.length;
+  }
+
+  #lieIn(bytes: Buffer, isGathered: boolean): void {
+    this.#bytes = bytes;
+    this.#memory = bytes.buffer;
+    this.#memoryAt = bytes.byteOffset;
+    this.#isGathered = isGathered;
   }
 
   /** The next command; undefined when more input is needed, or after a failure. Empty lines and arrays are passed over. */
@@ -133,7 +155,7 @@ export class RespReader {
 
   /** Everything was executed: no memory is held for a client that says nothing. */
   #nothing(): undefined {
-    this.#bytes = EMPTY;
+    this.#lieIn(EMPTY, false);
     this.#at = 0;
     this.#start = 0;
     this.#end = 0;
@@ -142,12 +164,26 @@ export class RespReader {
 
   #command(): Buffer[] {
     const spans = this.#spans;
-    const bytes = this.#bytes;
-    const base = this.#start;
     const end = this.#spanEnd;
+    let memory = this.#memory;
+    let base = this.#memoryAt + this.#start;
+    const length = this.#at - this.#start;
+    if (this.#isGathered && length < this.#bytes.length / GATHERED_PARTS) {
+      // Who keeps an argument keeps the memory that it lies in.
+      memory = Uint8Array.prototype.slice.call(this.#bytes, this.#start, this.#at).buffer;
+      base = 0;
+    }
     const args: Buffer[] = [];
-    for (let i = 0; i < end; i += 2) {
-      args.push(bytes.subarray(base + (spans[i] as number), base + (spans[i + 1] as number)));
+    let i = 0;
+    const nameStart = this.#start + (spans[0] as number);
+    const name = this.#names.find(this.#bytes, nameStart, this.#start + (spans[1] as number));
+    if (name !== undefined) {
+      args.push(name);
+      i = 2;
+    }
+    for (; i < end; i += 2) {
+      const start = spans[i] as number;
+      args.push(bufferOver(memory, base + start, (spans[i + 1] as number) - start));
     }
     // A command of a million arguments leaves no such array behind.
     if (spans.length > SPANS_KEPT) this.#spans = [];
