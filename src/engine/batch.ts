@@ -1,5 +1,11 @@
 /** What an atomic batch is made of: its operations, and who decides on it when it gets its place in the log. */
 
+import { entrySize } from './entry.js';
+import { VALUE_POINTER_SIZE } from './vlog/value-pointer.js';
+
+/** Family and terminator of an encoded key. */
+const KEY_ENDS_BYTES = 2;
+
 /** One operation of an atomic batch, already checked. */
 export interface BatchOperation {
   readonly kind: number;
@@ -11,6 +17,17 @@ export interface BatchOperation {
   readonly expiresAt: number;
   /** Managed version, or 0 for version = seq. */
   readonly version: number;
+}
+
+/** Bytes that surely take the operations of a batch, whatever their keys are made of. */
+export function batchBytesMost(operations: readonly BatchOperation[]): number {
+  let bytes = 0;
+  for (const { key, value } of operations) {
+    // Of a character at most three bytes, of a byte at most two.
+    const keyBytes = (typeof key === 'string' ? 6 : 2) * key.length + KEY_ENDS_BYTES;
+    bytes += entrySize(keyBytes, Math.max(value.length, VALUE_POINTER_SIZE), true, true);
+  }
+  return bytes;
 }
 
 /** Decides on a batch at the moment when its place is sure, before its first entry. */

@@ -66,6 +66,7 @@ export class EmbeddedBackend implements Backend {
     this.#line = new CommitLine({ db, clock: env.clock, pending, nowMs }, () => {
       expiry.reset();
       watched.forget();
+      this.#view.forget();
     });
     const cursors = new ScanCursors(env.random.u32() / 2 ** 32);
     const reader = db.entryReader();
@@ -162,7 +163,10 @@ export class EmbeddedBackend implements Backend {
   #takeBack(): void {
     const pending = this.#pending;
     this.#isRunning = false;
-    if (pending.rollback()) this.#expiry.reset();
+    if (pending.rollback()) {
+      this.#expiry.reset();
+      this.#view.forget();
+    }
     const { met, batches } = pending;
     // The batch of its own changes may be no more.
     this.waitsFor = met === undefined || batches.includes(met) ? met : batches.at(-1);

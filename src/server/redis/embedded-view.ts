@@ -16,6 +16,7 @@ import {
 import { BorrowedBytes, RedisError } from '../../gateway/reply.js';
 import type { ScanCursors } from '../../gateway/scan-cursors.js';
 import type { ExpiryIndex } from './expiry-index.js';
+import { KnownKeys } from './known-keys.js';
 import { familyOfKey, storedKey } from './layout.js';
 import { liveKeysAfter } from './live-keys.js';
 import { NOTHING } from './operations.js';
@@ -56,6 +57,7 @@ export class EmbeddedView implements KeyspaceView {
   readonly #pending: PendingWrites;
   readonly #expiry: ExpiryIndex;
   readonly #watched: WatchedKeys;
+  readonly #known: KnownKeys;
   /** The key read last in this body, and its expiry or ABSENT: a write of it need not look again. */
   #seenKey: Uint8Array | undefined;
   #seenExpiresAt: number;
@@ -69,6 +71,7 @@ export class EmbeddedView implements KeyspaceView {
     this.#pending = parts.pending;
     this.#expiry = parts.expiry;
     this.#watched = parts.watched;
+    this.#known = new KnownKeys();
     this.#seenKey = undefined;
     this.#seenExpiresAt = ABSENT;
   }
@@ -77,6 +80,11 @@ export class EmbeddedView implements KeyspaceView {
   begin(nowMs: number): void {
     this.nowMs = nowMs;
     this.#seenKey = undefined;
+  }
+
+  /** Changes were taken back: nothing that was learned from them holds. */
+  forget(): void {
+    this.#known.clear();
   }
 
   get(key: Uint8Array): StoredValue | undefined {
@@ -127,13 +135,16 @@ export class EmbeddedView implements KeyspaceView {
       return;
     }
     const name = watchName(key);
-    const before = this.#expiryOf(key, name);
+    const isKnown = this.#seenKey !== key && this.#known.has(key);
+    const before = isKnown ? NO_EXPIRY : this.#expiryOf(key, name);
     const after = Math.min(expiresAt, EXPIRES_AT_MAX);
     const own = storedKey(key);
     this.#pending.write(KIND_PUT, familyOfKey(key), own, value, after, name);
     if (before === ABSENT) this.#pending.count++;
     else if (before !== NO_EXPIRY && before !== after) this.#expiry.remove(before, key);
     if (after !== NO_EXPIRY && before !== after) this.#expiry.add(after, key);
+    if (after !== NO_EXPIRY) this.#known.remove(key);
+    else if (!isKnown) this.#known.add(key);
     this.#changed(name, after);
   }
 
@@ -145,6 +156,7 @@ export class EmbeddedView implements KeyspaceView {
     const own = storedKey(key);
     this.#pending.write(KIND_DELETE, familyOfKey(key), own, NOTHING, NO_EXPIRY, name);
     this.#pending.count--;
+    this.#known.remove(key);
     if (before !== NO_EXPIRY) this.#expiry.remove(before, key);
     this.#changed(name, NO_EXPIRY);
     return true;
@@ -183,6 +195,7 @@ export class EmbeddedView implements KeyspaceView {
       if (this.has(Buffer.from(name, 'latin1'))) this.#watched.touch(name, NO_EXPIRY);
     }
     this.#pending.clear();
+    this.#known.clear();
     this.#expiry.reset();
     this.#seenKey = undefined;
   }
