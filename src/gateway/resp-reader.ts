@@ -27,6 +27,8 @@ export const QUERY_BYTES_MAX = GIB;
 const STRANGER_ARGUMENTS_MAX = 10;
 const STRANGER_BULK_BYTES_MAX = 16 * KIB;
 
+/** Of the length of an argument of a usual command. */
+const SHORT_DIGITS_MAX = 3;
 /** A command in memory that we gathered is copied out when it fills less than one part in so many. */
 const GATHERED_PARTS = 4;
 
@@ -50,6 +52,8 @@ export class RespReader {
   /** #bytes is not a chunk as it came. */
   #isGathered: boolean;
   readonly #names: NameCache;
+  /** Of the argument that #shortStart has found. */
+  #shortLength: number;
   /** Where the parser stands in #bytes; everything before #start was executed. */
   #at: number;
   #start: number;
@@ -74,6 +78,7 @@ export class RespReader {
     this.#memoryAt = 0;
     this.#isGathered = false;
     this.#names = names;
+    this.#shortLength = 0;
     this.#at = 0;
     this.#start = 0;
     this.#end = 0;
@@ -145,6 +150,8 @@ export class RespReader {
           if (words.length > 0) return words;
           continue;
         }
+        const args = this.#short();
+        if (args !== undefined) return args;
         if (!this.#arrayHeader()) return undefined;
         if (this.#missing === 0) continue;
       }
@@ -160,6 +167,69 @@ export class RespReader {
     this.#start = 0;
     this.#end = 0;
     return undefined;
+  }
+
+  /**
+   * A command of up to three arguments that is here whole, and each shorter than 1000 bytes: without places, and in an
+   * array of its size, which one that grows is far beyond. undefined for any other, with nothing taken.
+   */
+  #short(): Buffer[] | undefined {
+    const bytes = this.#bytes;
+    const count = (bytes[this.#at + 1] as number) - 0x30;
+    if (!(count >= 1 && count <= 3) || bytes[this.#at + 2] !== CR) return undefined;
+    if (this.isStranger || this.#isGathered) return undefined;
+    const first = this.#shortStart(this.#at + 4);
+    if (first < 0) return undefined;
+    const firstEnd = first + this.#shortLength;
+    let end = firstEnd;
+    let args: Buffer[];
+    if (count === 1) {
+      args = [this.#nameAt(first, firstEnd)];
+    } else {
+      const second = this.#shortStart(firstEnd + 2);
+      if (second < 0) return undefined;
+      const secondLength = this.#shortLength;
+      end = second + secondLength;
+      if (count === 2) {
+        args = [this.#nameAt(first, firstEnd), this.#view(second, secondLength)];
+      } else {
+        const third = this.#shortStart(end + 2);
+        if (third < 0) return undefined;
+        end = third + this.#shortLength;
+        args = [
+          this.#nameAt(first, firstEnd),
+          this.#view(second, secondLength),
+          this.#view(third, this.#shortLength),
+        ];
+      }
+    }
+    this.#at = end + 2;
+    this.#start = end + 2;
+    return args;
+  }
+
+  #view(start: number, length: number): Buffer {
+    return bufferOver(this.#memory, this.#memoryAt + start, length);
+  }
+
+  #nameAt(start: number, end: number): Buffer {
+    return this.#names.find(this.#bytes, start, end) ?? this.#view(start, end - start);
+  }
+
+  /** Where the argument begins whose `$` should be at `from`; -1 when it is not all here, or long. Sets #shortLength. */
+  #shortStart(from: number): number {
+    const bytes = this.#bytes;
+    if (bytes[from] !== DOLLAR) return -1;
+    let at = from + 1;
+    let byte = bytes[at] as number;
+    let length = 0;
+    while (byte >= 0x30 && byte <= 0x39 && at <= from + SHORT_DIGITS_MAX) {
+      length = 10 * length + byte - 0x30;
+      byte = bytes[++at] as number;
+    }
+    if (byte !== CR || at === from + 1 || at + 4 + length > this.#end) return -1;
+    this.#shortLength = length;
+    return at + 2;
   }
 
   #command(): Buffer[] {
