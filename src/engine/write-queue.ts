@@ -372,7 +372,10 @@ export class WriteQueue {
     this.#encode(group, kind, isSeparated, key, value, operation.expiresAt, operation.version);
   }
 
-  /** Arena bytes of a batch, or more than it takes when there is room for them anyway: to count exactly is to encode. */
+  /**
+   * Arena bytes of a batch, or more than it takes when there is room for them anyway: counting exactly is encoding every
+   * key. That also refuses a bad one before anything is written.
+   */
   #batchBytes(operations: readonly BatchOperation[], key: KeyBuffer): number {
     const most = batchBytesMost(operations);
     if (most <= GROUP_BYTES_MAX && this.#hasRoomFor(most, operations.length)) return most;
