@@ -147,9 +147,9 @@ export class RespWriter {
   }
 
   write(reply: Reply): void {
-    if (reply instanceof BorrowedBytes) this.#borrowed(reply);
+    if (reply === OK) this.#constant(OK_BYTES);
+    else if (reply instanceof BorrowedBytes) this.#borrowed(reply);
     else if (reply instanceof Uint8Array) this.#bulk(reply);
-    else if (reply === OK) this.#constant(OK_BYTES);
     else if (reply === null) this.#null(NULL_BULK_BYTES);
     else if (typeof reply === 'number') this.#number(COLON, reply);
     else if (typeof reply === 'string') this.#bulk(Buffer.from(reply));

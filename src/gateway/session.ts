@@ -45,6 +45,8 @@ const HOLD_OUTPUT = 4;
 /** Nothing more is executed. */
 const HOLD_END = 8;
 
+const NO_ARGUMENTS: readonly Buffer[] = [];
+
 /** The gateway, as its sessions see it. */
 export interface SessionHost extends Server, TransactionHost {
   /** Empty between turns. */
@@ -124,7 +126,7 @@ export class Session implements Client, ConnectionHandler, ReplyOwner {
     this.#isClosed = false;
     this.endedMs = 0;
     this.#command = undefined;
-    this.#args = [];
+    this.#args = NO_ARGUMENTS;
     // One for all commands of the session, instead of one each.
     this.#runBody = (view) => runData(this.#command as DataCommand, view, this.#args, server);
     this.#drain = () => {
@@ -338,6 +340,8 @@ export class Session implements Client, ConnectionHandler, ReplyOwner {
     } catch (error) {
       reply = this.errorReply(error);
     }
+    // What was received is not held for a client that says nothing more.
+    this.#args = NO_ARGUMENTS;
     server.onExecuted(this, entry, args);
     const signal = backend.waitsFor;
     if (signal === undefined) this.#answer(reply, entry);
