@@ -9,6 +9,7 @@ import { ClosedError } from '../base/errors.js';
 import { SEQ_MAX } from '../base/limits.js';
 import type { KeyBuffer } from './key.js';
 import type { PointReader, ReadState } from './read-view.js';
+import type { LookupResult } from './sst/lookup-result.js';
 
 /** What the database lends. */
 export interface EntryReaderHost {
@@ -41,6 +42,13 @@ export class EntryReader {
     const state = this.#mustBeOpen('get');
     this.#key.encode(family, key);
     return this.#reader.get(state, this.#key, this.#visibleSeq(), SEQ_MAX, atMs, true);
+  }
+
+  /** As `get`; the value stays where it is, *borrowed* until the next call of the database. */
+  borrow(family: number, key: Uint8Array, atMs: number): LookupResult | undefined {
+    const state = this.#mustBeOpen('get');
+    this.#key.encode(family, key);
+    return this.#reader.borrow(state, this.#key, this.#visibleSeq(), SEQ_MAX, atMs, true);
   }
 
   /** As `get`: is there a value? Reads no value-log file. */

@@ -129,6 +129,8 @@ export class PointReader {
   #candidate: LookupResult;
   /** #best lies in a cached block, which the next read of a table may evict. */
   #isBorrowed: boolean;
+  /** The value that #best tells of is all of its bytes, and nobody else's. */
+  #isOwned: boolean;
 
   constructor(
     valueLog: ValueLogReader,
@@ -144,6 +146,7 @@ export class PointReader {
     this.#best = new LookupResult();
     this.#candidate = new LookupResult();
     this.#isBorrowed = false;
+    this.#isOwned = false;
   }
 
   /**
@@ -159,26 +162,51 @@ export class PointReader {
     atMs: number,
     isNewest: boolean,
   ): Uint8Array | undefined {
+    const found = this.borrow(state, key, seqMax, versionMax, atMs, isNewest);
+    if (found === undefined) return undefined;
+    return this.#isOwned ? found.bytes : this.#slab.copyOf(found.bytes, found.start, found.length);
+  }
+
+  /** As `get`, of a value that may stay where it is: *borrowed* until the next call of the database. */
+  borrow(
+    state: ReadState,
+    key: KeyBuffer,
+    seqMax: number,
+    versionMax: number,
+    atMs: number,
+    isNewest: boolean,
+  ): LookupResult | undefined {
     if (this.#hot !== undefined) this.#hot.touch(key);
     const rows = this.#rows;
+    this.#isOwned = false;
     if (rows.get(key, this.#best)) {
       const row = this.#best;
       // The newest entry of all, when it is visible, is what any reader sees.
       if (row.seq <= seqMax && row.version <= versionMax) {
-        if (this.#isExpired(row, atMs)) return undefined;
-        return this.#slab.copyOf(row.bytes, row.start, row.length);
+        return this.#isExpired(row, atMs) ? undefined : row;
       }
     }
     if (!this.#find(state, key, seqMax, versionMax)) return undefined;
     const entry = this.#best;
     if (entry.kind === KIND_DELETE || this.#isExpired(entry, atMs)) return undefined;
     if (isCovered(state, key, entry, seqMax, versionMax)) return undefined;
+    // A row takes memory from blocks: what lies in one is copied before.
+    if (entry.kind === KIND_VALUE_POINTER || this.#isBorrowed) this.#own(entry);
+    if (isNewest) rows.put(key, entry, entry.bytes, entry.start, entry.length);
+    return entry;
+  }
+
+  /** Puts the value of a found entry into memory of its own. */
+  #own(entry: LookupResult): void {
     const value =
       entry.kind === KIND_VALUE_POINTER
         ? this.#valueLog.read(entry.bytes, entry.start)
         : this.#slab.copyOf(entry.bytes, entry.start, entry.length);
-    if (isNewest) rows.put(key, entry, value, 0, value.length);
-    return value;
+    entry.bytes = value;
+    entry.start = 0;
+    entry.length = value.length;
+    this.#isOwned = true;
+    this.#isBorrowed = false;
   }
 
   /**

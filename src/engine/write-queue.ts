@@ -15,7 +15,7 @@ import { copyBytes, detach } from '../base/bytes.js';
 import type { Clock } from '../base/env.js';
 import { BusyError, ReadOnlyError } from '../base/errors.js';
 import { BATCH_BYTES_MAX, BATCH_ENTRIES_MAX, GIB, MIB } from '../base/limits.js';
-import type { BatchGuard, BatchOperation } from './batch.js';
+import { type BatchGuard, batchBytesMost, type BatchOperation } from './batch.js';
 import type { RowCache } from './cache/row-cache.js';
 import type { KeyRange } from './compaction/drop-rules.js';
 import { entryBytes, entrySize, KIND_PUT, KIND_VALUE_POINTER, putEntryHeader } from './entry.js';
@@ -372,8 +372,13 @@ export class WriteQueue {
     this.#encode(group, kind, isSeparated, key, value, operation.expiresAt, operation.version);
   }
 
-  /** Arena bytes of a batch. Encoding every key once for its size also refuses a bad one before anything is written. */
+  /**
+   * Arena bytes of a batch, or more than it takes when there is room for them anyway: counting exactly is encoding every
+   * key. That also refuses a bad one before anything is written.
+   */
   #batchBytes(operations: readonly BatchOperation[], key: KeyBuffer): number {
+    const most = batchBytesMost(operations);
+    if (most <= GROUP_BYTES_MAX && this.#hasRoomFor(most, operations.length)) return most;
     let bytes = 0;
     for (const operation of operations) {
       key.encode(operation.family, operation.key);
@@ -439,14 +444,18 @@ export class WriteQueue {
 
   /** True when the active memtable can take a record of `bytes`; rotates if need be. */
   #makeRoom(bytes: number, entries: number): boolean {
-    const needed = bytes + RECORD_HEADER_BYTES + BATCH_HEADER_BYTES;
-    const open = this.#group === undefined ? 0 : this.#group.entries;
-    if (this.active.hasRoomFor(needed, entries + open)) return true;
+    if (this.#hasRoomFor(bytes, entries)) return true;
     this.#commitOpenGroup();
+    const needed = bytes + RECORD_HEADER_BYTES + BATCH_HEADER_BYTES;
     const next = this.#host.nextMemtable(needed, entries);
     if (next === undefined) return false;
     this.active = next;
     return true;
+  }
+
+  #hasRoomFor(bytes: number, entries: number): boolean {
+    const open = this.#group === undefined ? 0 : this.#group.entries;
+    return this.active.hasRoomFor(bytes + RECORD_HEADER_BYTES + BATCH_HEADER_BYTES, entries + open);
   }
 
   #openGroup(): WriteGroup {

@@ -6,6 +6,7 @@
  * A key is 0 ... KEY_BYTES_MAX bytes, compared as bytes. A value is a string of bytes and maybe the wall time in
  * milliseconds at which it is gone; an expired value is absent for everybody from that millisecond on.
  */
+import type { BorrowedBytes } from './reply.js';
 import type { ScanCursors } from './scan-cursors.js';
 
 export interface StoredValue {
@@ -22,9 +23,14 @@ export interface View {
   /** The moment, wall milliseconds; the same throughout one body. */
   readonly nowMs: number;
   get(key: Uint8Array): StoredValue | undefined;
+  /** As `get`, of the value alone, for the reply to a command that asks for nothing else. */
+  borrow?(key: Uint8Array): Uint8Array | BorrowedBytes | undefined;
   /** Without reading the value, where the store can. */
   has(key: Uint8Array): boolean;
-  /** A value whose expiresAt is not after nowMs is deleted instead. Takes copies of key and value before the commit. */
+  /**
+   * A value whose expiresAt is not after nowMs is deleted instead. Key and value are the view's from now on: nobody
+   * alters them any more.
+   */
   set(key: Uint8Array, value: Uint8Array, expiresAt: number): void;
   /** Was it there? */
   delete(key: Uint8Array): boolean;
@@ -56,10 +62,19 @@ export type Stamp = string | number;
 /** Nothing was done: a watched key had changed. */
 export const CHANGED = Symbol('changed');
 
-export interface Backend {
-  /** Bodies are called once, before `update` returns: what they read from outside may be reused after that. */
-  readonly isInline?: boolean;
+/** Somebody who waits for a commit. */
+export interface CommitWaiter {
+  onCommitted(): void;
+  onCommitFailed(error: unknown): void;
+}
 
+/** A commit that is under way. */
+export interface CommitSignal {
+  /** Calls the waiter when it is over, after those that came before. */
+  notify(waiter: CommitWaiter): void;
+}
+
+export interface Backend {
   /**
    * Calls `body` with a view of the keys, and commits all its changes or none. Bodies run one after another as far as
    * anybody can see; `body` may be called again after a conflict, so it has no effects but through the view. What it
@@ -71,6 +86,14 @@ export interface Backend {
    */
   update<T>(keys: readonly Uint8Array[], body: (view: View) => T): T | Promise<T>;
   update<T>(keys: typeof ALL_KEYS, body: (view: KeyspaceView) => T): T | Promise<T>;
+
+  /**
+   * As `update` of any keys, for callers that wait without a promise: the body is called once, what it returns or
+   * throws comes back at once, and until the next call `waitsFor` is what the answer has to wait for, if anything. Only
+   * where everything is at hand. `wallMs`: what a clock has shown just now.
+   */
+  updateAtOnce?<T>(body: (view: KeyspaceView) => T, wallMs: number): T;
+  readonly waitsFor?: CommitSignal | undefined;
 
   /** As `update` of any keys, unless one of the watched keys is no longer what its stamp says: then CHANGED. */
   updateUnchanged<T>(
@@ -99,5 +122,7 @@ export interface Backend {
 
 /** A key as a name in maps: one character a byte. */
 export function watchName(key: Uint8Array): string {
-  return Buffer.from(key.buffer, key.byteOffset, key.byteLength).toString('latin1');
+  // A view costs more than the string.
+  const bytes = key instanceof Buffer ? key : Buffer.from(key.buffer, key.byteOffset, key.length);
+  return bytes.toString('latin1');
 }

@@ -5,7 +5,7 @@
 import { ALL_KEYS, type Backend, CHANGED, type KeyspaceView } from './backend.js';
 import type { Client, Command, Entry } from './client.js';
 import { keyArguments } from './key-positions.js';
-import { NIL_ARRAY, RedisError, type Reply } from './reply.js';
+import { kept, NIL_ARRAY, RedisError, type Reply } from './reply.js';
 import type { QueuedCommand } from './transaction.js';
 
 export interface TransactionHost {
@@ -63,7 +63,7 @@ class Run {
       if (command.kind === 'session') return null;
       try {
         return command.kind === 'keys'
-          ? command.run(view, args)
+          ? kept(command.run(view, args))
           : command.run(view, args, this.#host.randomFraction);
       } catch (error) {
         // A refused command leaves the others as they are; a failure of the store takes all with it.

@@ -13,6 +13,7 @@ import type { CommandTable } from './command-table.js';
 import type { GatewayConfig } from './config.js';
 import { GatewayCounters, gatewayStats } from './counters.js';
 import { shown, storeError, unsupportedCommand } from './error-text.js';
+import { NameCache } from './name-cache.js';
 import { RedisError, type Reply } from './reply.js';
 import { SlotPool } from './reply-queue.js';
 import { RespWriter } from './resp-writer.js';
@@ -23,6 +24,8 @@ const TICK_MS = 100;
 const TICKS_PER_SECOND = 10;
 /** Steps of expiry in one tick; a step is short, but clients come first. */
 const EXPIRY_STEPS_MAX = 16;
+/** The wall clock is read once for the commands of a turn, but not less often than this. */
+const WALL_STALE_MS = 0.5;
 /** How long a client may take to close its end after ours is closed. */
 const LINGER_MS = 1000;
 const CLIENTS_MAX_REACHED = Buffer.from('-ERR max number of clients reached\r\n');
@@ -51,9 +54,11 @@ export class Gateway implements SessionHost {
   readonly counters: GatewayCounters;
   readonly slowlog: Slowlog;
   readonly slots: SlotPool;
+  readonly names: NameCache;
   readonly writer: RespWriter;
   readonly runId: string;
   readonly startedMs: number;
+  wallMs: number;
   /** Uniform in [0, 1). */
   readonly randomFraction: () => number;
   /** Why commands of Redis are not here, by name. */
@@ -72,6 +77,8 @@ export class Gateway implements SessionHost {
   #lastSaveMs: number;
   /** Monotonic milliseconds when the last command had run. */
   #lastMs: number;
+  /** As wallMs, by the monotonic clock. */
+  #wallReadMs: number;
   #commandsAtSecond: number;
   #onEmpty: (() => void) | undefined;
   #isClosing: boolean;
@@ -87,6 +94,7 @@ export class Gateway implements SessionHost {
     this.counters = new GatewayCounters();
     this.slowlog = new Slowlog();
     this.slots = new SlotPool();
+    this.names = new NameCache();
     this.writer = new RespWriter();
     this.runId = hexDigits(options.random, RUN_ID_DIGITS);
     this.startedMs = options.clock.nowMs();
@@ -103,6 +111,8 @@ export class Gateway implements SessionHost {
     this.#hasSyncFailed = false;
     this.#lastSaveMs = this.startedMs;
     this.#lastMs = options.clock.monotonicMs();
+    this.#wallReadMs = this.#lastMs;
+    this.wallMs = this.startedMs;
     this.#commandsAtSecond = 0;
     this.#onEmpty = undefined;
     this.#isClosing = false;
@@ -163,6 +173,7 @@ export class Gateway implements SessionHost {
     const nowMs = this.clock.monotonicMs();
     const ms = nowMs - this.#lastMs;
     this.#lastMs = nowMs;
+    if (nowMs - this.#wallReadMs >= WALL_STALE_MS) this.#readWall();
     this.counters.commands++;
     entry.calls++;
     entry.totalMs += ms;
@@ -179,6 +190,12 @@ export class Gateway implements SessionHost {
   /** A turn begins: what went before is nobody's time. */
   onTurn(): void {
     this.#lastMs = this.clock.monotonicMs();
+    this.#readWall();
+  }
+
+  #readWall(): void {
+    this.wallMs = this.clock.nowMs();
+    this.#wallReadMs = this.#lastMs;
   }
 
   #logSlow(session: Session, args: readonly Buffer[], ms: number): void {

@@ -4,6 +4,7 @@
  *
  * Slots are used again, and shared by all connections (SlotPool): a pipeline of writes allocates none.
  */
+import type { CommitWaiter } from './backend.js';
 import type { TableEntry } from './command-table.js';
 import type { RedisError } from './reply.js';
 import { type Reply, ReplyMap, ReplySet } from './reply.js';
@@ -19,7 +20,7 @@ export interface ReplyOwner {
   errorReply(error: unknown): RedisError;
 }
 
-export class ReplySlot {
+export class ReplySlot implements CommitWaiter {
   next: ReplySlot | undefined;
   owner: ReplyOwner | undefined;
   entry: TableEntry | undefined;
@@ -48,11 +49,20 @@ export class ReplySlot {
       this.isDone = true;
       this.owner?.onSettled(this);
     };
-    this.onError = (error) => {
-      this.reply = this.owner?.errorReply(error) ?? null;
-      this.isDone = true;
-      this.owner?.onSettled(this);
-    };
+    this.onError = (error) => this.onCommitFailed(error);
+  }
+
+  /** The reply, which is here already, may go out. */
+  onCommitted(): void {
+    this.isDone = true;
+    this.owner?.onSettled(this);
+  }
+
+  /** Whatever the reply was to be, this is it. */
+  onCommitFailed(error: unknown): void {
+    this.reply = this.owner?.errorReply(error) ?? null;
+    this.isDone = true;
+    this.owner?.onSettled(this);
   }
 }
 

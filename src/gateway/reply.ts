@@ -2,6 +2,7 @@
  * What a command answers, before it is written in RESP2 or RESP3 (resp-writer.ts).
  *
  *   Uint8Array, string      bulk string (a string as its UTF-8 bytes)
+ *   BorrowedBytes           bulk string that lies somewhere in the store
  *   number, bigint          integer
  *   null                    nil
  *   boolean                 RESP3 boolean; RESP2 1 or 0
@@ -15,8 +16,11 @@
  *
  * A reply belongs to the writer from the moment it is returned: bytes in it must not change any more.
  */
+import { detach } from '../base/bytes.js';
+
 export type Reply =
   | Uint8Array
+  | BorrowedBytes
   | string
   | number
   | bigint
@@ -29,6 +33,27 @@ export type Reply =
   | ReplySet
   | Double
   | typeof NIL_ARRAY;
+
+/**
+ * Bytes in memory of the store, which has one such object for all of them: they are there until it is asked for something
+ * else. Who writes a reply later than at once, or has it beside others, asks `kept` for one that stays.
+ */
+export class BorrowedBytes {
+  bytes: Uint8Array;
+  start: number;
+  length: number;
+
+  constructor() {
+    this.bytes = new Uint8Array(0);
+    this.start = 0;
+    this.length = 0;
+  }
+}
+
+export function kept(reply: Reply): Reply {
+  if (!(reply instanceof BorrowedBytes)) return reply;
+  return detach(reply.bytes, reply.start, reply.length);
+}
 
 /** A status line; holds no CR or LF. */
 export class SimpleString {

@@ -10,8 +10,10 @@
  *
  * After `failure` is set nothing more is read: the stream has no beginning any more, and the connection ends.
  */
+import { bufferOver } from '../base/bytes.js';
 import { GIB, KIB, MIB } from '../base/limits.js';
 import { splitInline } from './inline-split.js';
+import { NameCache } from './name-cache.js';
 
 /** Arguments of a command, its name included. */
 export const ARGUMENTS_MAX = 1024 * 1024;
@@ -24,6 +26,11 @@ export const QUERY_BYTES_MAX = GIB;
 /** Before a client has said who it is. */
 const STRANGER_ARGUMENTS_MAX = 10;
 const STRANGER_BULK_BYTES_MAX = 16 * KIB;
+
+/** Of the length of an argument of a usual command. */
+const SHORT_DIGITS_MAX = 3;
+/** A command in memory that we gathered is copied out when it fills less than one part in so many. */
+const GATHERED_PARTS = 4;
 
 /** Places of arguments for which the array is kept. */
 const SPANS_KEPT = 1024;
@@ -39,6 +46,14 @@ const EMPTY = Buffer.alloc(0);
 
 export class RespReader {
   #bytes: Buffer;
+  /** #bytes lies here, from #memoryAt on. */
+  #memory: ArrayBufferLike;
+  #memoryAt: number;
+  /** #bytes is not a chunk as it came. */
+  #isGathered: boolean;
+  readonly #names: NameCache;
+  /** Of the argument that #shortStart has found. */
+  #shortLength: number;
   /** Where the parser stands in #bytes; everything before #start was executed. */
   #at: number;
   #start: number;
@@ -57,8 +72,13 @@ export class RespReader {
   /** The client has not said who it is, and has to: it gets little memory. */
   isStranger: boolean;
 
-  constructor() {
+  constructor(names: NameCache = new NameCache()) {
     this.#bytes = EMPTY;
+    this.#memory = EMPTY.buffer;
+    this.#memoryAt = 0;
+    this.#isGathered = false;
+    this.#names = names;
+    this.#shortLength = 0;
     this.#at = 0;
     this.#start = 0;
     this.#end = 0;
@@ -84,7 +104,7 @@ export class RespReader {
   /** Adds input. It belongs to the reader, and to the arguments that lie in it. */
   push(chunk: Buffer): void {
     if (this.#start === this.#end) {
-      this.#bytes = chunk;
+      this.#lieIn(chunk, false);
       this.#at = 0;
       this.#start = 0;
       this.#end = chunk.length;
@@ -102,13 +122,20 @@ export class RespReader {
       // Arguments that were handed out may lie in the old memory: it is left to them.
       const grown = Buffer.allocUnsafeSlow(Math.max(2 * needed, LINE_BYTES_MAX));
       this.#bytes.copy(grown, 0, this.#start, this.#end);
-      this.#bytes = grown;
+      this.#lieIn(grown, true);
       this.#at -= this.#start;
       this.#start = 0;
       this.#end = pending;
     }
     chunk.copy(this.#bytes, this.#end);
     this.#end += chunk.length;
+  }
+
+  #lieIn(bytes: Buffer, isGathered: boolean): void {
+    this.#bytes = bytes;
+    this.#memory = bytes.buffer;
+    this.#memoryAt = bytes.byteOffset;
+    this.#isGathered = isGathered;
   }
 
   /** The next command; undefined when more input is needed, or after a failure. Empty lines and arrays are passed over. */
@@ -123,6 +150,8 @@ export class RespReader {
           if (words.length > 0) return words;
           continue;
         }
+        const args = this.#short();
+        if (args !== undefined) return args;
         if (!this.#arrayHeader()) return undefined;
         if (this.#missing === 0) continue;
       }
@@ -133,21 +162,98 @@ export class RespReader {
 
   /** Everything was executed: no memory is held for a client that says nothing. */
   #nothing(): undefined {
-    this.#bytes = EMPTY;
+    this.#lieIn(EMPTY, false);
     this.#at = 0;
     this.#start = 0;
     this.#end = 0;
     return undefined;
   }
 
+  /**
+   * A command of up to three arguments that is here whole, and each shorter than 1000 bytes: without places, and in an
+   * array of its size, which one that grows is far beyond. undefined for any other, with nothing taken.
+   */
+  #short(): Buffer[] | undefined {
+    const bytes = this.#bytes;
+    const count = (bytes[this.#at + 1] as number) - 0x30;
+    if (!(count >= 1 && count <= 3) || bytes[this.#at + 2] !== CR) return undefined;
+    if (this.isStranger || this.#isGathered) return undefined;
+    const first = this.#shortStart(this.#at + 4);
+    if (first < 0) return undefined;
+    const firstEnd = first + this.#shortLength;
+    let end = firstEnd;
+    let args: Buffer[];
+    if (count === 1) {
+      args = [this.#nameAt(first, firstEnd)];
+    } else {
+      const second = this.#shortStart(firstEnd + 2);
+      if (second < 0) return undefined;
+      const secondLength = this.#shortLength;
+      end = second + secondLength;
+      if (count === 2) {
+        args = [this.#nameAt(first, firstEnd), this.#view(second, secondLength)];
+      } else {
+        const third = this.#shortStart(end + 2);
+        if (third < 0) return undefined;
+        end = third + this.#shortLength;
+        args = [
+          this.#nameAt(first, firstEnd),
+          this.#view(second, secondLength),
+          this.#view(third, this.#shortLength),
+        ];
+      }
+    }
+    this.#at = end + 2;
+    this.#start = end + 2;
+    return args;
+  }
+
+  #view(start: number, length: number): Buffer {
+    return bufferOver(this.#memory, this.#memoryAt + start, length);
+  }
+
+  #nameAt(start: number, end: number): Buffer {
+    return this.#names.find(this.#bytes, start, end) ?? this.#view(start, end - start);
+  }
+
+  /** Where the argument begins whose `$` should be at `from`; -1 when it is not all here, or long. Sets #shortLength. */
+  #shortStart(from: number): number {
+    const bytes = this.#bytes;
+    if (bytes[from] !== DOLLAR) return -1;
+    let at = from + 1;
+    let byte = bytes[at] as number;
+    let length = 0;
+    while (byte >= 0x30 && byte <= 0x39 && at <= from + SHORT_DIGITS_MAX) {
+      length = 10 * length + byte - 0x30;
+      byte = bytes[++at] as number;
+    }
+    if (byte !== CR || at === from + 1 || at + 4 + length > this.#end) return -1;
+    this.#shortLength = length;
+    return at + 2;
+  }
+
   #command(): Buffer[] {
     const spans = this.#spans;
-    const bytes = this.#bytes;
-    const base = this.#start;
     const end = this.#spanEnd;
+    let memory = this.#memory;
+    let base = this.#memoryAt + this.#start;
+    const length = this.#at - this.#start;
+    if (this.#isGathered && length < this.#bytes.length / GATHERED_PARTS) {
+      // Who keeps an argument keeps the memory that it lies in.
+      memory = Uint8Array.prototype.slice.call(this.#bytes, this.#start, this.#at).buffer;
+      base = 0;
+    }
     const args: Buffer[] = [];
-    for (let i = 0; i < end; i += 2) {
-      args.push(bytes.subarray(base + (spans[i] as number), base + (spans[i + 1] as number)));
+    let i = 0;
+    const nameStart = this.#start + (spans[0] as number);
+    const name = this.#names.find(this.#bytes, nameStart, this.#start + (spans[1] as number));
+    if (name !== undefined) {
+      args.push(name);
+      i = 2;
+    }
+    for (; i < end; i += 2) {
+      const start = spans[i] as number;
+      args.push(bufferOver(memory, base + start, (spans[i + 1] as number) - start));
     }
     // A command of a million arguments leaves no such array behind.
     if (spans.length > SPANS_KEPT) this.#spans = [];

@@ -5,8 +5,10 @@
  * Small pieces are copied into one growing buffer; payloads of at least PASS_BYTES_MIN are passed on as they are, in
  * their place. The buffer is used again when the system took all of it at once, which is the usual case.
  */
+import { copyBytes, detach } from '../base/bytes.js';
 import { KIB, MIB } from '../base/limits.js';
 import {
+  BorrowedBytes,
   Double,
   NIL_ARRAY,
   OK,
@@ -145,15 +147,16 @@ export class RespWriter {
   }
 
   write(reply: Reply): void {
-    if (reply instanceof Uint8Array) this.#bulk(reply);
-    else if (reply === OK) this.#constant(OK_BYTES);
+    if (reply === OK) this.#constant(OK_BYTES);
+    else if (reply instanceof BorrowedBytes) this.#borrowed(reply);
+    else if (reply instanceof Uint8Array) this.#bulk(reply);
     else if (reply === null) this.#null(NULL_BULK_BYTES);
     else if (typeof reply === 'number') this.#number(COLON, reply);
     else if (typeof reply === 'string') this.#bulk(Buffer.from(reply));
     else this.#other(reply);
   }
 
-  #other(reply: Exclude<Reply, Uint8Array | null | number | string>): void {
+  #other(reply: Exclude<Reply, Uint8Array | BorrowedBytes | null | number | string>): void {
     if (reply === PONG) this.#constant(PONG_BYTES);
     else if (reply === QUEUED) this.#constant(QUEUED_BYTES);
     else if (reply === NIL_ARRAY) this.#null(NULL_ARRAY_BYTES);
@@ -210,6 +213,19 @@ export class RespWriter {
       this.#buffer.set(bytes, this.#end);
       this.#end += length;
     }
+    this.#lineEnd();
+  }
+
+  #borrowed(reply: BorrowedBytes): void {
+    const { length } = reply;
+    if (length >= PASS_BYTES_MIN) {
+      this.#bulk(detach(reply.bytes, reply.start, length));
+      return;
+    }
+    this.#number(DOLLAR, length);
+    this.#reserve(length + 2);
+    copyBytes(reply.bytes, reply.start, this.#buffer, this.#end, length);
+    this.#end += length;
     this.#lineEnd();
   }
 

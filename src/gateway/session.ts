@@ -9,13 +9,14 @@
  * taking commands, and then stops reading, while one of the HOLDs is on; what it holds in memory is bounded by them.
  */
 import type { Connection, ConnectionHandler } from '../base/env.js';
-import type { View } from './backend.js';
+import type { CommitSignal, View } from './backend.js';
 import type { Client, Command, Entry, ReplyMode, Server } from './client.js';
 import type { DataCommand } from './command.js';
 import { NOAUTH, unknownCommand, wrongArity } from './error-text.js';
 import { runTransaction, type TransactionHost } from './execute-transaction.js';
 import { keysOf } from './key-positions.js';
-import { QUEUED, RedisError, type Reply } from './reply.js';
+import type { NameCache } from './name-cache.js';
+import { kept, QUEUED, RedisError, type Reply } from './reply.js';
 import {
   heldBytesOf,
   type ReplyOwner,
@@ -44,13 +45,18 @@ const HOLD_OUTPUT = 4;
 /** Nothing more is executed. */
 const HOLD_END = 8;
 
+const NO_ARGUMENTS: readonly Buffer[] = [];
+
 /** The gateway, as its sessions see it. */
 export interface SessionHost extends Server, TransactionHost {
   /** Empty between turns. */
   readonly writer: RespWriter;
   readonly slots: SlotPool;
+  readonly names: NameCache;
   /** Why a command of Redis is not here; undefined for one that Redis has not either. */
   unsupported(name: Buffer): RedisError | undefined;
+  /** Wall milliseconds when the turn began, or a command that took more than a moment ended. */
+  readonly wallMs: number;
   /** A turn begins: what went before is nobody's time. */
   onTurn(): void;
   /** A command ran; its reply may still wait for the disk. */
@@ -108,7 +114,7 @@ export class Session implements Client, ConnectionHandler, ReplyOwner {
     this.isNoTouch = false;
     this.lastActiveMs = nowMs;
     this.#connection = connection;
-    this.#reader = new RespReader();
+    this.#reader = new RespReader(server.names);
     this.#queue = new ReplyQueue();
     this.#entry = undefined;
     this.#holds = 0;
@@ -120,7 +126,7 @@ export class Session implements Client, ConnectionHandler, ReplyOwner {
     this.#isClosed = false;
     this.endedMs = 0;
     this.#command = undefined;
-    this.#args = [];
+    this.#args = NO_ARGUMENTS;
     // One for all commands of the session, instead of one each.
     this.#runBody = (view) => runData(this.#command as DataCommand, view, this.#args, server);
     this.#drain = () => {
@@ -167,7 +173,8 @@ export class Session implements Client, ConnectionHandler, ReplyOwner {
   onData(bytes: Buffer): void {
     const { server } = this;
     server.counters.bytesIn += bytes.length;
-    this.lastActiveMs = server.clock.nowMs();
+    server.onTurn();
+    this.lastActiveMs = server.wallMs;
     // What comes after the end is read and dropped: a close with unread input would take the last reply with it.
     if (this.#isEnded || (this.#holds & HOLD_END) !== 0) return;
     this.#reader.push(bytes);
@@ -194,7 +201,6 @@ export class Session implements Client, ConnectionHandler, ReplyOwner {
   #turn(): void {
     if (this.#isInTurn || this.#isClosed) return;
     this.#isInTurn = true;
-    this.server.onTurn();
     try {
       this.#takeCommands();
     } catch (error) {
@@ -257,6 +263,7 @@ export class Session implements Client, ConnectionHandler, ReplyOwner {
   #release(hold: number): void {
     if ((this.#holds & hold) === 0) return;
     this.#holds &= ~hold;
+    this.server.onTurn();
     this.#turn();
   }
 
@@ -302,24 +309,43 @@ export class Session implements Client, ConnectionHandler, ReplyOwner {
 
   #runData(entry: Entry, command: DataCommand, args: readonly Buffer[]): void {
     const { server } = this;
+    const { backend } = server;
+    if (backend.updateAtOnce !== undefined) {
+      this.#runAtOnce(entry, command, args);
+      return;
+    }
     let reply: Reply | Promise<Reply>;
     try {
       const keys = keysOf(command, args);
-      if (server.backend.isInline === true) {
-        this.#command = command;
-        this.#args = args;
-        reply = server.backend.update(keys as never, this.#runBody);
-      } else {
-        reply = server.backend.update(keys as never, (view: View) =>
-          runData(command, view, args, server),
-        );
-      }
+      reply = backend.update(keys as never, (view: View) =>
+        kept(runData(command, view, args, server)),
+      );
     } catch (error) {
       reply = this.errorReply(error);
     }
     server.onExecuted(this, entry, args);
     if (reply instanceof Promise) this.#promise(reply, entry);
     else this.#answer(reply, entry);
+  }
+
+  /** On a store that has everything at hand: without closures and promises. */
+  #runAtOnce(entry: Entry, command: DataCommand, args: readonly Buffer[]): void {
+    const { server } = this;
+    const { backend } = server;
+    let reply: Reply;
+    try {
+      this.#command = command;
+      this.#args = args;
+      reply = backend.updateAtOnce?.(this.#runBody, server.wallMs) ?? null;
+    } catch (error) {
+      reply = this.errorReply(error);
+    }
+    // What was received is not held for a client that says nothing more.
+    this.#args = NO_ARGUMENTS;
+    server.onExecuted(this, entry, args);
+    const signal = backend.waitsFor;
+    if (signal === undefined) this.#answer(reply, entry);
+    else this.#answerAfter(signal, reply, entry);
   }
 
   #runSession(entry: Entry, args: readonly Buffer[]): void {
@@ -365,10 +391,19 @@ export class Session implements Client, ConnectionHandler, ReplyOwner {
       return;
     }
     const slot = this.#newSlot(entry);
-    slot.reply = reply;
+    slot.reply = kept(reply);
     slot.isDone = true;
-    slot.bytes = heldBytesOf(reply);
+    slot.bytes = heldBytesOf(slot.reply);
     this.#push(slot);
+  }
+
+  #answerAfter(signal: CommitSignal, reply: Reply, entry: Entry): void {
+    const slot = this.#newSlot(entry);
+    slot.isSilent = this.replyMode !== 'on';
+    slot.reply = kept(reply);
+    slot.bytes = heldBytesOf(slot.reply);
+    this.#push(slot);
+    signal.notify(slot);
   }
 
   #promise(reply: Promise<Reply>, entry: Entry): void {

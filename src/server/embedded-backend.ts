@@ -24,7 +24,7 @@ import { ScanCursors } from '../gateway/scan-cursors.js';
 import { CommitLine } from './redis/commit-line.js';
 import { EmbeddedView } from './redis/embedded-view.js';
 import { ExpiryIndex } from './redis/expiry-index.js';
-import { PendingWrites } from './redis/pending.js';
+import { type PendingBatch, PendingWrites } from './redis/pending.js';
 import { openCount } from './redis/stored-count.js';
 import { WallTime } from './redis/wall-time.js';
 import { WatchedKeys } from './redis/watched-keys.js';
@@ -42,8 +42,7 @@ export async function openEmbeddedBackend(env: Env, db: Db): Promise<EmbeddedBac
 }
 
 export class EmbeddedBackend implements Backend {
-  /** Bodies are called once, before `update` returns. */
-  readonly isInline = true;
+  waitsFor: PendingBatch | undefined;
   readonly #db: Db;
   readonly #pending: PendingWrites;
   readonly #line: CommitLine;
@@ -67,31 +66,49 @@ export class EmbeddedBackend implements Backend {
     this.#line = new CommitLine({ db, clock: env.clock, pending, nowMs }, () => {
       expiry.reset();
       watched.forget();
+      this.#view.forget();
     });
     const cursors = new ScanCursors(env.random.u32() / 2 ** 32);
     const reader = db.entryReader();
     this.#view = new EmbeddedView({ db, reader, pending, expiry, watched, cursors });
     this.#isRunning = false;
+    this.waitsFor = undefined;
   }
 
   update<T>(keys: readonly Uint8Array[], body: (view: View) => T): T | Promise<T>;
   update<T>(keys: typeof ALL_KEYS, body: (view: KeyspaceView) => T): T | Promise<T>;
   update<T>(_keys: unknown, body: (view: KeyspaceView) => T): T | Promise<T> {
+    let result: T;
+    try {
+      result = this.#run(body, this.#time.nowMs());
+    } catch (error) {
+      if (this.waitsFor === undefined) throw error;
+      return this.waitsFor.promise.then(() => {
+        throw error;
+      });
+    }
+    return this.waitsFor === undefined ? result : this.waitsFor.answer(result);
+  }
+
+  updateAtOnce<T>(body: (view: KeyspaceView) => T, wallMs: number): T {
+    return this.#run(body, this.#time.of(wallMs));
+  }
+
+  #run<T>(body: (view: KeyspaceView) => T, nowMs: number): T {
     const pending = this.#pending;
-    this.#begin();
+    this.#begin(nowMs);
     let result: T;
     try {
       result = body(this.#view);
     } catch (error) {
-      return this.#refuse(error);
+      this.#takeBack();
+      throw error;
     }
     this.#isRunning = false;
     const changed = pending.end();
-    if (changed !== undefined) {
-      this.#line.schedule();
-      return changed.answer(result);
-    }
-    return pending.met === undefined ? result : pending.met.answer(result);
+    if (changed !== undefined) this.#line.schedule();
+    this.waitsFor = changed ?? pending.met;
+    return result;
   }
 
   updateUnchanged<T>(
@@ -103,7 +120,7 @@ export class EmbeddedBackend implements Backend {
   }
 
   stamp(key: Uint8Array): Stamp {
-    this.#begin();
+    this.#begin(this.#time.nowMs());
     try {
       return this.#watched.stamp(watchName(key), this.#view.expiryOf(key), this.#view.nowMs);
     } finally {
@@ -134,24 +151,24 @@ export class EmbeddedBackend implements Backend {
     return this.#line.settled();
   }
 
-  #begin(): void {
+  #begin(nowMs: number): void {
     assert(!this.#isRunning, 'embedded backend: a body calls the backend');
     this.#isRunning = true;
-    this.#view.begin(this.#time.nowMs());
+    this.waitsFor = undefined;
+    this.#view.begin(nowMs);
     this.#pending.begin();
   }
 
   /** Nothing was changed; what was thrown may tell of something pending. */
-  #refuse(error: unknown): Promise<never> {
+  #takeBack(): void {
     const pending = this.#pending;
     this.#isRunning = false;
-    if (pending.rollback()) this.#expiry.reset();
-    if (pending.met === undefined) throw error;
+    if (pending.rollback()) {
+      this.#expiry.reset();
+      this.#view.forget();
+    }
+    const { met, batches } = pending;
     // The batch of its own changes may be no more.
-    const met = pending.batches.includes(pending.met) ? pending.met : pending.batches.at(-1);
-    if (met === undefined) throw error;
-    return met.promise.then(() => {
-      throw error;
-    });
+    this.waitsFor = met === undefined || batches.includes(met) ? met : batches.at(-1);
   }
 }

@@ -25,7 +25,6 @@ export interface MemoryBackendOptions {
 const EXPIRED_AT_ONCE_MAX = 16;
 
 export class MemoryBackend implements Backend {
-  readonly isInline = true;
   readonly #rows = new Map<string, StoredValue>();
   /** Bumped by every write and delete of a key; kept when it is gone. */
   readonly #versions = new Map<string, number>();

@@ -55,6 +55,17 @@ describe('RespReader', () => {
     }
   });
 
+  it('a small command in large memory does not hold it', () => {
+    const reader = new RespReader();
+    const bytes = request('SET', 'key', 'value');
+    reader.push(bytes.subarray(0, 20));
+    expect(reader.next()).toBeUndefined();
+    reader.push(bytes.subarray(20));
+    const args = reader.next() as Buffer[];
+    expect(args.map(String)).toEqual(['SET', 'key', 'value']);
+    for (const arg of args) expect(arg.buffer.byteLength).toBeLessThanOrEqual(bytes.length);
+  });
+
   it('reads the same byte by byte', () => {
     const bytes = Array.from(STREAM, (byte) => Buffer.from([byte]));
     expect(read(bytes)).toEqual(read([STREAM]));

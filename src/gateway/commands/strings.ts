@@ -25,6 +25,7 @@ import {
 const EMPTY = new Uint8Array(0);
 
 function get(view: View, args: readonly Buffer[]): Reply {
+  if (view.borrow !== undefined) return view.borrow(arg(args, 1)) ?? null;
   const value = view.get(arg(args, 1));
   return value === undefined ? null : value.bytes;
 }

@@ -2,21 +2,21 @@
  * What commands see of an embedded database: what is stored, with the changes on top that are decided and not yet
  * committed. One view serves all commands, one after another.
  */
-import { detach } from '../../base/bytes.js';
 import { KEY_BYTES_MAX, VALUE_BYTES_MAX } from '../../base/limits.js';
 import type { Db } from '../../engine/db.js';
 import { KIND_DELETE, KIND_PUT } from '../../engine/entry.js';
 import type { EntryReader } from '../../engine/entry-reader.js';
-import { ValueSlab } from '../../engine/value-slab.js';
+import { FAMILY_DEFAULT } from '../../engine/key.js';
 import {
   type KeyspaceView,
   NO_EXPIRY,
   type StoredValue,
   watchName,
 } from '../../gateway/backend.js';
-import { RedisError } from '../../gateway/reply.js';
+import { BorrowedBytes, RedisError } from '../../gateway/reply.js';
 import type { ScanCursors } from '../../gateway/scan-cursors.js';
 import type { ExpiryIndex } from './expiry-index.js';
+import { KnownKeys } from './known-keys.js';
 import { familyOfKey, storedKey } from './layout.js';
 import { liveKeysAfter } from './live-keys.js';
 import { NOTHING } from './operations.js';
@@ -50,13 +50,14 @@ class LiveValue implements StoredValue {
 export class EmbeddedView implements KeyspaceView {
   nowMs: number;
   readonly cursors: ScanCursors;
+  /** What `borrow` returns. */
+  readonly #borrowed: BorrowedBytes;
   readonly #db: Db;
-  /** For values that are pending: small ones share memory. */
-  readonly #slab: ValueSlab;
   readonly #reader: EntryReader;
   readonly #pending: PendingWrites;
   readonly #expiry: ExpiryIndex;
   readonly #watched: WatchedKeys;
+  readonly #known: KnownKeys;
   /** The key read last in this body, and its expiry or ABSENT: a write of it need not look again. */
   #seenKey: Uint8Array | undefined;
   #seenExpiresAt: number;
@@ -64,12 +65,13 @@ export class EmbeddedView implements KeyspaceView {
   constructor(parts: ViewParts) {
     this.nowMs = 0;
     this.cursors = parts.cursors;
+    this.#borrowed = new BorrowedBytes();
     this.#db = parts.db;
-    this.#slab = new ValueSlab();
     this.#reader = parts.reader;
     this.#pending = parts.pending;
     this.#expiry = parts.expiry;
     this.#watched = parts.watched;
+    this.#known = new KnownKeys();
     this.#seenKey = undefined;
     this.#seenExpiresAt = ABSENT;
   }
@@ -78,6 +80,11 @@ export class EmbeddedView implements KeyspaceView {
   begin(nowMs: number): void {
     this.nowMs = nowMs;
     this.#seenKey = undefined;
+  }
+
+  /** Changes were taken back: nothing that was learned from them holds. */
+  forget(): void {
+    this.#known.clear();
   }
 
   get(key: Uint8Array): StoredValue | undefined {
@@ -99,6 +106,21 @@ export class EmbeddedView implements KeyspaceView {
     return value;
   }
 
+  borrow(key: Uint8Array): Uint8Array | BorrowedBytes | undefined {
+    // What is pending, and the empty key, are rare.
+    if (!this.#pending.isEmpty || key.length === 0) return this.get(key)?.bytes;
+    checkKey(key);
+    const found = this.#reader.borrow(FAMILY_DEFAULT, key, this.nowMs);
+    if (found === undefined) return undefined;
+    // Read from the disk: it is nobody else's already.
+    if (found.length === found.bytes.length) return found.bytes;
+    const borrowed = this.#borrowed;
+    borrowed.bytes = found.bytes;
+    borrowed.start = found.start;
+    borrowed.length = found.length;
+    return borrowed;
+  }
+
   has(key: Uint8Array): boolean {
     checkKey(key);
     return this.#expiryOf(key, undefined) !== ABSENT;
@@ -113,13 +135,16 @@ export class EmbeddedView implements KeyspaceView {
       return;
     }
     const name = watchName(key);
-    const before = this.#expiryOf(key, name);
+    const isKnown = this.#seenKey !== key && this.#known.has(key);
+    const before = isKnown ? NO_EXPIRY : this.#expiryOf(key, name);
     const after = Math.min(expiresAt, EXPIRES_AT_MAX);
-    const own = ownKey(key, name);
-    this.#pending.write(KIND_PUT, familyOfKey(key), own, this.#copyOf(value), after, name);
+    const own = storedKey(key);
+    this.#pending.write(KIND_PUT, familyOfKey(key), own, value, after, name);
     if (before === ABSENT) this.#pending.count++;
     else if (before !== NO_EXPIRY && before !== after) this.#expiry.remove(before, key);
     if (after !== NO_EXPIRY && before !== after) this.#expiry.add(after, key);
+    if (after !== NO_EXPIRY) this.#known.remove(key);
+    else if (!isKnown) this.#known.add(key);
     this.#changed(name, after);
   }
 
@@ -128,9 +153,10 @@ export class EmbeddedView implements KeyspaceView {
     const name = watchName(key);
     const before = this.#expiryOf(key, name);
     if (before === ABSENT) return false;
-    const own = ownKey(key, name);
+    const own = storedKey(key);
     this.#pending.write(KIND_DELETE, familyOfKey(key), own, NOTHING, NO_EXPIRY, name);
     this.#pending.count--;
+    this.#known.remove(key);
     if (before !== NO_EXPIRY) this.#expiry.remove(before, key);
     this.#changed(name, NO_EXPIRY);
     return true;
@@ -169,6 +195,7 @@ export class EmbeddedView implements KeyspaceView {
       if (this.has(Buffer.from(name, 'latin1'))) this.#watched.touch(name, NO_EXPIRY);
     }
     this.#pending.clear();
+    this.#known.clear();
     this.#expiry.reset();
     this.#seenKey = undefined;
   }
@@ -199,10 +226,6 @@ export class EmbeddedView implements KeyspaceView {
     return expiresAt;
   }
 
-  #copyOf(value: Uint8Array): Uint8Array {
-    return this.#slab.copyOf(value, 0, value.length);
-  }
-
   #changed(name: string, expiresAt: number): void {
     this.#seenKey = undefined;
     if (!this.#watched.isEmpty) this.#watched.touch(name, expiresAt);
@@ -211,14 +234,6 @@ export class EmbeddedView implements KeyspaceView {
 
 function isLive(expiresAt: number, nowMs: number): boolean {
   return expiresAt === NO_EXPIRY || expiresAt > nowMs;
-}
-
-/** The key for the engine, as long as it is pending. Its name is as good, and there already, unless UTF-8 differs. */
-function ownKey(key: Uint8Array, name: string): Uint8Array | string {
-  const { length } = key;
-  if (length === 0) return storedKey(key);
-  for (let i = 0; i < length; i++) if ((key[i] as number) > 0x7f) return detach(key, 0, length);
-  return name;
 }
 
 function checkKey(key: Uint8Array): void {

@@ -136,6 +136,5 @@ export class ExpiryIndex {
 
 /** The key of an index entry that is written; undefined for any other write. */
 function entryKeyOf({ kind, name, key }: PendingWrite): Uint8Array | undefined {
-  if (kind !== KIND_PUT || !isSystemName(name)) return undefined;
-  return typeof key === 'string' ? undefined : key;
+  return kind === KIND_PUT && isSystemName(name) ? key : undefined;
 }

@@ -11,13 +11,14 @@
  */
 import { BATCH_BYTES_MAX, MIB } from '../../base/limits.js';
 import type { BatchOperation } from '../../engine/batch.js';
+import type { CommitSignal, CommitWaiter } from '../../gateway/backend.js';
 import { RedisError } from '../../gateway/reply.js';
 
 /** One write. Its key, value and place are not altered; the engine takes it as it is. */
 export class PendingWrite implements BatchOperation {
   readonly kind: number;
   readonly family: number;
-  readonly key: Uint8Array | string;
+  readonly key: Uint8Array;
   readonly value: Uint8Array;
   readonly expiresAt: number;
   readonly version: number;
@@ -28,7 +29,7 @@ export class PendingWrite implements BatchOperation {
   constructor(
     kind: number,
     family: number,
-    key: Uint8Array | string,
+    key: Uint8Array,
     value: Uint8Array,
     expiresAt: number,
     name: string,
@@ -46,7 +47,7 @@ export class PendingWrite implements BatchOperation {
 }
 
 /** What is committed at once. */
-export class PendingBatch {
+export class PendingBatch implements CommitSignal {
   /** Later batches have greater ones. */
   readonly order: number;
   /** Handed to the engine; takes no more writes. */
@@ -60,8 +61,9 @@ export class PendingBatch {
   /** Keys when all of it is done. */
   count: number;
   readonly promise: Promise<void>;
-  resolve!: () => void;
-  reject!: (error: unknown) => void;
+  #resolvePromise!: () => void;
+  #rejectPromise!: (error: unknown) => void;
+  readonly #waiters: CommitWaiter[];
   #lastResult: unknown;
   #lastAnswer: Promise<unknown> | undefined;
 
@@ -73,9 +75,10 @@ export class PendingBatch {
     this.bytes = 0;
     this.count = 0;
     this.promise = new Promise<void>((resolve, reject) => {
-      this.resolve = resolve;
-      this.reject = reject;
+      this.#resolvePromise = resolve;
+      this.#rejectPromise = reject;
     });
+    this.#waiters = [];
     // Who has asked for an answer learns of the failure by that.
     this.promise.catch(() => undefined);
     this.#lastResult = undefined;
@@ -84,6 +87,21 @@ export class PendingBatch {
 
   get isEmpty(): boolean {
     return this.writes.size === 0 && !this.isClearing;
+  }
+
+  notify(waiter: CommitWaiter): void {
+    this.#waiters.push(waiter);
+  }
+
+  /** It is committed. */
+  resolve(): void {
+    this.#resolvePromise();
+    for (const waiter of this.#waiters) waiter.onCommitted();
+  }
+
+  reject(error: unknown): void {
+    this.#rejectPromise(error);
+    for (const waiter of this.#waiters) waiter.onCommitFailed(error);
   }
 
   /** `result`, when the batch is committed. Many commands answer the same OK: they share a promise. */
@@ -189,7 +207,7 @@ export class PendingWrites {
   write(
     kind: number,
     family: number,
-    key: Uint8Array | string,
+    key: Uint8Array,
     value: Uint8Array,
     expiresAt: number,
     name: string,

@@ -20,7 +20,11 @@ export class WallTime {
 
   /** Integer milliseconds since 1970, never less than before. */
   nowMs(): number {
-    const wallMs = this.#clock.nowMs();
+    return this.of(this.#clock.nowMs());
+  }
+
+  /** The same, when the machine's clock has shown `wallMs` just now. */
+  of(wallMs: number): number {
     if (wallMs >= this.#lastMs) {
       this.#lastMs = wallMs;
       return wallMs;

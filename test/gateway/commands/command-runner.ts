@@ -2,7 +2,13 @@
 import { ALL_KEYS, type Backend } from '../../../src/gateway/backend.js';
 import type { DataCommand } from '../../../src/gateway/command.js';
 import { DATA_COMMANDS } from '../../../src/gateway/commands/data-commands.js';
-import { RedisError, type Reply, ReplyMap, SimpleString } from '../../../src/gateway/reply.js';
+import {
+  kept,
+  RedisError,
+  type Reply,
+  ReplyMap,
+  SimpleString,
+} from '../../../src/gateway/reply.js';
 
 const COMMANDS = new Map(DATA_COMMANDS.map((command) => [command.name, command]));
 
@@ -41,7 +47,7 @@ function call(
   args: readonly Buffer[],
   random: () => number,
 ): Reply | Promise<Reply> {
-  if (command.kind === 'keys') return backend.update([], (view) => command.run(view, args));
+  if (command.kind === 'keys') return backend.update([], (view) => kept(command.run(view, args)));
   return backend.update(ALL_KEYS, (view) => command.run(view, args, random));
 }
 

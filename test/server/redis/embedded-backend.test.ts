@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest';
-import { ALL_KEYS, CHANGED, watchName } from '../../../src/gateway/backend.js';
+import { ALL_KEYS, CHANGED, type View, watchName } from '../../../src/gateway/backend.js';
+import { kept } from '../../../src/gateway/reply.js';
 import {
   bytes,
   clear,
@@ -30,6 +31,65 @@ it('a read that met nothing pending answers at once, one that did waits for the 
 
 const text = (value: Uint8Array | undefined): string | undefined =>
   value === undefined ? undefined : Buffer.from(value).toString('latin1');
+
+it('updateAtOnce tells what an answer waits for, and calls its waiters in order', async () => {
+  const { backend } = await serve();
+  const heard: string[] = [];
+  const wait = (name: string): void =>
+    backend.waitsFor?.notify({
+      onCommitted: () => heard.push(name),
+      onCommitFailed: (error) => heard.push(`${name} ${String(error)}`),
+    });
+  const run = <T>(body: (view: View) => T): T => backend.updateAtOnce(body, 1_700_000_000_000);
+  expect(run((view) => view.has(bytes('a')))).toBe(false);
+  expect(backend.waitsFor).toBeUndefined();
+  run((view) => view.set(bytes('a'), bytes('1'), 0));
+  wait('set');
+  expect(run((view) => view.has(bytes('a')))).toBe(true);
+  wait('read');
+  const failing = (): unknown =>
+    run((view) => {
+      view.delete(bytes('a'));
+      throw new Error('no');
+    });
+  expect(failing).toThrow('no');
+  wait('failed');
+  expect(run((view) => view.has(bytes('b')))).toBe(false);
+  wait('nothing');
+  expect(heard).toEqual([]);
+  await backend.close();
+  expect(heard).toEqual(['set', 'read', 'failed']);
+});
+
+it('borrow shows what get does: pending, in memory, in a table, in a row, expired', async () => {
+  const { backend, db } = await serve();
+  const key = bytes('a');
+  const both = (): (string | undefined)[] => {
+    let read: string | undefined;
+    backend.updateAtOnce((view) => {
+      const reply = kept(view.borrow?.(key) ?? null);
+      if (reply instanceof Uint8Array) read = Buffer.from(reply).toString('latin1');
+    }, 1_700_000_000_000);
+    let other: string | undefined;
+    backend.updateAtOnce((view) => {
+      other = text(view.get(key)?.bytes);
+    }, 1_700_000_000_000);
+    return [read, other];
+  };
+  expect(both()).toEqual([undefined, undefined]);
+  const value = 'v'.repeat(100);
+  const done = set(backend, 'a', value);
+  expect(both()).toEqual([value, value]);
+  await done;
+  expect(both()).toEqual([value, value]);
+  expect(both()).toEqual([value, value]);
+  await set(backend, 'a', value + 'x');
+  await db.flush();
+  expect(both()).toEqual([value + 'x', value + 'x']);
+  expect(both()).toEqual([value + 'x', value + 'x']);
+  await set(backend, 'a', value, 1_700_000_000_001);
+  expect(backend.updateAtOnce((view) => view.borrow?.(key), 1_700_000_000_001)).toBeUndefined();
+});
 
 it('10,000 parallel increments end at 10,000, each answer once', async () => {
   const { backend, db } = await serve();
