@@ -40,6 +40,8 @@ export interface View {
 export interface KeyspaceView extends View {
   /** Live keys, exactly, without a scan. */
   size(): number;
+  /** Those of them that expire. Requires `size` in the same body. */
+  expiring(): number;
   /**
    * Live keys in byte order from the first one that is greater than `after` (all, when undefined), changes of this
    * view included. Keys are copies.

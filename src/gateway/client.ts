@@ -4,6 +4,7 @@
  */
 import type { Clock, Random } from '../base/env.js';
 import type { Backend } from './backend.js';
+import type { ClientPause } from './client-pause.js';
 import type { CommandSpec, DataCommand } from './command.js';
 import type { CommandTable, TableEntry } from './command-table.js';
 import type { GatewayConfig } from './config.js';
@@ -101,6 +102,7 @@ export interface Server {
   /** Of the last sync that succeeded, wall milliseconds. */
   readonly lastSaveMs: number;
   readonly clients: ReadonlyMap<number, Client>;
+  readonly pause: ClientPause;
   /** Makes everything acknowledged so far durable. */
   save(): Promise<void>;
   /** As a signal to the process would. */

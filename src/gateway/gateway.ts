@@ -7,6 +7,7 @@ import type { Clock, Connection, ConnectionHandler, Log, Random, Timer } from '.
 import { NokvError } from '../base/errors.js';
 import type { Backend } from './backend.js';
 import type { Command, Entry, ServerFacts } from './client.js';
+import { ClientPause } from './client-pause.js';
 import type { DataCommand } from './command.js';
 import { commandTable, missingCommands } from './commands/all-commands.js';
 import type { CommandTable } from './command-table.js';
@@ -54,6 +55,7 @@ export class Gateway implements SessionHost {
   readonly counters: GatewayCounters;
   readonly slowlog: Slowlog;
   readonly slots: SlotPool;
+  readonly pause: ClientPause;
   readonly names: NameCache;
   readonly writer: RespWriter;
   readonly runId: string;
@@ -94,6 +96,7 @@ export class Gateway implements SessionHost {
     this.counters = new GatewayCounters();
     this.slowlog = new Slowlog();
     this.slots = new SlotPool();
+    this.pause = new ClientPause(options.clock, () => this.#resumeClients());
     this.names = new NameCache();
     this.writer = new RespWriter();
     this.runId = hexDigits(options.random, RUN_ID_DIGITS);
@@ -252,6 +255,10 @@ export class Gateway implements SessionHost {
     this.#onShutdown();
   }
 
+  #resumeClients(): void {
+    for (const session of [...this.#sessions.values()]) session.onPauseOver();
+  }
+
   #applyConfig(): void {
     this.backend.setDurability?.(this.config.appendFsync === 'always' ? 'disk' : 'os');
     this.slowlog.trim(this.config.slowlogLength);
@@ -267,7 +274,8 @@ export class Gateway implements SessionHost {
   }
 
   #tick(): void {
-    if (this.config.isExpiryActive && !this.#isExpiring) {
+    // What pauses writers wants the data to stand still.
+    if (this.config.isExpiryActive && !this.#isExpiring && this.pause.mode === 'none') {
       this.#isExpiring = true;
       void this.#expire().finally(() => {
         this.#isExpiring = false;
@@ -326,6 +334,8 @@ export class Gateway implements SessionHost {
   async close(graceMs: number): Promise<void> {
     this.#isClosing = true;
     this.#timer?.cancel();
+    // What clients have sent is answered before they go.
+    this.pause.end();
     for (const session of this.#sessions.values()) session.finish();
     if (this.#sessions.size === 0) return;
     await new Promise<void>((resolve) => {

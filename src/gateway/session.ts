@@ -44,6 +44,8 @@ const HOLD_QUEUE = 2;
 const HOLD_OUTPUT = 4;
 /** Nothing more is executed. */
 const HOLD_END = 8;
+/** Commands like the postponed one wait: CLIENT PAUSE. */
+const HOLD_PAUSE = 16;
 
 const NO_ARGUMENTS: readonly Buffer[] = [];
 
@@ -92,6 +94,8 @@ export class Session implements Client, ConnectionHandler, ReplyOwner {
   #isFinishing: boolean;
   #isEnded: boolean;
   #isClosed: boolean;
+  /** The command that waits for the end of a pause; owned. */
+  #postponed: Buffer[] | undefined;
   /** Wall milliseconds when the last reply was sent and the client was told that nothing follows; 0 before. */
   endedMs: number;
   /** What #runBody runs. */
@@ -124,6 +128,7 @@ export class Session implements Client, ConnectionHandler, ReplyOwner {
     this.#isFinishing = false;
     this.#isEnded = false;
     this.#isClosed = false;
+    this.#postponed = undefined;
     this.endedMs = 0;
     this.#command = undefined;
     this.#args = NO_ARGUMENTS;
@@ -216,14 +221,34 @@ export class Session implements Client, ConnectionHandler, ReplyOwner {
     const reader = this.#reader;
     const { writer } = this.server;
     while (this.#holds === 0) {
-      const args = reader.next();
+      const args = this.#postponed ?? reader.next();
       if (args === undefined) break;
+      if (this.#maybePostpone(args)) break;
       this.#execute(args);
       if (writer.pendingBytes >= TURN_BYTES_MAX) this.#send();
     }
     if (this.#holds !== 0) return;
     if (reader.failure !== undefined) this.#refuseInput(reader.failure);
     else if (this.#isFinishing) this.closeAfterReplies();
+  }
+
+  /** Keeps the command for the end of the pause, if it has to wait for it. */
+  #maybePostpone(args: Buffer[]): boolean {
+    const { pause, table } = this.server;
+    if (
+      pause.mode !== 'none' &&
+      pause.holds(table.find(args[0] as Buffer), args, this.transaction)
+    ) {
+      this.#postponed ??= args.map((arg) => Buffer.from(arg));
+      this.#holds |= HOLD_PAUSE;
+      return true;
+    }
+    this.#postponed = undefined;
+    return false;
+  }
+
+  onPauseOver(): void {
+    this.#release(HOLD_PAUSE);
   }
 
   /** A defect of ours costs its client the connection, not everybody the server. */

@@ -24,6 +24,7 @@ import { ScanCursors } from '../gateway/scan-cursors.js';
 import { CommitLine } from './redis/commit-line.js';
 import { EmbeddedView } from './redis/embedded-view.js';
 import { ExpiryIndex } from './redis/expiry-index.js';
+import type { KeyCounts } from './redis/layout.js';
 import { type PendingBatch, PendingWrites } from './redis/pending.js';
 import { openCount } from './redis/stored-count.js';
 import { WallTime } from './redis/wall-time.js';
@@ -34,8 +35,8 @@ const EXPIRE_MAX = 1000;
 
 /** Serves `db`, which stays the caller's. Counts its keys first when somebody else has written to it since. */
 export async function openEmbeddedBackend(env: Env, db: Db): Promise<EmbeddedBackend> {
-  const count = await openCount(db, db.entryReader(), env.clock);
-  const backend = new EmbeddedBackend(env, db, count);
+  const counts = await openCount(db, db.entryReader(), env.clock);
+  const backend = new EmbeddedBackend(env, db, counts);
   // What has expired since the last time, in bounded pieces.
   while (await backend.expireSome()) continue;
   return backend;
@@ -52,11 +53,11 @@ export class EmbeddedBackend implements Backend {
   readonly #view: EmbeddedView;
   #isRunning: boolean;
 
-  /** Use `openEmbeddedBackend`. `count`: the live keys of `db`. */
-  constructor(env: Env, db: Db, count: number) {
+  /** Use `openEmbeddedBackend`. `counts`: of the keys of `db`. */
+  constructor(env: Env, db: Db, counts: KeyCounts) {
     this.#db = db;
     this.#time = new WallTime(env.clock);
-    const pending = new PendingWrites(count);
+    const pending = new PendingWrites(counts);
     const expiry = new ExpiryIndex(db, pending);
     const watched = new WatchedKeys();
     const nowMs = (): number => this.#time.nowMs();

@@ -160,6 +160,10 @@ class MemoryView implements KeyspaceView {
     return this.#names().length;
   }
 
+  expiring(): number {
+    return this.#names().filter((name) => this.#getNamed(name)?.expiresAt !== NO_EXPIRY).length;
+  }
+
   *keysAfter(after: Uint8Array | undefined): Iterable<Uint8Array> {
     const bound = after === undefined ? undefined : watchName(after);
     for (const name of this.#names()) {

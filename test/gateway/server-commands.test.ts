@@ -31,6 +31,77 @@ describe('CLIENT', () => {
     expect(first.isClosed).toBe(true);
   });
 
+  it('PAUSE WRITE holds those that write, in their order, until its time is over', async () => {
+    const fixture = new GatewayFixture();
+    const first = fixture.connect();
+    const second = fixture.connect();
+    expect(await fixture.ask(first, 'CLIENT PAUSE 500 WRITE')).toBe('+OK\r\n');
+    expect(await fixture.ask(first, 'GET a', 'SET a 1', 'GET a')).toBe('$-1\r\n');
+    expect(await fixture.ask(second, 'MULTI', 'GET a', 'EXEC')).toBe(
+      '+OK\r\n+QUEUED\r\n*1\r\n$-1\r\n',
+    );
+    await fixture.env.clock.run(499);
+    expect(first.takeReceived().toString()).toBe('');
+    await fixture.env.clock.run(1);
+    expect(first.takeReceived().toString()).toBe('+OK\r\n$1\r\n1\r\n');
+  });
+
+  it('PAUSE holds everything, also what was queued before; UNPAUSE of another client ends it', async () => {
+    const fixture = new GatewayFixture();
+    const first = fixture.connect();
+    const second = fixture.connect();
+    await fixture.ask(first, 'MULTI', 'SET a 1');
+    expect(await fixture.ask(second, 'CLIENT PAUSE 1000', 'PING')).toBe('+OK\r\n');
+    expect(await fixture.ask(first, 'EXEC')).toBe('');
+    const third = fixture.connect();
+    expect(await fixture.ask(third, 'CLIENT UNPAUSE')).toBe('+OK\r\n');
+    await fixture.settled();
+    expect(first.takeReceived().toString()).toBe('*1\r\n+OK\r\n');
+    expect(second.takeReceived().toString()).toBe('+PONG\r\n');
+  });
+
+  it('PAUSE WRITE holds an EXEC that would write', async () => {
+    const fixture = new GatewayFixture();
+    const first = fixture.connect();
+    await fixture.ask(first, 'MULTI', 'SET a 1');
+    const second = fixture.connect();
+    await fixture.ask(second, 'CLIENT PAUSE 1000 WRITE');
+    expect(await fixture.ask(first, 'EXEC')).toBe('');
+    expect(await fixture.ask(second, 'CLIENT UNPAUSE', 'GET a')).toContain('+OK');
+    await fixture.settled();
+    expect(first.takeReceived().toString()).toBe('*1\r\n+OK\r\n');
+  });
+
+  it('of two pauses the later end and the stricter mode count; what was held goes on when the server closes', async () => {
+    const fixture = new GatewayFixture();
+    const client = fixture.connect();
+    const other = fixture.connect();
+    await fixture.ask(other, 'CLIENT PAUSE 300 WRITE');
+    await fixture.ask(other, 'CLIENT PAUSE 100');
+    expect(await fixture.ask(client, 'PING')).toBe('');
+    await fixture.env.clock.run(299);
+    expect(client.takeReceived().toString()).toBe('');
+    await fixture.env.clock.run(1);
+    expect(client.takeReceived().toString()).toBe('+PONG\r\n');
+    await fixture.ask(other, 'CLIENT PAUSE 99999999999');
+    expect(await fixture.ask(client, 'SET a 1')).toBe('');
+    const closed = fixture.gateway.close(1000);
+    await fixture.settled();
+    expect(client.takeReceived().toString()).toBe('+OK\r\n');
+    await fixture.env.clock.run(1000);
+    await closed;
+  });
+
+  it('PAUSE refuses what is no time and no mode', async () => {
+    const fixture = new GatewayFixture();
+    const client = fixture.connect();
+    expect(await fixture.ask(client, 'CLIENT PAUSE x', 'CLIENT PAUSE -1')).toBe(
+      '-ERR timeout is not an integer or out of range\r\n-ERR timeout is negative\r\n',
+    );
+    expect(await fixture.ask(client, 'CLIENT PAUSE 1 READ')).toBe('-ERR syntax error\r\n');
+    expect(await fixture.ask(client, 'CLIENT UNPAUSE', 'PING')).toBe('+OK\r\n+PONG\r\n');
+  });
+
   it('names may not hold spaces', async () => {
     const fixture = new GatewayFixture();
     expect(await fixture.ask(fixture.connect(), 'CLIENT SETNAME "a b"')).toBe(

@@ -140,6 +140,15 @@ function reply(client: Client, args: readonly Buffer[]): Reply {
   }
 }
 
+function pause(client: Client, args: readonly Buffer[]): Reply {
+  const mode = args.length === 3 ? 'ALL' : word(args[3]);
+  if (args.length > 4 || (mode !== 'ALL' && mode !== 'WRITE')) return SYNTAX_ERROR;
+  const ms = integer(args[2], new RedisError('ERR timeout is not an integer or out of range'));
+  if (ms < 0) return new RedisError('ERR timeout is negative');
+  client.server.pause.begin(mode === 'ALL' ? 'all' : 'write', ms);
+  return OK;
+}
+
 function onOrOff(arg: Buffer | undefined): boolean {
   const answer = word(arg);
   if (answer !== 'ON' && answer !== 'OFF') throw SYNTAX_ERROR;
@@ -196,11 +205,14 @@ const SUBCOMMANDS: Subcommands<Run> = {
       return OK;
     },
   ],
-  PAUSE: [
-    -3,
-    () => new RedisError('ERR CLIENT PAUSE is not supported by nokv: no client makes others wait'),
+  PAUSE: [-3, pause],
+  UNPAUSE: [
+    2,
+    (client) => {
+      client.server.pause.end();
+      return OK;
+    },
   ],
-  UNPAUSE: [2, () => OK],
   UNBLOCK: [-3, () => 0],
   GETREDIR: [2, () => -1],
   TRACKING: [-3, (_client, args) => tracking(args)],
@@ -225,9 +237,11 @@ const SUBCOMMANDS: Subcommands<Run> = {
         'LIST [TYPE <type> | ID <id> ...] -- Return information about client connections.',
         'NO-EVICT (ON|OFF) -- Accepted; nothing is evicted.',
         'NO-TOUCH (ON|OFF) -- Accepted; reads leave no traces.',
+        'PAUSE <timeout> [WRITE|ALL] -- Hold the commands of all clients, or those that write, for <timeout> milliseconds.',
         'REPLY (ON|OFF|SKIP) -- Control the replies sent to the current connection.',
         'SETINFO (LIB-NAME|LIB-VER) <value> -- Say which library the client uses.',
         'SETNAME <name> -- Assign the name <name> to the current connection.',
+        'UNPAUSE -- End a pause before its time.',
       ]),
   ],
 };

@@ -1,5 +1,5 @@
 /** INFO: figures in sections, in the words of Redis where there is one, with nokv_ before those that are ours. */
-import { ALL_KEYS } from '../backend.js';
+import { ALL_KEYS, type KeyspaceView } from '../backend.js';
 import type { Client, Server, SessionCommand } from '../client.js';
 import type { Reply } from '../reply.js';
 import { REDIS_VERSION } from './connection.js';
@@ -172,13 +172,15 @@ function info(client: Client, args: readonly Buffer[]): Reply | Promise<Reply> {
     if (has(name)) text += sectionText(name, fieldsOf(client.server), text);
   }
   if (!has(KEYSPACE)) return text;
-  const whole = (keys: number): string => text + sectionText(KEYSPACE, keyspaceFields(keys), text);
-  const keys = client.server.backend.update(ALL_KEYS, (view) => view.size());
-  return keys instanceof Promise ? keys.then(whole) : whole(keys);
+  const whole = (fields: Fields): string => text + sectionText(KEYSPACE, fields, text);
+  const fields = client.server.backend.update(ALL_KEYS, keyspaceFields);
+  return fields instanceof Promise ? fields.then(whole) : whole(fields);
 }
 
-function keyspaceFields(keys: number): Fields {
-  return keys === 0 ? [] : [['db0', `keys=${keys},expires=0,avg_ttl=0`]];
+/** The mean of the times to live would take a scan: it is 0. */
+function keyspaceFields(view: KeyspaceView): Fields {
+  const keys = view.size();
+  return keys === 0 ? [] : [['db0', `keys=${keys},expires=${view.expiring()},avg_ttl=0`]];
 }
 
 function sectionText(name: string, fields: Fields, before: string): string {

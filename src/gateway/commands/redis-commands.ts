@@ -102,7 +102,7 @@ export function reasonOf({ name, group }: RedisCommand): string {
 /** What is missing of commands that are here. */
 export const PARTLY: Readonly<Record<string, string>> = {
   auth: 'the one user is "default"',
-  client: 'no CACHING, PAUSE, TRACKING on; UNBLOCK finds nobody',
+  client: 'no CACHING, TRACKING on; UNBLOCK finds nobody',
   command: 'no arguments in DOCS',
   config: 'few settings can change; REWRITE is refused',
   debug: 'SLEEP, RELOAD, LOADAOF, SET-ACTIVE-EXPIRE only',

@@ -3,7 +3,7 @@
  * turn, so that what all connections sent in it shares one record of the log and one sync; while one is on its way,
  * the next one fills.
  *
- * Every batch ends with the count of keys. So the count is right after a crash at any moment, and its own sequence
+ * Every batch ends with the counts of keys. So the count is right after a crash at any moment, and its own sequence
  * number says whether anybody else has written since (stored-count.ts).
  */
 import type { Clock } from '../../base/env.js';
@@ -12,7 +12,14 @@ import type { BatchOperation } from '../../engine/batch.js';
 import type { Db } from '../../engine/db.js';
 import { FAMILY_DEFAULT, FAMILY_SYSTEM } from '../../engine/key.js';
 import type { Durability } from '../../engine/options.js';
-import { COUNT_KEY, EMPTY_KEY, encodeCount, EXPIRY_END, EXPIRY_PREFIX } from './layout.js';
+import {
+  COUNT_KEY,
+  EMPTY_KEY,
+  encodeCount,
+  EXPIRY_END,
+  EXPIRY_PREFIX,
+  type KeyCounts,
+} from './layout.js';
 import { deleteOf, putOf, rangeDeleteOf } from './operations.js';
 import type { PendingBatch, PendingWrites } from './pending.js';
 
@@ -29,8 +36,8 @@ export class CommitLine {
   readonly #nowMs: () => number;
   /** Called when nothing that was pending will ever be there. */
   readonly #onFailure: () => void;
-  /** Keys in the database. */
-  #committedCount: number;
+  /** Of the database. */
+  #committed: KeyCounts;
   #isScheduled: boolean;
   #isSending: boolean;
 
@@ -44,7 +51,7 @@ export class CommitLine {
     this.#pending = parts.pending;
     this.#nowMs = parts.nowMs;
     this.#onFailure = onFailure;
-    this.#committedCount = parts.pending.count;
+    this.#committed = { keys: parts.pending.count, expiring: parts.pending.expiring };
     this.#isScheduled = false;
     this.#isSending = false;
   }
@@ -70,14 +77,14 @@ export class CommitLine {
     this.#isSending = true;
     batch.isSent = true;
     this.#db.commit(this.#operationsOf(batch), this.durability).then(
-      () => this.#committed(batch),
+      () => this.#onCommitted(batch),
       (error: unknown) => this.#failed(error),
     );
   }
 
-  #committed(batch: PendingBatch): void {
+  #onCommitted(batch: PendingBatch): void {
     this.#isSending = false;
-    this.#committedCount = batch.count;
+    this.#committed = batch.counts;
     this.#pending.committed();
     batch.resolve();
     this.#sendNext();
@@ -86,14 +93,14 @@ export class CommitLine {
   /** Later batches were decided on what this one would have changed: none of them may happen. */
   #failed(error: unknown): void {
     this.#isSending = false;
-    this.#pending.fail(error, this.#committedCount);
+    this.#pending.fail(error, this.#committed);
     this.#onFailure();
   }
 
   #operationsOf(batch: PendingBatch): BatchOperation[] {
     const operations: BatchOperation[] = batch.isClearing ? this.#clearing() : [];
     for (const write of batch.writes.values()) operations.push(write);
-    const value = encodeCount(batch.count, this.#nowMs());
+    const value = encodeCount(batch.counts, this.#nowMs());
     operations.push(putOf(FAMILY_SYSTEM, COUNT_KEY, value));
     return operations;
   }

@@ -168,6 +168,10 @@ export class EmbeddedView implements KeyspaceView {
     return this.#pending.count;
   }
 
+  expiring(): number {
+    return this.#pending.expiring;
+  }
+
   keysAfter(after: Uint8Array | undefined): Iterable<Uint8Array> {
     this.#pending.meetAll();
     return liveKeysAfter(this.#db, this.#reader, this.#pending, after, this.nowMs);

@@ -46,12 +46,14 @@ export class ExpiryIndex {
   /** The key gets a value that is gone at `expiresAt`, which is to come. */
   add(expiresAt: number, key: Uint8Array): void {
     this.#write(KIND_PUT, expiryKey(expiresAt, key));
+    this.#pending.expiring++;
     if (expiresAt < this.#nextDueMs) this.#nextDueMs = expiresAt;
   }
 
   /** The live value that is gone at `expiresAt` is replaced or deleted before. */
   remove(expiresAt: number, key: Uint8Array): void {
     this.#write(KIND_DELETE, expiryKey(expiresAt, key));
+    this.#pending.expiring--;
   }
 
   isDue(nowMs: number): boolean {
@@ -82,6 +84,7 @@ export class ExpiryIndex {
   #pop(key: Uint8Array): void {
     this.#write(KIND_DELETE, key);
     this.#pending.count--;
+    this.#pending.expiring--;
   }
 
   #popStored(nowMs: number, max: number): number {

@@ -7,7 +7,8 @@
  *   default  the key                               the value, with expiresAt
  *   system   redis/empty                           the value of the empty key, with expiresAt
  *   system   redis/expiry/ u64 expiresAt, key      nothing; one for every key that expires and is still counted
- *   system   redis/count                           u64 live and not yet subtracted keys, u64 wall ms when counted
+ *   system   redis/count                           u64 live and not yet subtracted keys, u64 wall ms when counted,
+ *                                                  u64 entries of redis/expiry/
  *
  * Numbers of keys are big-endian, those of values little-endian.
  */
@@ -82,9 +83,18 @@ export function expiryOfIndexKey(key: Uint8Array): number {
   return view.getUint32(EXPIRY_PREFIX.length) * 2 ** 32 + view.getUint32(EXPIRY_PREFIX.length + 4);
 }
 
+/** Keys that are live or not yet subtracted, and how many of them expire. */
+export interface KeyCounts {
+  readonly keys: number;
+  readonly expiring: number;
+}
+
+export const COUNT_BYTES = 24;
+
 /** The value of COUNT_KEY. */
-export function encodeCount(count: number, atMs: number): Uint8Array {
-  const bytes = new Uint8Array(16);
-  putU64(viewOf(bytes), putU64(viewOf(bytes), 0, count), atMs);
+export function encodeCount({ keys, expiring }: KeyCounts, atMs: number): Uint8Array {
+  const bytes = new Uint8Array(COUNT_BYTES);
+  const view = viewOf(bytes);
+  putU64(view, putU64(view, putU64(view, 0, keys), atMs), expiring);
   return bytes;
 }

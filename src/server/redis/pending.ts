@@ -13,6 +13,7 @@ import { BATCH_BYTES_MAX, MIB } from '../../base/limits.js';
 import type { BatchOperation } from '../../engine/batch.js';
 import type { CommitSignal, CommitWaiter } from '../../gateway/backend.js';
 import { RedisError } from '../../gateway/reply.js';
+import type { KeyCounts } from './layout.js';
 
 /** One write. Its key, value and place are not altered; the engine takes it as it is. */
 export class PendingWrite implements BatchOperation {
@@ -59,7 +60,7 @@ export class PendingBatch implements CommitSignal {
   /** Keys and values, about. */
   bytes: number;
   /** Keys when all of it is done. */
-  count: number;
+  counts: KeyCounts;
   readonly promise: Promise<void>;
   #resolvePromise!: () => void;
   #rejectPromise!: (error: unknown) => void;
@@ -73,7 +74,7 @@ export class PendingBatch implements CommitSignal {
     this.writes = new Map();
     this.isClearing = false;
     this.bytes = 0;
-    this.count = 0;
+    this.counts = { keys: 0, expiring: 0 };
     this.promise = new Promise<void>((resolve, reject) => {
       this.#resolvePromise = resolve;
       this.#rejectPromise = reject;
@@ -132,6 +133,8 @@ const BATCH_BYTES_LIMIT = BATCH_BYTES_MAX - 2 * BATCH_BYTES_FULL;
 export class PendingWrites {
   /** Keys that are there, as of the last body; its owner counts. */
   count: number;
+  /** Entries of the index of expiring keys, likewise. */
+  expiring: number;
   /** Not committed, oldest first; the first may be on its way. */
   readonly batches: PendingBatch[];
   /** The newest batch that a read of the current body depends on. */
@@ -142,16 +145,19 @@ export class PendingWrites {
   #undo: PendingWrite[];
   #cleared: Cleared | undefined;
   #countBefore: number;
+  #expiringBefore: number;
   #lastOrder: number;
 
-  constructor(count: number) {
-    this.count = count;
+  constructor({ keys, expiring }: KeyCounts) {
+    this.count = keys;
+    this.expiring = expiring;
     this.batches = [];
     this.met = undefined;
     this.#current = undefined;
     this.#undo = [];
     this.#cleared = undefined;
-    this.#countBefore = count;
+    this.#countBefore = keys;
+    this.#expiringBefore = expiring;
     this.#lastOrder = 0;
   }
 
@@ -171,6 +177,7 @@ export class PendingWrites {
     this.met = undefined;
     this.#current = undefined;
     this.#countBefore = this.count;
+    this.#expiringBefore = this.expiring;
   }
 
   /** The newest write of a key, or undefined: then the database knows, unless `isCleared`. Notes what was met. */
@@ -233,6 +240,7 @@ export class PendingWrites {
     batch.writes = new Map();
     batch.isClearing = true;
     this.count = 0;
+    this.expiring = 0;
   }
 
   /** The batch that the current body changed; undefined: it changed nothing. */
@@ -244,7 +252,7 @@ export class PendingWrites {
       write.previous = undefined;
     }
     this.#cleared = undefined;
-    batch.count = this.count;
+    batch.counts = { keys: this.count, expiring: this.expiring };
     return batch;
   }
 
@@ -264,6 +272,7 @@ export class PendingWrites {
       else batch.writes.set(write.name, write.previous);
     }
     this.count = this.#countBefore;
+    this.expiring = this.#expiringBefore;
     // It was begun for this body, and nobody waits for it.
     if (batch.isEmpty) this.batches.pop();
     return true;
@@ -274,10 +283,11 @@ export class PendingWrites {
     this.batches.shift();
   }
 
-  /** Nothing of what is here will be in the database, which has `count` keys. */
-  fail(error: unknown, count: number): void {
+  /** Nothing of what is here will be in the database, which has `counts` of keys. */
+  fail(error: unknown, { keys, expiring }: KeyCounts): void {
     for (const batch of this.batches.splice(0)) batch.reject(error);
-    this.count = count;
+    this.count = keys;
+    this.expiring = expiring;
   }
 
   /** The batch of the current body. */

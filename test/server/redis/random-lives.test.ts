@@ -42,6 +42,15 @@ function foundRows(backend: EmbeddedBackend): string[] | Promise<string[]> {
   );
 }
 
+/** Of rows as `liveRows` gives them: all, and those that expire. */
+function countsOf(rows: readonly string[]): [number, number] {
+  return [rows.length, rows.filter((row) => !row.endsWith('@0')).length];
+}
+
+function foundCounts(backend: EmbeddedBackend): [number, number] | Promise<[number, number]> {
+  return backend.update(ALL_KEYS, (view) => [view.size(), view.expiring()]);
+}
+
 /** All states so far, and how far they are acknowledged. */
 class History {
   readonly states: State[] = [new Map()];
@@ -171,9 +180,9 @@ class Life {
   }
 
   #checkSize(): void {
-    const wanted = liveRows(this.#history.newest, this.#env.clock.nowMs()).length;
-    const found = this.#backend.update(ALL_KEYS, (view) => view.size());
-    this.#unanswered.push(Promise.resolve(found).then((size) => expect(size).toBe(wanted)));
+    const wanted = countsOf(liveRows(this.#history.newest, this.#env.clock.nowMs()));
+    const found = foundCounts(this.#backend);
+    this.#unanswered.push(Promise.resolve(found).then((counts) => expect(counts).toEqual(wanted)));
   }
 
   #checkRows(): void {
@@ -222,7 +231,7 @@ async function check(env: SimEnv, history: History, acknowledged: number): Promi
   const candidates = history.states.slice(acknowledged);
   const state = candidates.find((one) => liveRows(one, nowMs).join('|') === found.join('|'));
   expect(state, `found ${found.join(' ')}`).toBeDefined();
-  expect(await backend.update(ALL_KEYS, (view) => view.size())).toBe(found.length);
+  expect(await foundCounts(backend)).toEqual(countsOf(found));
   history.reset(state as State);
   await backend.close();
   await db.close();
