@@ -3,10 +3,12 @@
  * (`holds`), keeps the one that has to wait, and goes on when it is told that the pause is over.
  */
 import type { Clock, Timer } from '../base/env.js';
-import type { Command, Entry } from './client.js';
+import type { CommandSpec } from './command.js';
+import type { TableEntry } from './command-table.js';
 import type { Transaction } from './transaction.js';
 
 export type PauseMode = 'none' | 'write' | 'all';
+type Entry = TableEntry<CommandSpec>;
 
 export class ClientPause {
   mode: PauseMode;
@@ -47,7 +49,7 @@ export class ClientPause {
   holds(
     entry: Entry | undefined,
     args: readonly Buffer[],
-    transaction: Transaction<Command>,
+    transaction: Transaction<CommandSpec>,
   ): boolean {
     if (this.mode === 'none' || entry === undefined) return false;
     if (this.mode === 'all') return !isUnpause(entry, args);
