@@ -14,7 +14,7 @@ import { runAll } from '../base/run-all.js';
 import type { Env } from '../base/env.js';
 import { Background } from './background.js';
 import type { BatchOperation } from './batch.js';
-import type { Core, FollowedState } from './core.js';
+import type { Core } from './core.js';
 import { type RecoveryReport, traceRecovery } from './recovery-report.js';
 import { openCore } from './recovery.js';
 import type { RowCache } from './cache/row-cache.js';
@@ -414,22 +414,16 @@ export class Db {
     if (follower === undefined) {
       throw new NokvError('NOKV_INVALID', 'Cannot refresh: the database is open for writing');
     }
-    const followed = follower.refresh(true);
-    if (followed === undefined) return false;
-    this.#follow(followed);
-    // Memtables that were seen before have given way by now.
-    const rest = followed.isWhole ? undefined : follower.refresh(false);
-    if (rest !== undefined) this.#follow(rest);
-    return true;
-  }
-
-  #follow(followed: FollowedState): void {
-    const before = this.#sealed;
-    this.#sealed = [...followed.sealed].reverse();
-    this.#followedSeq = followed.lastSeq;
-    this.#rows.clear();
-    this.#refreshState();
-    for (const memtable of before) if (!this.#sealed.includes(memtable)) memtable.release();
+    let next = follower.refresh(true);
+    const isNew = next !== undefined;
+    for (; next !== undefined; next = next.isWhole ? undefined : follower.refresh(false)) {
+      const [before, { sealed, lastSeq }] = [this.#sealed, next];
+      [this.#sealed, this.#followedSeq] = [[...sealed].reverse(), lastSeq];
+      this.#rows.clear();
+      this.#refreshState();
+      for (const memtable of before) if (!this.#sealed.includes(memtable)) memtable.release();
+    }
+    return isNew;
   }
 
   /** Makes every write acknowledged so far survive a power loss. */
