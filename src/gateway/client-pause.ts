@@ -8,7 +8,7 @@ import type { TableEntry } from './command-table.js';
 import type { Transaction } from './transaction.js';
 
 export type PauseMode = 'none' | 'write' | 'all';
-type Entry = TableEntry<CommandSpec>;
+type Entry = TableEntry;
 
 export class ClientPause {
   mode: PauseMode;
