@@ -285,7 +285,7 @@ export class BlockCache implements ChunkLender {
 
   /** Lends a chunk to the rows; see ChunkLender. */
   lend(use: number): number {
-    if (this.#chunks.length < this.chunksMax) {
+    if (this.hasRoom) {
       this.#growChunks();
       this.#chunkClass[this.#chunks.length - 1] = ROWS;
       return this.#chunks.length - 1;
@@ -347,7 +347,7 @@ export class BlockCache implements ChunkLender {
   #mayStart(length: number): boolean {
     const index = this.#classes.classOf(length);
     const state = this.#states[index] as ClassState;
-    if (state.slots > 0 || this.#chunks.length < this.chunksMax) return true;
+    if (state.slots > 0 || this.hasRoom) return true;
     const perChunk = Math.floor(this.chunkBytes / (this.#classes.sizes[index] as number));
     if (++state.pressure < START_CHUNKS * perChunk) return false;
     state.pressure = 0;
@@ -358,10 +358,7 @@ export class BlockCache implements ChunkLender {
   #claim(length: number): number {
     const wanted = this.#classes.classOf(length);
     let index = wanted;
-    if (
-      (this.#states[wanted] as ClassState).slots === 0 &&
-      this.#chunks.length === this.chunksMax
-    ) {
+    if ((this.#states[wanted] as ClassState).slots === 0 && !this.hasRoom) {
       // Rather a slot one or two classes larger than a chunk taken for a rare size.
       for (let i = wanted + 1; i <= wanted + 2 && i < this.#states.length; i++) {
         if ((this.#states[i] as ClassState).slots > 0) {
@@ -371,7 +368,7 @@ export class BlockCache implements ChunkLender {
       }
     }
     const state = this.#states[index] as ClassState;
-    if (state.free === NONE && this.#chunks.length < this.chunksMax) this.#addChunk(index);
+    if (state.free === NONE && this.hasRoom) this.#addChunk(index);
     if (state.free === NONE) this.#maybeSteal(index, state);
     if (state.free === NONE) {
       state.pressure++;
