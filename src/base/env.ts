@@ -161,7 +161,7 @@ export interface Connection {
 
 /** Who hears of a connection. Never called from within a call of the connection. */
 export interface ConnectionHandler {
-  /** The bytes belong to the handler. */
+  /** The bytes belong to the handler, but may lie in memory with others': who keeps a few for long copies them. */
   onData(bytes: Buffer): void;
   onDrain(): void;
   /** The other side sends nothing more. */

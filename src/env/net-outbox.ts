@@ -25,7 +25,8 @@ export class NetOutbox {
   /** Pieces in order: of sockets[i], up to ends[i]. */
   readonly #sockets: OutboxSocket[];
   readonly #ends: number[];
-  #isReading: boolean;
+  /** Input is being read: what is written is gathered. */
+  isReading: boolean;
   #isScheduled: boolean;
 
   /** `later` calls back when the input of this turn has been read. */
@@ -35,24 +36,14 @@ export class NetOutbox {
     this.#end = 0;
     this.#sockets = [];
     this.#ends = [];
-    this.#isReading = false;
+    this.isReading = false;
     this.#isScheduled = false;
-  }
-
-  /** Calls `read`; what it writes is gathered. */
-  whileReading(read: () => void): void {
-    this.#isReading = true;
-    try {
-      read();
-    } finally {
-      this.#isReading = false;
-    }
   }
 
   /** False when the socket has enough to do; its 'drain' tells when it has not any more. The bytes may be reused. */
   write(socket: OutboxSocket, bytes: Uint8Array): boolean {
     const isGathered =
-      this.#isReading && bytes.length <= PIECE_BYTES_MAX && socket.writableLength === 0;
+      this.isReading && bytes.length <= PIECE_BYTES_MAX && socket.writableLength === 0;
     if (!isGathered) {
       this.flush();
       return socket.write(bytes);

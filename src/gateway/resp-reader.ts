@@ -29,7 +29,7 @@ const STRANGER_BULK_BYTES_MAX = 16 * KIB;
 
 /** Of the length of an argument of a usual command. */
 const SHORT_DIGITS_MAX = 3;
-/** A command in memory that we gathered is copied out when it fills less than one part in so many. */
+/** What is kept is copied out of memory of which it fills less than one part in so many. */
 const GATHERED_PARTS = 4;
 
 /** Places of arguments for which the array is kept. */
@@ -98,7 +98,7 @@ export class RespReader {
 
   /** Bytes of memory held for this client. */
   get heldBytes(): number {
-    return this.#bytes.length;
+    return this.#memory.byteLength;
   }
 
   /** Adds input. It belongs to the reader, and to the arguments that lie in it. */
@@ -140,6 +140,25 @@ export class RespReader {
 
   /** The next command; undefined when more input is needed, or after a failure. Empty lines and arrays are passed over. */
   next(): Buffer[] | undefined {
+    const args = this.#next();
+    if (args === undefined) this.#ownRest();
+    return args;
+  }
+
+  /** The beginning of a command may lie there for long: not in memory that a chunk shares with others. */
+  #ownRest(): void {
+    const pending = this.#end - this.#start;
+    if (this.#isGathered || GATHERED_PARTS * pending >= this.#memory.byteLength) return;
+    this.#lieIn(
+      Buffer.from(new Uint8Array(this.#bytes.subarray(this.#start, this.#end)).buffer),
+      false,
+    );
+    this.#at -= this.#start;
+    this.#start = 0;
+    this.#end = pending;
+  }
+
+  #next(): Buffer[] | undefined {
     for (;;) {
       if (this.failure !== undefined) return undefined;
       if (this.#missing === 0) {

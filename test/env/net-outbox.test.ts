@@ -21,6 +21,12 @@ function socketOf(name: string, log: string[], isSlow = false): OutboxSocket & {
   return socket;
 }
 
+function whileReading(outbox: NetOutbox, read: () => void): void {
+  outbox.isReading = true;
+  read();
+  outbox.isReading = false;
+}
+
 function outboxOf(): { outbox: NetOutbox; endTurn: () => void } {
   const later: (() => void)[] = [];
   const outbox = new NetOutbox((callback) => later.push(callback));
@@ -33,14 +39,14 @@ describe('NetOutbox', () => {
     const log: string[] = [];
     const [a, b] = [socketOf('a', log), socketOf('b', log)];
     const bytes = Buffer.from('1');
-    outbox.whileReading(() => expect(outbox.write(a, bytes)).toBe(true));
+    whileReading(outbox, () => expect(outbox.write(a, bytes)).toBe(true));
     bytes.fill('x');
-    outbox.whileReading(() => outbox.write(b, Buffer.from('2')));
-    outbox.whileReading(() => outbox.write(a, Buffer.from('3')));
+    whileReading(outbox, () => outbox.write(b, Buffer.from('2')));
+    whileReading(outbox, () => outbox.write(a, Buffer.from('3')));
     expect(log).toEqual([]);
     endTurn();
     expect(log).toEqual(['a:1', 'b:2', 'a:3']);
-    outbox.whileReading(() => outbox.write(a, Buffer.from('4')));
+    whileReading(outbox, () => outbox.write(a, Buffer.from('4')));
     endTurn();
     expect(log.slice(3)).toEqual(['a:4']);
   });
@@ -49,10 +55,10 @@ describe('NetOutbox', () => {
     const { outbox, endTurn } = outboxOf();
     const log: string[] = [];
     const a = socketOf('a', log);
-    outbox.whileReading(() => outbox.write(a, Buffer.from('1')));
+    whileReading(outbox, () => outbox.write(a, Buffer.from('1')));
     expect(outbox.write(a, Buffer.from('2'))).toBe(true);
     expect(log).toEqual(['a:1', 'a:2']);
-    outbox.whileReading(() => {
+    whileReading(outbox, () => {
       outbox.write(a, Buffer.from('3'));
       outbox.write(a, Buffer.alloc(20_000, 'l'));
     });
@@ -65,7 +71,7 @@ describe('NetOutbox', () => {
     const { outbox, endTurn } = outboxOf();
     const log: string[] = [];
     const a = socketOf('a', log);
-    outbox.whileReading(() => {
+    whileReading(outbox, () => {
       for (let i = 0; i < 100; i++) outbox.write(a, Buffer.alloc(16_000, `${i % 10}`));
     });
     expect(log.length).toBeGreaterThan(60);
@@ -85,10 +91,10 @@ describe('NetOutbox', () => {
       slow.held += bytes.length;
       return false;
     };
-    outbox.whileReading(() => outbox.write(slow, Buffer.from('first')));
+    whileReading(outbox, () => outbox.write(slow, Buffer.from('first')));
     endTurn();
-    outbox.whileReading(() => expect(outbox.write(slow, Buffer.from('second'))).toBe(false));
-    outbox.whileReading(() => outbox.write(socketOf('b', log), Buffer.from('other')));
+    whileReading(outbox, () => expect(outbox.write(slow, Buffer.from('second'))).toBe(false));
+    whileReading(outbox, () => outbox.write(socketOf('b', log), Buffer.from('other')));
     endTurn();
     expect(given.map((bytes) => Buffer.from(bytes).toString())).toEqual(['first', 'second']);
   });
@@ -97,7 +103,7 @@ describe('NetOutbox', () => {
     const { outbox, endTurn } = outboxOf();
     const log: string[] = [];
     const gone = socketOf('gone', log);
-    outbox.whileReading(() => outbox.write(gone, Buffer.from('1')));
+    whileReading(outbox, () => outbox.write(gone, Buffer.from('1')));
     Object.defineProperty(gone, 'writable', { value: false });
     endTurn();
     expect(log).toEqual([]);

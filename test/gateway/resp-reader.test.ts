@@ -76,9 +76,24 @@ describe('RespReader', () => {
     const reader = new RespReader();
     reader.push(chunk);
     expect(reader.next()?.[1]?.buffer).toBe(chunk.buffer);
-    expect(reader.heldBytes).toBe(chunk.length);
+    expect(reader.heldBytes).toBe(chunk.buffer.byteLength);
     expect(reader.next()).toBeUndefined();
     expect(reader.heldBytes).toBe(0);
+  });
+
+  it('keeps the beginning of a command out of memory that many clients share', () => {
+    const slab = Buffer.alloc(32_768);
+    const whole = Buffer.concat([request('GET', 'a'), request('SET', 'key', 'value')]);
+    const cut = whole.length - 9;
+    whole.copy(slab, 100, 0, cut);
+    const reader = new RespReader();
+    reader.push(slab.subarray(100, 100 + cut));
+    expect(reader.next()?.map(String)).toEqual(['GET', 'a']);
+    expect(reader.next()).toBeUndefined();
+    expect(reader.heldBytes).toBeLessThan(100);
+    slab.fill('x');
+    reader.push(whole.subarray(cut));
+    expect(reader.next()?.map(String)).toEqual(['SET', 'key', 'value']);
   });
 
   it.each([
