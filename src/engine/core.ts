@@ -10,7 +10,7 @@ import { bucketName, VALUE_LOG_DIRECTORY, walName } from './file-names.js';
 import { HotKeys } from './hot/hot-keys.js';
 import { FIRST_RECORD_AT, LoggedMemtable } from './logged-memtable.js';
 import type { VersionEdit } from './manifest/version-edit.js';
-import type { ArenaPool } from './memtable/arena-pool.js';
+import { ArenaPool } from './memtable/arena-pool.js';
 import { indexBytesFor, Memtable } from './memtable/memtable.js';
 import type { Options } from './options.js';
 import type { RecoveryReport } from './recovery-report.js';
@@ -276,11 +276,12 @@ export class Core {
     return [memtable];
   }
 
-  /** For a read-only database: never written, without a log. */
+  /** For a read-only database: never written, without a log and without room. */
   #emptyMemtable(): LoggedMemtable {
-    const arena = this.pool.acquire(0, 0);
-    const memtable = Memtable.create(this.options.memtable, arena, this.env.random);
-    return new LoggedMemtable(memtable, 0, undefined, this.pool, 0, 0);
+    const { memtable: kind } = this.options;
+    const pool = new ArenaPool(FIRST_RECORD_AT, indexBytesFor(kind, 0), 0);
+    const memtable = Memtable.create(kind, pool.acquire(), this.env.random);
+    return new LoggedMemtable(memtable, 0, undefined, pool, 0, 0);
   }
 
   /** Lowest value-log file that a pointer written from now on can name. */

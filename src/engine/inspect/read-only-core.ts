@@ -305,9 +305,8 @@ class WorkdirFollower implements Follower {
   #room(fileNumbers: Iterable<number>): number {
     let known = 0;
     for (const fileNumber of fileNumbers) if (this.#logs.has(fileNumber)) known++;
-    // As the writer has, and one to read into.
-    const arenasMax = this.#options.memtableCount + 1;
-    return Math.max(known + 1, arenasMax - this.#pool.inspect().used);
+    // As many as the writer has.
+    return Math.max(known + 1, this.#options.memtableCount - this.#pool.inspect().used);
   }
 
   /**
