@@ -6,8 +6,8 @@
  * that tells a file that vanished from one that is missing is that of open-inspection.ts: a failure under a
  * manifest that has changed meanwhile is tried again, any other is true.
  *
- * Following: `refresh` takes over a later version. Tables and value-log segments that are still named are kept; logs
- * are read on where they ended before (followed-log.ts).
+ * Following: `refresh` takes over a later version. Tables and value-log segments that are still named are kept; the
+ * manifest and the logs (followed-log.ts) are read on where they ended before.
  *
  * A follower that was slow finds other logs than those it knows, as many again. The memtables that readers see stay until
  * others take their place, so both would be in memory. It then stops between two logs: what lies in the tables and in
@@ -27,6 +27,7 @@ import {
   checkManifestContinues,
   type LoadedManifest,
   loadManifest,
+  readOnManifest,
 } from '../manifest/manifest-reader.js';
 import type { Version } from '../manifest/version.js';
 import type { ArenaPool } from '../memtable/arena-pool.js';
@@ -92,6 +93,8 @@ class WorkdirFollower implements Follower {
   /** Set by `open`. */
   #tree: Tree | undefined;
   #fixed: FixedManifest | undefined;
+  /** As it was last read. */
+  #manifest: LoadedManifest | undefined;
   #stamp: string;
   /** By segment number. */
   #logs: Map<number, FollowedLog>;
@@ -105,6 +108,7 @@ class WorkdirFollower implements Follower {
     this.#pool = pool;
     this.#tree = undefined;
     this.#fixed = undefined;
+    this.#manifest = undefined;
     this.#stamp = '';
     this.#logs = new Map();
     this.#lastSeq = 0;
@@ -211,8 +215,7 @@ class WorkdirFollower implements Follower {
   }
 
   #loadOnce<T>(install: (loaded: Loaded) => T, mayStop: boolean): T {
-    const { host } = this.#env;
-    const manifest = loadManifest(this.#fs, this.#workdir, host.bootId);
+    const manifest = this.#readManifest();
     if (manifest === undefined) throw notFound(this.#fs, this.#workdir);
     const stale = this.#pinFiles(manifest.version);
     const pointedTo = this.#readOn(manifest.version, stale);
@@ -230,6 +233,13 @@ class WorkdirFollower implements Follower {
       }
       throw error;
     }
+  }
+
+  #readManifest(): LoadedManifest | undefined {
+    const before = this.#manifest;
+    const readOn = before && readOnManifest(this.#fs, this.#workdir, before);
+    this.#manifest = readOn ?? loadManifest(this.#fs, this.#workdir, this.#env.host.bootId);
+    return this.#manifest;
   }
 
   /** Opens every file that is not open yet; returns the segments of the log that have to be read. */
@@ -318,7 +328,7 @@ class WorkdirFollower implements Follower {
     const unknown = new Set(pointedTo);
     for (const fileNumber of version.valueLog.keys()) unknown.delete(fileNumber);
     if (unknown.size === 0) return version;
-    const later = loadManifest(this.#fs, this.#workdir, this.#env.host.bootId);
+    const later = this.#readManifest();
     const valueLog = new Map(version.valueLog);
     for (const fileNumber of unknown) {
       const state = later?.version.valueLog.get(fileNumber);

@@ -11,8 +11,9 @@ import {
   LOG_HEADER_BYTES,
   type LogHeader,
   MAGIC_MANIFEST,
-  type RecordScanner,
+  RecordScanner,
   scanRecords,
+  tagOf,
 } from '../record-log.js';
 import { readCurrent } from './current.js';
 import { applyEdit, EMPTY_VERSION, ImpossibleEditError, type Version } from './version.js';
@@ -35,8 +36,8 @@ export interface LoadedManifest {
   readonly snapshotEnd: number;
   /** Where the valid part ends and how much was torn behind it: not cut yet (ManifestLog.open). */
   readonly tail: Tail;
-  /** Offset after each record (and after the file header, first) -> chain value there. */
-  readonly chains: ReadonlyMap<number, number>;
+  /** Offset after each record (and after the file header, first) -> chain value there. Shared by all readings of one file. */
+  readonly chains: Map<number, number>;
   /** The header's boot id is not known to be that of now. */
   readonly isOtherBoot: boolean;
 }
@@ -56,32 +57,66 @@ export function loadManifest(
   if (named === undefined) return undefined;
   const { fileNumber, path, bytes } = named;
   const header = headerOf(bytes, fileNumber, path);
+  const crash = crashOf(header.bootId, bootId);
   const scanner = scanRecords(bytes, bytes.length, header);
   const chains = new Map([[LOG_HEADER_BYTES, header.chain]]);
-  let version = EMPTY_VERSION;
-  let snapshotEnd = 0;
-  while (scanner.next()) {
-    version = applyRecord(version, scanner, path);
-    if (scanner.count === 1) snapshotEnd = scanner.end;
-    chains.set(scanner.end, scanner.chain);
-  }
-  const crash = crashOf(header.bootId, bootId);
+  const replayed = replayEdits(scanner, { path, version: EMPTY_VERSION, snapshotEnd: 0, chains });
   const tail = judgeTail(scanner, { file: path, crash, syncedAtLeast });
   if (scanner.count === 0) {
     // CURRENT is swapped only after the first record was synced.
     throw new CorruptionError('manifest has no snapshot', { file: path, offset: LOG_HEADER_BYTES });
   }
-  return {
-    fileNumber,
-    path,
-    header,
-    version,
-    edits: scanner.count,
-    snapshotEnd,
-    tail,
-    chains,
-    isOtherBoot: crash !== 'process',
-  };
+  return { fileNumber, header, tail, isOtherBoot: crash !== 'process', ...replayed };
+}
+
+/**
+ * The same manifest later: only what was appended is read. undefined when that does not tell, and loadManifest does:
+ * CURRENT names another one, or the file does not go on as a living process continues it.
+ * @throws CorruptionError, IoError
+ */
+export function readOnManifest(
+  fs: Fs,
+  workdir: string,
+  before: LoadedManifest,
+): LoadedManifest | undefined {
+  const { path, header, tail } = before;
+  if (before.isOtherBoot || readCurrent(fs, workdir) !== before.fileNumber) return undefined;
+  const bytes = readBehind(fs, path, tail.bytes);
+  if (bytes === undefined) return undefined;
+  const tag = tagOf(header.chain);
+  const scanner = new RecordScanner(bytes, tail.bytes, bytes.length, tail.chain, tag);
+  scanner.count = before.edits;
+  const replayed = replayEdits(scanner, before);
+  if (scanner.scanEnd === 'bad') return undefined;
+  return { ...before, ...replayed, tail: judgeTail(scanner, { file: path, crash: 'process' }) };
+}
+
+/** The file at its own offsets, with zeros up to `start`; undefined when it is gone, or shorter than that. */
+function readBehind(fs: Fs, path: string, start: number): Uint8Array | undefined {
+  if (fs.stat(path) === undefined) return undefined;
+  const file = fs.open(path, 'read');
+  try {
+    const size = file.size();
+    if (size < start) return undefined;
+    const bytes = new Uint8Array(size);
+    return bytes.subarray(0, start + file.read(bytes, start, size - start, start));
+  } finally {
+    file.close();
+  }
+}
+
+type Replayed = Pick<LoadedManifest, 'path' | 'version' | 'edits' | 'snapshotEnd' | 'chains'>;
+
+/** Applies the scanner's records to the state before them; notes their ends in its `chains`. */
+function replayEdits(scanner: RecordScanner, before: Omit<Replayed, 'edits'>): Replayed {
+  const { path, chains } = before;
+  let { version, snapshotEnd } = before;
+  while (scanner.next()) {
+    version = applyRecord(version, scanner, path);
+    if (scanner.count === 1) snapshotEnd = scanner.end;
+    chains.set(scanner.end, scanner.chain);
+  }
+  return { path, version, edits: scanner.count, snapshotEnd, chains };
 }
 
 /** The file that CURRENT names; looks again when a writer at work swapped CURRENT and removed it meanwhile. */

@@ -11,6 +11,7 @@ import {
   loadManifest,
   type LoadedManifest,
   readManifest,
+  readOnManifest,
 } from '../../../src/engine/manifest/manifest-reader.js';
 import { ImpossibleEditError, type Version } from '../../../src/engine/manifest/version.js';
 import type { LogHeader, LogPosition } from '../../../src/engine/record-log.js';
@@ -366,6 +367,42 @@ describe('loadManifest', () => {
     good.fs.put('w/MANIFEST-000002', good.bytes);
     good.fs.put(CURRENT, encodeCurrent(2));
     expect(() => load(good.fs)).toThrow('file number');
+  });
+});
+
+describe('readOnManifest', () => {
+  it('comes to what a whole reading finds, from every length to every length', () => {
+    const good = built(true);
+    const whole = load(good.fs);
+    for (let length = good.ends[0] as number; length <= good.bytes.length; length++) {
+      const before = load(withFile(good.fs, MANIFEST, good.bytes.subarray(0, length)));
+      expect(readOnManifest(good.fs, WORKDIR, before)).toEqual(whole);
+    }
+    const first = load(withFile(good.fs, MANIFEST, good.bytes.subarray(0, good.ends[0])));
+    for (let length = good.ends[0] as number; length <= good.bytes.length; length++) {
+      const fs = withFile(good.fs, MANIFEST, good.bytes.subarray(0, length));
+      const { chains, ...found } = readOnManifest(fs, WORKDIR, first) as LoadedManifest;
+      const { chains: expected, ...rest } = load(fs);
+      expect(found).toEqual(rest);
+      for (const [end, chain] of expected) expect(chains.get(end)).toBe(chain);
+    }
+  });
+
+  it('leaves it to a whole reading when the manifest is another one, shorter, or not the same any more', () => {
+    const good = built(true);
+    const before = load(good.fs);
+    const cut = withFile(good.fs, MANIFEST, good.bytes.subarray(0, before.tail.bytes - 1));
+    expect(readOnManifest(cut, WORKDIR, before)).toBeUndefined();
+    const bad = new Uint8Array(good.bytes.length + 100);
+    bad.set(good.bytes);
+    expect(readOnManifest(withFile(good.fs, MANIFEST, bad), WORKDIR, before)).toBeUndefined();
+    const other = withFile(good.fs, 'w/MANIFEST-000002', good.bytes);
+    other.put(CURRENT, encodeCurrent(2));
+    expect(readOnManifest(other, WORKDIR, before)).toBeUndefined();
+    const gone = good.fs.afterProcessCrash();
+    gone.files.delete(MANIFEST);
+    expect(readOnManifest(gone, WORKDIR, before)).toBeUndefined();
+    expect(readOnManifest(good.fs, WORKDIR, load(good.fs, 'boot-b'))).toBeUndefined();
   });
 });
 
