@@ -469,8 +469,7 @@ class DbRun {
       await this.#reader?.close();
       const { fs, clock, host } = this.#env;
       const env = { ...createSimEnv(this.#random.u32(), fs, { startJob, clock }), host };
-      const { cacheBytes = 0 } = this.#options;
-      const open = openDb(env, WORKDIR, { readOnly: true, cacheBytes });
+      const open = openDb(env, WORKDIR, { ...this.#options, readOnly: true });
       this.#reader = await this.#settle(open, step.op);
       return undefined;
     }

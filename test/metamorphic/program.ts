@@ -170,7 +170,7 @@ export function valueText(spec: ValueSpec): string {
 }
 
 export function generateProgram(seed: number, operations: number): Program {
-  const generator = new Generator(seed);
+  const generator = new Generator(seed, operations);
   const steps: Step[] = [];
   while (steps.length < operations) steps.push(generator.step());
   const end = {
@@ -187,8 +187,13 @@ export function generateProgram(seed: number, operations: number): Program {
 
 const ALPHABET = ['\0', '\x01', '\x02', '\xff', '\xfe', 'a', 'b', 'c'];
 
-/** In a program with keys of 64 KiB, one key in so many is one: each costs as much as a thousand others. */
+/**
+ * In a program with keys of 64 KiB, one key in so many is one, and fewer in a long program: each costs as much as a
+ * thousand others, so that at the same share a program of 10,000 steps would be busy with them for nine tenths of its time.
+ */
 const HUGE_ONE_IN = 100;
+/** A program of up to so many steps has the whole share. */
+const HUGE_STEPS = 2500;
 
 /** How often each kind comes, at most: each program draws its own share of it, or none. */
 const WEIGHTS = {
@@ -248,6 +253,8 @@ class Generator {
   readonly #keys: string[];
   /** Of 64 KiB; empty in most programs. */
   readonly #hugeKeys: string[];
+  /** One key in so many is huge. */
+  readonly #hugeOneIn: number;
   /** The family of managed versions, if the program has one. */
   readonly #managed: ModelFamily | undefined;
   readonly #versionMax: number;
@@ -259,7 +266,7 @@ class Generator {
   /** While one is planned. */
   #familyOfPlan: ModelFamily | undefined;
 
-  constructor(seed: number) {
+  constructor(seed: number, operations: number) {
     const random = new Prng(seed);
     this.#random = random;
     this.#kinds = [];
@@ -273,6 +280,7 @@ class Generator {
     }
     this.#keys = drawKeys(random);
     this.#hugeKeys = random.chance(1, 6) ? ['\0'.repeat(65_535), drawHugeKey(random)] : [];
+    this.#hugeOneIn = Math.ceil(HUGE_ONE_IN * Math.max(1, operations / HUGE_STEPS));
     this.#managed = random.chance(2, 3) ? this.#oneOf(MODEL_FAMILIES) : undefined;
     this.#versionMax = this.#oneOf([3, 30, 1_000_000]);
     this.#valueSizeMax = this.#oneOf([20, 300, 3000]);
@@ -591,7 +599,7 @@ class Generator {
   }
 
   #key(): string {
-    if (this.#hugeKeys.length > 0 && this.#random.chance(1, HUGE_ONE_IN))
+    if (this.#hugeKeys.length > 0 && this.#random.chance(1, this.#hugeOneIn))
       return this.#oneOf(this.#hugeKeys);
     return this.#oneOf(this.#keys);
   }
