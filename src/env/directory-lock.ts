@@ -31,13 +31,12 @@ const heldHere = new Set<string>();
 /** @throws LockedError when anyone holds the directory; IoError (op lock) when it cannot be written. */
 export function takeDirectoryLock(directory: string, host: Host): DirectoryLock {
   const realPath = resolve(directory);
-  if (heldHere.has(realPath)) {
-    throw new LockedError({
-      workdir: directory,
-      holder: describeHolder(ownLockRecord(host, false)),
-    });
-  }
   const lockPath = join(realPath, LOCK_NAME);
+  if (heldHere.has(realPath)) {
+    // The record says since when; somebody may have deleted the file.
+    const record = readLockRecord(lockPath) ?? ownLockRecord(host, false);
+    throw new LockedError({ workdir: directory, holder: describeHolder(record) });
+  }
   const socket = trySocketLock(realPath);
   if (socket === 'held') {
     throw new LockedError({ workdir: directory, holder: describeHolder(readLockRecord(lockPath)) });

@@ -187,6 +187,18 @@ describe('holderState', () => {
   });
 });
 
+describe('NodeFs.lockDirectory within a process', () => {
+  it('says since when the directory is held, not when it was asked', () => {
+    const directory = temporaryDirectory();
+    const lock = new NodeFs().lockDirectory(directory);
+    const since = '2001-02-03T04:05:06.000Z';
+    writeFileSync(join(directory, 'LOCK'), JSON.stringify({ ...holderOf(directory), since }));
+    const error = lockError(() => new NodeFs().lockDirectory(directory));
+    expect(error.message).toContain(`since ${since}`);
+    lock.release();
+  });
+});
+
 describe('trySocketLock', () => {
   it('is held by one at a time, and free again as soon as it was closed', () => {
     const first = trySocketLock('/some/where');
