@@ -176,8 +176,13 @@ export class LockedError extends NokvError {
 /** A call on a closed handle; `details.call` names it. */
 export class ClosedError extends NokvError {
   override readonly name = 'ClosedError';
-  constructor(call: string) {
-    super('NOKV_CLOSED', `Cannot ${call}: the database is closed`, { details: { call } });
+  /** `what` was closed, when it is not the database: a snapshot, an iterator. */
+  constructor(call: string, what = 'database') {
+    const hint = what === 'database' ? {} : { hint: `Make another ${what}` };
+    super('NOKV_CLOSED', `Cannot ${call}: the ${what} is closed`, {
+      ...hint,
+      details: { call, what },
+    });
   }
 }
 
@@ -388,7 +393,7 @@ function rebuild(plain: PlainError): Error {
     case 'LockedError':
       return new LockedError(details as ConstructorParameters<typeof LockedError>[0]);
     case 'ClosedError':
-      return new ClosedError(String(details['call']));
+      return new ClosedError(String(details['call']), String(details['what'] ?? 'database'));
     case 'BusyError':
       return new BusyError(message, details as ConstructorParameters<typeof BusyError>[1]);
     case 'ReadOnlyError':

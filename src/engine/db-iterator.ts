@@ -6,6 +6,7 @@
  * clamps to them; past the far bound the iterator is invalid, and next or prev do not bring it back.
  * A failure (CorruptionError) leaves it invalid and usable: the next seek starts anew.
  */
+import { ClosedError } from '../base/errors.js';
 import { encodeKey, keySuccessor } from './key.js';
 import type { EntryCursor } from './iterators/entry-cursor.js';
 import { userKey, valueOf } from './iterators/row-batch.js';
@@ -109,7 +110,7 @@ export class DbIterator {
   /** Releases the sources. Idempotent. */
   close(): void {
     this.#isPositioned = false;
-    this.#hold.release();
+    this.#hold.release(iteratorClosed);
   }
 
   [Symbol.dispose](): void {
@@ -130,3 +131,5 @@ export class DbIterator {
     if (!this.valid) throw new RangeError('Cannot read iterator: it stands on no row');
   }
 }
+
+const iteratorClosed = (call: string): Error => new ClosedError(call, 'iterator');

@@ -39,6 +39,7 @@ import { type Durability, type OpenOptions, type Options, resolveOptions } from 
 import { Hold, PointReader, ReadState } from './read-view.js';
 import {
   type BatchInput,
+  checkKeys,
   checkNames,
   checkOperations,
   checkVersion,
@@ -48,6 +49,7 @@ import {
   expiryOf,
   familyOf,
   type Key,
+  NAMES,
   type PutOptions,
   rangeOf,
   rejectedWith,
@@ -173,9 +175,9 @@ export class Db {
       buffer.encode(FAMILY_DEFAULT, key);
       return this.#reader.get(state, buffer, this.#visibleSeq(), SEQ_MAX, 0, true);
     }
-    buffer.encode(familyOf(options), key);
+    buffer.encode(familyOf(options, NAMES.read), key);
     const snapshot = options.snapshot;
-    snapshot?.mustBeOpen();
+    this.#snapshots.check(snapshot);
     const seqMax = snapshot?.seq ?? this.#visibleSeq();
     const versionMax = checkVersion(options.version) ?? SEQ_MAX;
     const atMs = snapshot?.createdMs ?? 0;
@@ -186,7 +188,7 @@ export class Db {
 
   /** The values of several keys as of one moment, in their order. */
   getMany(keys: readonly Key[], options?: ReadOptions): (Uint8Array | undefined)[] {
-    return keys.map((key) => this.get(key, options));
+    return checkKeys(keys).map((key) => this.get(key, options));
   }
 
   /** Is there a value? Reads no value-log file. */
@@ -194,8 +196,8 @@ export class Db {
     const state = this.#state;
     if (state === undefined) throw new ClosedError('has');
     const { snapshot } = options;
-    this.#readKey.encode(familyOf(options), key);
-    snapshot?.mustBeOpen();
+    this.#readKey.encode(familyOf(options, NAMES.read), key);
+    this.#snapshots.check(snapshot);
     const versionMax = checkVersion(options.version) ?? SEQ_MAX;
     const { seq, createdMs } = snapshot ?? { seq: this.#visibleSeq(), createdMs: 0 };
     return this.#reader.has(snapshot?.state ?? state, this.#readKey, seq, versionMax, createdMs);
@@ -223,7 +225,7 @@ export class Db {
     try {
       const queue = this.#mustWrite('put');
       const buffer = this.#writeKey;
-      const family = options === undefined ? FAMILY_DEFAULT : familyOf(options);
+      const family = options === undefined ? FAMILY_DEFAULT : familyOf(options, NAMES.put);
       buffer.encode(family, key);
       const bytes = valueBytes(value);
       if (options === undefined) {
@@ -243,7 +245,7 @@ export class Db {
     try {
       const queue = this.#mustWrite('del');
       const buffer = this.#writeKey;
-      const family = familyOf(options);
+      const family = familyOf(options, NAMES.delete);
       buffer.encode(family, key);
       const version = checkVersion(options.version) ?? 0;
       const durability = durabilityOf(options, this.options.durability);
@@ -254,19 +256,17 @@ export class Db {
   }
 
   /** Deletes every key in [start, end). @throws RangeError (rejects) unless start < end */
-  deleteRange(start: Key, end: Key, options: DeleteOptions = {}): Promise<void> {
+  async deleteRange(start: Key, end: Key, options: DeleteOptions = {}): Promise<void> {
     const { durability, ...rest } = options;
-    return this.batch(
-      [{ ...rest, type: 'deleteRange', start, end }],
-      durability === undefined ? {} : { durability },
-    );
+    const how = durability === undefined ? {} : { durability };
+    return this.batch([{ ...rest, type: 'deleteRange', start, end }], how);
   }
 
   /** Writes all operations or none. Later ones win over earlier ones on the same key. */
   batch(operations: readonly BatchInput[], options: WriteOptions = {}): Promise<void> {
     try {
       const queue = this.#mustWrite('batch');
-      checkNames(options);
+      checkNames(options, NAMES.write);
       const checked = checkOperations(operations, this.#env.clock.nowMs());
       const durability = durabilityOf(options, this.options.durability);
       return queue.writeBatch(checked, this.#writeKey, durability);
@@ -306,8 +306,8 @@ export class Db {
     memory?: ValueSlab,
   ): { readonly cursor: VisibleCursor; readonly hold: Hold } {
     if (this.#state === undefined) throw new ClosedError(call);
-    checkNames(options);
-    options.snapshot?.mustBeOpen();
+    checkNames(options, NAMES.scan);
+    this.#snapshots.check(options.snapshot);
     const state = options.snapshot?.state ?? this.#state;
     const { lower, upper } = rangeOf(familyOf(options), options);
     const sources = openSources(state, new ScanSpan(lower, upper), memory, options.limit);
@@ -328,8 +328,8 @@ export class Db {
    */
   versions(key: Key, options: VersionsOptions = {}): Generator<KeyVersion, void, void> {
     if (this.#state === undefined) throw new ClosedError('versions');
-    const { valueLog } = this.#core.tree;
-    return openVersions(this.#state, this.#holds, valueLog, this.#visibleSeq(), key, options);
+    const source = { state: this.#state, holds: this.#holds, snapshots: this.#snapshots };
+    return openVersions(source, this.#core.tree.valueLog, this.#visibleSeq(), key, options);
   }
 
   /**
@@ -398,7 +398,8 @@ export class Db {
   ): Promise<BuiltTable[]> {
     if (this.#state === undefined) throw new ClosedError('exportTables');
     const [{ valueLog }, seqMax] = [this.#core.tree, this.#visibleSeq()];
-    const source = { env: this.#env, state: this.#state, holds: this.#holds, valueLog, seqMax };
+    const pinned = { state: this.#state, holds: this.#holds, snapshots: this.#snapshots };
+    const source = { env: this.#env, ...pinned, valueLog, seqMax };
     return exportTables(source, range, directory, options);
   }
 

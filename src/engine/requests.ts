@@ -103,19 +103,29 @@ const FAMILIES: Readonly<Record<FamilyName | 'system', number>> = {
 };
 export const EMPTY = new Uint8Array(0);
 
-/** Every name that some call, or an operation of a batch, takes. */
-const NAMES = new Set(
-  (
-    'columnFamily version durability ttlMs expiresAt snapshot gte gt lte lt prefix reverse limit keysOnly ' +
-    'type key value start end since'
-  ).split(' '),
-);
+const namesOf = (text: string): ReadonlySet<string> => new Set(text.split(' '));
+
+/** The names of the options of each call. `later`: of writes that become durable with others. */
+export const NAMES = {
+  read: namesOf('snapshot version columnFamily'),
+  scan: namesOf('snapshot version columnFamily gte gt lte lt prefix reverse limit keysOnly'),
+  put: namesOf('durability ttlMs expiresAt version columnFamily'),
+  delete: namesOf('durability version columnFamily'),
+  write: namesOf('durability'),
+  laterPut: namesOf('ttlMs expiresAt version columnFamily'),
+  laterDelete: namesOf('version columnFamily'),
+};
+const OPERATION_NAMES: Readonly<Record<BatchInput['type'], ReadonlySet<string>>> = {
+  put: namesOf('type key value ttlMs expiresAt version columnFamily'),
+  del: namesOf('type key version columnFamily'),
+  deleteRange: namesOf('type start end version columnFamily'),
+};
 
 /**
- * A mistyped name must not be passed over: a "ttl" would never expire. @throws TypeError naming it, and the nearest
- * known name
+ * A mistyped or misplaced name must not be passed over: a "ttl" would never expire, a scan with "start" would read
+ * everything. @throws TypeError naming it, and the nearest known name
  */
-export function checkNames(options: object, names: ReadonlySet<string> = NAMES): void {
+export function checkNames(options: object, names: ReadonlySet<string>): void {
   if (typeof options !== 'object' || options === null) {
     throw new TypeError('Cannot use options: they must be an object');
   }
@@ -127,9 +137,12 @@ export function checkNames(options: object, names: ReadonlySet<string> = NAMES):
   }
 }
 
-/** The family byte that options of a call, or an operation, ask for; their names are checked on the way. */
-export function familyOf(options: { readonly columnFamily?: FamilyName }): number {
-  checkNames(options);
+/** The family byte that options of a call, or an operation, ask for; with `names`, those are checked on the way. */
+export function familyOf(
+  options: { readonly columnFamily?: FamilyName },
+  names?: ReadonlySet<string>,
+): number {
+  if (names !== undefined) checkNames(options, names);
   const name = options.columnFamily;
   if (name === undefined) return FAMILY_DEFAULT;
   if (Object.hasOwn(FAMILIES, name)) return FAMILIES[name];
@@ -191,6 +204,7 @@ export function checkOperations(
 }
 
 function checkOperation(operation: BatchInput, nowMs: number): BatchOperation {
+  checkNames(operation, operationNames(operation));
   const family = familyOf(operation);
   const version = checkVersion(operation.version) ?? 0;
   switch (operation.type) {
@@ -221,11 +235,17 @@ function checkOperation(operation: BatchInput, nowMs: number): BatchOperation {
         expiresAt: NO_EXPIRY,
         version,
       };
-    default:
-      throw new TypeError(
-        `Cannot write batch: unknown operation type "${String((operation as { type: unknown }).type)}"`,
-      );
   }
+}
+
+/** What an operation of this type may say. @throws TypeError when there is no such type */
+function operationNames(operation: BatchInput): ReadonlySet<string> {
+  if (typeof operation !== 'object' || (operation as unknown) === null) {
+    throw new TypeError('Cannot write batch: an operation must be an object');
+  }
+  const { type } = operation;
+  if (Object.hasOwn(OPERATION_NAMES, type)) return OPERATION_NAMES[type];
+  throw new TypeError(`Cannot write batch: unknown operation type "${type as string}"`);
 }
 
 /** The encoded bounds of [start, end). @throws RangeError unless start < end */
@@ -256,6 +276,7 @@ export function rangeOf(
     if (Buffer.compare(bound, upper) < 0) upper = bound;
   };
   if (options.prefix !== undefined) {
+    checkKind(options.prefix);
     const buffer = new KeyBuffer();
     buffer.encodePrefix(family, options.prefix);
     raise(buffer.copy());
@@ -270,7 +291,24 @@ export function rangeOf(
 
 /** An empty bound is no key, but sorts before all of them. */
 export function boundOf(family: number, key: Key): Uint8Array {
+  checkKind(key);
   return key.length === 0 ? Uint8Array.of(family) : encodeKey(family, key);
+}
+
+function checkKind(key: Key): void {
+  if (typeof key === 'string' || key instanceof Uint8Array) return;
+  throw new TypeError('Cannot use bound: it is neither a string nor a Uint8Array');
+}
+
+/** Can so many rows, or versions, be asked for? Infinity stands for all. */
+export function isLimit(limit: unknown): limit is number {
+  return limit === Number.POSITIVE_INFINITY || (Number.isInteger(limit) && Number(limit) >= 0);
+}
+
+/** @throws TypeError unless it is an array */
+export function checkKeys(keys: readonly Key[]): readonly Key[] {
+  if (Array.isArray(keys)) return keys as readonly Key[];
+  throw new TypeError('Cannot get: the keys must be an array');
 }
 
 /** A call that returns promises throws nothing: what is wrong with it comes as a rejection. */

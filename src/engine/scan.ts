@@ -9,7 +9,7 @@ import type { EntryCursor } from './iterators/entry-cursor.js';
 import { type Row, RowBatch } from './iterators/row-batch.js';
 import { VisibleCursor } from './iterators/visible.js';
 import type { Hold } from './read-view.js';
-import type { ScanOptions } from './requests.js';
+import { isLimit, type ScanOptions } from './requests.js';
 import type { ValueSlab } from './value-slab.js';
 import type { ValueLogReader } from './vlog/reader.js';
 
@@ -31,9 +31,7 @@ export interface ScanPlan {
 /** @throws RangeError */
 export function scanPlanOf(options: ScanOptions): ScanPlan {
   const limit = options.limit ?? Number.POSITIVE_INFINITY;
-  if (typeof limit !== 'number' || !(limit >= 0)) {
-    throw new RangeError('Cannot scan: limit must be a number from 0');
-  }
+  if (!isLimit(limit)) throw new RangeError('Cannot scan: limit must be an integer from 0');
   return {
     isReverse: options.reverse ?? false,
     isKeysOnly: options.keysOnly ?? false,

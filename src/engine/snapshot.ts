@@ -36,9 +36,11 @@ export class Snapshot {
     return this.#registry !== undefined;
   }
 
-  /** @throws ClosedError */
-  mustBeOpen(): void {
-    if (this.#registry === undefined) throw new ClosedError('read from this snapshot');
+  /** Its numbers mean nothing to another database. @throws ClosedError; RangeError when it is none of `registry` */
+  mustBeOpenOf(registry: SnapshotRegistry): void {
+    if (this.#registry === registry) return;
+    if (this.#registry === undefined) throw new ClosedError('read from this snapshot', 'snapshot');
+    throw new RangeError('Cannot read from this snapshot: it is one of another database');
   }
 
   /** Releases the versions it pins. Idempotent. */
@@ -71,6 +73,15 @@ export class SnapshotRegistry {
 
   remove(snapshot: Snapshot): void {
     this.#open.delete(snapshot);
+  }
+
+  /** undefined stands for no snapshot. @throws TypeError, ClosedError; RangeError when it is one of another database */
+  check(snapshot: Snapshot | undefined): void {
+    if (snapshot === undefined) return;
+    if (!(snapshot instanceof Snapshot)) {
+      throw new TypeError('Cannot read from this snapshot: it is none');
+    }
+    snapshot.mustBeOpenOf(this);
   }
 
   get count(): number {

@@ -24,7 +24,12 @@ describe('Db', () => {
     ],
     ['batch', [undefined], 'the operations must be an array'],
     ['batch', ['abc'], 'the operations must be an array'],
-    ['batch', [[null]], 'they must be an object'],
+    ['batch', [[null]], 'an operation must be an object'],
+    ['batch', [['put']], 'an operation must be an object'],
+    ['batch', [[{ type: 'put', key: 'k', value: 'v', durability: 'disk' }]], '"durability"'],
+    ['batch', [[{ type: 'del', key: 'k', ttlMs: 5 }]], 'unknown name "ttlMs"'],
+    ['batch', [[{ type: 'delete', key: 'k' }]], 'unknown operation type "delete"'],
+    ['put', ['k', 'v', { limit: 5 }], 'unknown name "limit"'],
     ['batch', [[], { sync: true }], 'unknown name "sync"'],
     ['batch', [[{ type: 'put', key: 'k', val: 'v' }]], 'unknown name "val"; did you mean "value"?'],
     ['batch', [[{ type: 'del', key: 'k' }], { durability: 1 }], 'durability must be os or disk'],
@@ -40,13 +45,53 @@ describe('Db', () => {
     ['get', ['k', { snapshots: 1 }], 'unknown name "snapshots"; did you mean "snapshot"?'],
     ['get', ['k', null], 'they must be an object'],
     ['scan', [{ revers: true }], 'unknown name "revers"; did you mean "reverse"?'],
-    ['scan', [{ limit: 'x' }], 'limit must be a number from 0'],
-    ['scan', [{ limit: Number.NaN }], 'limit must be a number from 0'],
+    ['get', ['k', { ttlMs: 5 }], 'unknown name "ttlMs"'],
+    ['get', ['k', { snapshot: {} }], 'Cannot read from this snapshot: it is none'],
+    ['getMany', ['abc'], 'the keys must be an array'],
+    ['scan', [{ start: 'a', end: 'b' }], 'unknown name "start"'],
+    ['scan', [{ prefix: 5 }], 'it is neither a string nor a Uint8Array'],
+    ['scan', [{ gte: null }], 'it is neither a string nor a Uint8Array'],
+    ['scan', [{ lt: [] }], 'it is neither a string nor a Uint8Array'],
+    ['scan', [{ limit: 'x' }], 'limit must be an integer from 0'],
+    ['scan', [{ limit: 1.5 }], 'limit must be an integer from 0'],
+    ['scan', [{ limit: Number.NaN }], 'limit must be an integer from 0'],
+    ['versions', ['k', { limit: 1.5 }], 'limit must be an integer from 0'],
     ['iterator', [{ prefx: 'a' }], 'unknown name "prefx"; did you mean "prefix"?'],
   ])('%s(%j) is refused', async (call, args, message) => {
     const { db } = await openSim(TINY);
     expect(() => untyped(db)[call]?.(...args)).toThrow(message);
     await db.close();
+  });
+});
+
+describe('a snapshot of another database', () => {
+  it('is refused by every read: its numbers mean nothing here', async () => {
+    const { db } = await openSim(TINY);
+    const { db: other } = await openSim(TINY);
+    await db.put('k', 'v');
+    const options = { snapshot: other.snapshot() };
+    const message = 'it is one of another database';
+    expect(() => db.get('k', options)).toThrow(message);
+    expect(() => db.has('k', options)).toThrow(message);
+    expect(() => db.scan(options)).toThrow(message);
+    expect(() => db.iterator(options)).toThrow(message);
+    expect(() => db.versions('k', options)).toThrow(message);
+    await expect(db.exportTables({}, '/out', options)).rejects.toThrow(message);
+    await Promise.all([db.close(), other.close()]);
+  });
+});
+
+describe('a snapshot, or an iterator, that was closed', () => {
+  it('says so: the database is open', async () => {
+    const { db } = await openSim(TINY);
+    const [snapshot, iterator] = [db.snapshot(), db.iterator()];
+    snapshot.close();
+    iterator.close();
+    expect(() => db.get('k', { snapshot })).toThrow('the snapshot is closed');
+    expect(() => iterator.first()).toThrow('the iterator is closed');
+    const late = db.iterator();
+    await db.close();
+    expect(() => late.first()).toThrow('the database is closed');
   });
 });
 

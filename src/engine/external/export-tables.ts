@@ -28,7 +28,7 @@ import { type RangeFragment, RangeTombstones } from '../range-tombstones.js';
 import { Hold, type ReadState } from '../read-view.js';
 import { checkNames, familyOf, rangeOf, type ScanOptions } from '../requests.js';
 import { shownKey } from '../shown-key.js';
-import type { Snapshot } from '../snapshot.js';
+import type { Snapshot, SnapshotRegistry } from '../snapshot.js';
 import { openSources } from '../sources.js';
 import type { ValueLogReader } from '../vlog/reader.js';
 import { type BuiltTable, builtTableOf } from './built-table.js';
@@ -60,6 +60,7 @@ export interface ExportSource {
   readonly env: Env;
   readonly state: ReadState;
   readonly holds: Set<Hold>;
+  readonly snapshots: SnapshotRegistry;
   readonly valueLog: ValueLogReader;
   /** Highest sequence number that reads see. */
   readonly seqMax: number;
@@ -87,7 +88,7 @@ export async function exportTables(
   const bounds = rangeOf(familyOf(range), range);
   const plan = outputPlanOf(directory, { name: range.columnFamily ?? 'default', ...options });
   const { snapshot } = options;
-  snapshot?.mustBeOpen();
+  source.snapshots.check(snapshot);
   const pinned = {
     ...source,
     state: snapshot?.state ?? source.state,

@@ -18,6 +18,7 @@ import {
   expiryOf,
   familyOf,
   type Key,
+  NAMES,
   type PutOptions,
   rangeToDelete,
   type Value,
@@ -103,7 +104,7 @@ export class TableWriter {
       this.#add(FAMILY_DEFAULT, key, undefined, KIND_PUT, NO_EXPIRY, bytes);
       return;
     }
-    const family = familyOf(options);
+    const family = familyOf(options, NAMES.laterPut);
     const expiresAt = expiryOf(options, this.#env.clock.nowMs());
     this.#add(family, key, checkVersion(options.version), KIND_PUT, expiresAt, bytes);
   }
@@ -111,8 +112,9 @@ export class TableWriter {
   /** Adds a delete of what the database held before. @throws as put */
   del(key: Key, options: TableDeleteOptions = {}): void {
     this.#mustBeOpen('del');
+    const family = familyOf(options, NAMES.laterDelete);
     const version = checkVersion(options.version);
-    this.#add(familyOf(options), key, version, KIND_DELETE, NO_EXPIRY, EMPTY);
+    this.#add(family, key, version, KIND_DELETE, NO_EXPIRY, EMPTY);
   }
 
   /**
@@ -121,7 +123,8 @@ export class TableWriter {
    */
   deleteRange(start: Key, end: Key, options: TableDeleteOptions = {}): void {
     this.#mustBeOpen('deleteRange');
-    const { lower, upper } = rangeToDelete(familyOf(options), start, end);
+    const family = familyOf(options, NAMES.laterDelete);
+    const { lower, upper } = rangeToDelete(family, start, end);
     const version = checkVersion(options.version);
     const seq = version === RANGE_DELETE_SEQ ? ROW_SEQ : RANGE_DELETE_SEQ;
     this.#outputs.addRangeTombstone({ lower, upper, version: version ?? seq, seq });

@@ -32,6 +32,7 @@ import {
   expiryOf,
   familyOf,
   type Key,
+  NAMES,
   type PutOptions,
   rangeToDelete,
   rangeOf,
@@ -115,8 +116,6 @@ const SCAN_NAMES = new Set([
   'limit',
   'keysOnly',
 ]);
-const PUT_NAMES = new Set(['columnFamily', 'ttlMs', 'expiresAt', 'version']);
-const DELETE_NAMES = new Set(['columnFamily', 'version']);
 const COMMIT_NAMES = new Set(['durability', 'version']);
 
 export class Transaction {
@@ -215,7 +214,7 @@ export class Transaction {
    */
   put(key: Key, value: Value, options: TxnPutOptions = {}): void {
     this.#mustWrite('put');
-    checkNames(options, PUT_NAMES);
+    checkNames(options, NAMES.laterPut);
     const buffer = this.#parts.key;
     buffer.encode(familyOf(options), key);
     const expiresAt = expiryOf(options, this.#parts.env.clock.nowMs());
@@ -226,7 +225,7 @@ export class Transaction {
   /** Deletes a key at the commit; fine when it is not there. @throws as put */
   del(key: Key, options: TxnDeleteOptions = {}): void {
     this.#mustWrite('del');
-    checkNames(options, DELETE_NAMES);
+    checkNames(options, NAMES.laterDelete);
     const buffer = this.#parts.key;
     buffer.encode(familyOf(options), key);
     this.writes.del(buffer, this.#checkVersion(options.version));
@@ -235,7 +234,7 @@ export class Transaction {
   /** Deletes every key in [start, end) at the commit: a write of every key of the range, there or not. @throws as put */
   deleteRange(start: Key, end: Key, options: TxnDeleteOptions = {}): void {
     this.#mustWrite('deleteRange');
-    checkNames(options, DELETE_NAMES);
+    checkNames(options, NAMES.laterDelete);
     const { lower, upper } = rangeToDelete(familyOf(options), start, end);
     this.writes.deleteRange(lower, upper, this.#checkVersion(options.version));
   }

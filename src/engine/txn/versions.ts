@@ -8,10 +8,10 @@ import { MergingCursor } from '../iterators/merging.js';
 import { Hold, type ReadState } from '../read-view.js';
 import { equalBytes } from '../../base/bytes.js';
 import type { FamilyName } from '../options.js';
-import { checkNames, familyOf, type Key } from '../requests.js';
+import { checkNames, familyOf, isLimit, type Key } from '../requests.js';
 import { ScanSpan } from '../scan-span.js';
 import { openSources } from '../sources.js';
-import type { Snapshot } from '../snapshot.js';
+import type { Snapshot, SnapshotRegistry } from '../snapshot.js';
 import type { ValueLogReader } from '../vlog/reader.js';
 
 export interface VersionsOptions {
@@ -38,6 +38,13 @@ export interface KeyVersion {
 
 const VERSIONS_NAMES = new Set(['since', 'limit', 'columnFamily', 'snapshot']);
 
+/** What the database reads from. */
+interface VersionsSource {
+  readonly state: ReadState;
+  readonly holds: Set<Hold>;
+  readonly snapshots: SnapshotRegistry;
+}
+
 /** What to list: the versions of an encoded key in (since, ...], up to a sequence number. */
 interface VersionsPlan {
   readonly key: Uint8Array;
@@ -53,8 +60,7 @@ interface Stamp {
 
 /** The versions that a read at `visibleSeq`, or at the snapshot of the options, can see. @throws TypeError, RangeError, ClosedError */
 export function openVersions(
-  state: ReadState,
-  holds: Set<Hold>,
+  { state, holds, snapshots }: VersionsSource,
   valueLog: ValueLogReader,
   visibleSeq: number,
   key: Key,
@@ -65,10 +71,10 @@ export function openVersions(
   if (!Number.isSafeInteger(since) || since < 0) {
     throw new RangeError('Cannot list versions: since must be an integer from 0 to 2^53 - 1');
   }
-  if (typeof limit !== 'number' || !(limit >= 0)) {
-    throw new RangeError('Cannot list versions: limit must be a number from 0');
+  if (!isLimit(limit)) {
+    throw new RangeError('Cannot list versions: limit must be an integer from 0');
   }
-  snapshot?.mustBeOpen();
+  snapshots.check(snapshot);
   const plan = {
     key: encodeKey(familyOf(options), key),
     seqMax: snapshot?.seq ?? visibleSeq,
