@@ -111,12 +111,18 @@ export class IoError extends NokvError {
       full
         ? `Cannot ${info.op} ${info.path}: no space left`
         : `Cannot ${info.op} ${info.path}: ${info.errno}`,
-      { retryable: full, ...init, details: { ...info } },
+      { retryable: full, ...hintOfErrno(info.errno), ...init, details: { ...info } },
     );
     this.op = info.op;
     this.path = info.path;
     this.errno = info.errno;
   }
+}
+
+/** Of a limit that no check of disk and permissions finds. */
+function hintOfErrno(errno: string): { readonly hint?: string } {
+  if (errno !== 'EMFILE' && errno !== 'ENFILE') return {};
+  return { hint: 'Raise the limit of open files (ulimit -n): every table of a database is one' };
 }
 
 export interface CorruptionDetails {

@@ -1,5 +1,6 @@
 import { string } from '@oclif/core/args';
 import { boolean } from '@oclif/core/flags';
+import { NokvError } from '../base/errors.js';
 import { BaseCommand } from '../cli/base-command.js';
 import {
   columnFamilyFlag,
@@ -13,6 +14,10 @@ import {
 } from '../cli/flags.js';
 import { parseKey, parseText } from '../cli/key-format.js';
 import { openWorkdir } from '../server/open-workdir.js';
+
+const DAY_MS = 24 * 60 * 60 * 1000;
+/** 270,000 years: the time of the expiry stays an exact integer. */
+const TTL_MS_MAX = 100_000_000 * DAY_MS;
 
 export default class Put extends BaseCommand<typeof Put> {
   static override summary = 'Write a value under a key.';
@@ -46,6 +51,7 @@ export default class Put extends BaseCommand<typeof Put> {
     const { flags } = this;
     const key = parseKey(this.args.key, flags['key-format']);
     const value = parseText(this.args.value, flags['value-format']);
+    const ttlMs = flags.ttl === undefined ? undefined : checkedTtl(flags.ttl);
     const db = await openWorkdir(flags.workdir, flags.options, {
       createIfMissing: flags.create,
       ...durabilityOption(flags.durability),
@@ -53,11 +59,20 @@ export default class Put extends BaseCommand<typeof Put> {
     try {
       await db.put(key, value, {
         columnFamily: flags['column-family'],
-        ...(flags.ttl === undefined ? {} : { ttlMs: Math.ceil(flags.ttl) }),
+        ...(ttlMs === undefined ? {} : { ttlMs }),
       });
     } finally {
       await db.close();
     }
     return { key, bytes: value.length };
   }
+}
+
+/** Whole milliseconds. @throws NokvError NOKV_INVALID when it is nothing, or no clock comes that far */
+function checkedTtl(ms: number): number {
+  const ttlMs = Math.ceil(ms);
+  if (ttlMs > 0 && ttlMs <= TTL_MS_MAX) return ttlMs;
+  throw new NokvError('NOKV_INVALID', 'Cannot put: --ttl is out of range', {
+    hint: `Give a duration above 0 and up to ${TTL_MS_MAX / DAY_MS}d, or leave it out`,
+  });
 }
