@@ -1,19 +1,21 @@
 /**
  * The base of every command. A command parses flags, calls one library function and returns its
- * result; text and --json come from that one value. Four faults of oclif are mended here:
+ * result; text and --json come from that one value. Six faults of oclif are mended here:
  *
  *   1. exit statuses are the same with and without --json, by the code of the error (failure.ts)
  *   2. JSON is one envelope: {"ok":true,"schema":1,"data":...} or {"ok":false,"schema":1,"error":...};
  *      bytes, bigints and maps survive it (plain.ts); a command without result has data null
  *   3. errors say code, message and hint, on stderr; a stack only for a defect under DEBUG
  *   4. when nobody reads stdout any more the command stops within a batch, with status 0 (output.ts)
+ *   5. when stdout cannot be written, that is an error with its status, not an uncaught one; stderr is let be
+ *   6. what is piped in is never taken for an argument that was left out
  *
  * stdout is data only; everything else goes to stderr.
  */
 import { Command } from '@oclif/core/command';
 import { boolean } from '@oclif/core/flags';
 import type { InferredArgs, InferredFlags } from '@oclif/core/interfaces';
-import type { NokvError } from '../base/errors.js';
+import { IoError, type NokvError } from '../base/errors.js';
 import { failureOf, usageErrorOf, type Failure } from './failure.js';
 import { InterruptSource } from './interrupt.js';
 import { Output } from './output.js';
@@ -60,8 +62,10 @@ export abstract class BaseCommand<T extends typeof Command> extends Command {
 
   protected override async init(): Promise<void> {
     await super.init();
-    const { flags, args, strict, enableJsonFlag } = this.ctor as T;
+    guardStreams();
+    const { flags, strict, enableJsonFlag } = this.ctor as T;
     const { baseFlags } = BaseCommand;
+    const args = withoutStdin(this.ctor.args);
     try {
       const parsed = await this.parse({ flags, baseFlags, args, strict, enableJsonFlag });
       this.flags = parsed.flags as FlagsOf<T>;
@@ -95,7 +99,7 @@ export abstract class BaseCommand<T extends typeof Command> extends Command {
   protected failWith(error: NokvError): void {
     this.#failure = failureOf(error);
     process.exitCode = this.#failure.exit;
-    if (!this.jsonEnabled()) this.#printFailure(this.#failure);
+    if (!this.jsonEnabled()) printFailure(this.#failure);
   }
 
   /**
@@ -136,7 +140,7 @@ export abstract class BaseCommand<T extends typeof Command> extends Command {
     process.exitCode = failure.exit;
     // A listing that began has no envelope any more: its error goes to stderr.
     if (this.jsonEnabled() && !this.#isAnswered) this.logJson(this.toErrorJson(error));
-    else this.#printFailure(failure);
+    else printFailure(failure);
     if (failure.isDefect && process.env['DEBUG'] && error instanceof Error) {
       process.stderr.write(`${error.stack ?? ''}\n`);
     }
@@ -161,10 +165,33 @@ export abstract class BaseCommand<T extends typeof Command> extends Command {
     this.#isAnswered = true;
     process.stdout.write(`${JSON.stringify(toPlain(json), null, 2)}\n`);
   }
+}
 
-  #printFailure(failure: Failure): void {
-    process.stderr.write(`Error: ${failure.message} [${failure.code}]\n  hint: ${failure.hint}\n`);
-  }
+/** An argument that is missing is missing: oclif would take what is piped in for it. */
+function withoutStdin(args: Command['ctor']['args']): Command['ctor']['args'] {
+  const entries = Object.entries(args).map(([name, arg]) => [name, { ...arg, ignoreStdin: true }]);
+  return Object.fromEntries(entries) as Command['ctor']['args'];
+}
+
+/** Before oclif, whose own listener throws out of the event loop. Notes that nobody can read stop no command. */
+function guardStreams(): void {
+  if (process.stdout.listeners('error').includes(endWithoutStdout)) return;
+  process.stdout.prependListener('error', endWithoutStdout);
+  process.stderr.on('error', () => undefined);
+}
+
+/** Ends the process with the status of what keeps stdout from being written. EPIPE is no error: output.ts. */
+function endWithoutStdout(cause: NodeJS.ErrnoException): void {
+  if (cause.code === 'EPIPE') return;
+  const info = { op: 'write', path: 'standard output', errno: cause.code ?? 'EIO' };
+  const hint = 'Check the file, or the device, that it goes to, and run the command again';
+  const failure = failureOf(new IoError(info, { cause, hint }));
+  printFailure(failure);
+  process.exit(failure.exit);
+}
+
+function printFailure({ message, code, hint }: Failure): void {
+  process.stderr.write(`Error: ${message} [${code}]\n  hint: ${hint}\n`);
 }
 
 function errorOf({ code, message, hint, details }: Failure): object {

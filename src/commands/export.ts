@@ -39,10 +39,10 @@ Times of expiry, versions and other column families are not part of it.`;
   };
 
   override async run(): Promise<ExportSummary | undefined> {
+    const out = this.#outFile();
     const db = await open(this.flags.workdir, { readOnly: true });
     try {
       const lines = exportLines(db, keyRangeOf(this.flags));
-      const { out } = this.flags;
       if (out !== undefined) return await this.#toFile(lines, out);
       const rows = await this.#write(lines, (line) => this.jsonText(line));
       if (rows !== undefined && this.jsonEnabled()) await this.jsonLine({ end: true, rows });
@@ -50,6 +50,12 @@ Times of expiry, versions and other column families are not part of it.`;
     } finally {
       await db.close();
     }
+  }
+
+  /** undefined: standard output, also by the name that "nokv import" has for standard input. */
+  #outFile(): string | undefined {
+    const { out } = this.flags;
+    return out === '-' ? undefined : out;
   }
 
   async #toFile(lines: Iterable<string>, path: string): Promise<ExportSummary> {
@@ -71,7 +77,7 @@ Times of expiry, versions and other column families are not part of it.`;
   ): Promise<number | undefined> {
     const { flags, signal } = this;
     // On a terminal the rows themselves are the progress.
-    const isQuiet = flags.quiet || (flags.out === undefined && process.stdout.isTTY);
+    const isQuiet = flags.quiet || (this.#outFile() === undefined && process.stdout.isTTY);
     const progress = await startProgress({ label: 'Exporting', format: rowsText, isQuiet });
     try {
       let rows = 0;

@@ -1,10 +1,10 @@
 import { spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { closeSync, existsSync, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { open } from '../../src/index.js';
-import { cleanEnv, nokv, ROOT } from './spawn.js';
+import { cleanEnv, nokv, ROOT, RUN_JS, runNode } from './spawn.js';
 
 const base = mkdtempSync(join(tmpdir(), 'nokv-rows-'));
 const WORKDIR = join(base, 'data');
@@ -76,6 +76,66 @@ describe('put, get and del', () => {
     } finally {
       await db.close();
     }
+  });
+});
+
+describe('put --ttl', () => {
+  it.each(['0', '0ms', '100000001d', '1e400d'])('%s is refused, and writes nothing', (ttl) => {
+    const refused = nokv(['put', 'short-lived', 'v', '--ttl', ttl], env);
+    expect(refused).toMatchObject({ status: 2, stdout: '' });
+    expect(refused.stderr).toContain('[NOKV_INVALID]');
+    expect(nokv(['get', 'short-lived'], env).status).toBe(3);
+  });
+});
+
+describe('a workdir without a database', () => {
+  it('is refused with what would begin one', () => {
+    const refused = nokv(['put', 'k', 'v', '-w', join(base, 'nothing')]);
+    expect(refused.status).toBe(3);
+    expect(refused.stderr).toContain('put --create');
+  });
+});
+
+describe('standard streams', () => {
+  it.each([[['get', 'a']], [['scan']], [['export']], [['stats', '--json']]])(
+    '%j ends with the status of a full disk when stdout is on one',
+    (args) => {
+      const full = openSync('/dev/full', 'w');
+      onTestFinished(() => {
+        closeSync(full);
+      });
+      const { status, stderr } = runNode([RUN_JS, ...args], env, { stdout: full });
+      expect(stderr).toBe(
+        'Error: Cannot write standard output: no space left [NOKV_NO_SPACE]\n' +
+          '  hint: Check the file, or the device, that it goes to, and run the command again\n',
+      );
+      expect(status).toBe(8);
+    },
+  );
+
+  it('cannot keep a command from its work by a stderr that is full', () => {
+    const full = openSync('/dev/full', 'w');
+    onTestFinished(() => {
+      closeSync(full);
+    });
+    const rows = join(base, 'few.jsonl');
+    writeFileSync(rows, '{"key":"few","value":"rows"}\n');
+    const workdir = join(base, 'few');
+    const imported = runNode([RUN_JS, 'import', rows, '-w', workdir], env, { stderr: full });
+    expect(imported.status).toBe(0);
+    expect(nokv(['get', 'few', '-w', workdir]).stdout).toBe('rows\n');
+    expect(runNode([RUN_JS, 'get', 'none'], env, { stderr: full }).status).toBe(3);
+  });
+
+  it('give no arguments that were left out', () => {
+    const inspected = runNode([RUN_JS, 'sst', 'inspect'], env, { input: 'no-such-file\n' });
+    expect(inspected).toMatchObject({ status: 0, stderr: '' });
+    expect(runNode([RUN_JS, 'get'], env, { input: 'a\n' }).status).toBe(2);
+    const rows = '{"key":"piped","value":"row"}\n';
+    const workdir = join(base, 'piped');
+    const args = ['import', '-', '--quiet', '-w', workdir];
+    expect(runNode([RUN_JS, ...args], {}, { input: rows }).status).toBe(0);
+    expect(nokv(['export', '--out', '-', '-w', workdir]).stdout).toBe(rows);
   });
 });
 

@@ -20,17 +20,36 @@ export function cleanEnv(extra: Record<string, string> = {}): Record<string, str
   return { ...env, NO_COLOR: '1', COLUMNS: '100', ...extra };
 }
 
-/** `nokv ARGS`, with standard input closed. */
-export function nokv(args: readonly string[], env: Record<string, string> = {}): Run {
-  return runNode([`${ROOT}/bin/run.js`, ...args], env);
+export const RUN_JS = `${ROOT}/bin/run.js`;
+
+/** Standard streams that are not as usual: descriptors, and what is piped in. */
+export interface Streams {
+  readonly input?: string;
+  readonly stdout?: number;
+  readonly stderr?: number;
 }
 
-export function runNode(args: readonly string[], env: Record<string, string> = {}): Run {
+/** `nokv ARGS`, with standard input closed. */
+export function nokv(args: readonly string[], env: Record<string, string> = {}): Run {
+  return runNode([RUN_JS, ...args], env);
+}
+
+export function runNode(
+  args: readonly string[],
+  env: Record<string, string> = {},
+  streams: Streams = {},
+): Run {
+  const { input } = streams;
   const { status, stdout, stderr } = spawnSync(process.execPath, args, {
     encoding: 'utf8',
     env: cleanEnv(env),
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: [
+      input === undefined ? 'ignore' : 'pipe',
+      streams.stdout ?? 'pipe',
+      streams.stderr ?? 'pipe',
+    ],
     maxBuffer: 64 * 1024 * 1024,
+    ...(input === undefined ? {} : { input }),
   });
   return { status, stdout, stderr };
 }
