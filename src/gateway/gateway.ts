@@ -242,6 +242,11 @@ export class Gateway implements SessionHost {
     this.#log.write('error', 'redis_defect', { stack });
   }
 
+  onHttp(session: Session): void {
+    const { remoteAddress } = session;
+    this.#log.write('warn', 'redis_http_refused', { remoteAddress });
+  }
+
   // What commands ask for.
 
   async save(): Promise<void> {

@@ -67,6 +67,8 @@ export interface SessionHost extends Server, TransactionHost {
   /** Something that may have been written was answered. */
   onWriteAnswered(): void;
   reportDefect(error: unknown): void;
+  /** A client speaks HTTP; it is cut off. */
+  onHttp(session: Session): void;
 }
 
 export class Session implements Client, ConnectionHandler, ReplyOwner {
@@ -297,6 +299,10 @@ export class Session implements Client, ConnectionHandler, ReplyOwner {
   #execute(args: Buffer[]): void {
     const { server } = this;
     const entry = server.table.find(args[0] as Buffer);
+    if (entry === undefined && isHttp(args[0] as Buffer)) {
+      this.#hangUp();
+      return;
+    }
     const refusal = this.#refusalOf(entry, args);
     if (refusal !== undefined) {
       if (entry !== undefined) entry.rejected++;
@@ -313,6 +319,13 @@ export class Session implements Client, ConnectionHandler, ReplyOwner {
     else if (command.kind === 'session') this.#runSession(known, args);
     else this.#runData(known, command, args);
     this.#stepReplyMode();
+  }
+
+  /** A page in a browser can send HTTP here, with commands in its body: nothing that follows is run, as in Redis. */
+  #hangUp(): void {
+    this.server.onHttp(this);
+    this.#holds |= HOLD_END;
+    this.#connection.destroy();
   }
 
   #refusalOf(entry: Entry | undefined, args: readonly Buffer[]): RedisError | undefined {
@@ -559,4 +572,11 @@ function isSameSecret(given: Uint8Array, secret: Uint8Array): boolean {
     difference |= (given[i] as number) ^ (secret[i % Math.max(1, secret.length)] ?? 0);
   }
   return difference === 0;
+}
+
+/** The first words of lines that every request with a body from a browser has, also when it is not the first. */
+function isHttp(name: Buffer): boolean {
+  if (name.length !== 4 && name.length !== 5) return false;
+  const word = name.toString('latin1').toLowerCase();
+  return word === 'post' || word === 'host:';
 }

@@ -315,4 +315,14 @@ describe('SHUTDOWN', () => {
     await fixture.ask(fixture.connect(), 'SHUTDOWN NOSAVE');
     expect(fixture.shutdowns).toBe(1);
   });
+
+  it.each(['SAVE NOSAVE', 'NOSAVE SAVE', 'ABORT NOW', 'FOO'])(
+    '%s is a syntax error, and stops nothing',
+    async (words) => {
+      const fixture = new GatewayFixture();
+      const client = fixture.connect();
+      expect(await fixture.ask(client, `SHUTDOWN ${words}`)).toBe('-ERR syntax error\r\n');
+      expect(fixture.shutdowns).toBe(0);
+    },
+  );
 });

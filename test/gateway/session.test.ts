@@ -2,6 +2,20 @@ import { describe, expect, it } from 'vitest';
 import { IoError } from '../../src/base/errors.js';
 import { GatewayFixture, request } from './gateway-fixture.js';
 
+describe('HTTP', () => {
+  it.each([
+    ['of a form', 'POST / HTTP/1.1'],
+    ['that begins with a command', 'GET / HTTP/1.1\r\nHost: 127.0.0.1:6380'],
+    ['in small letters', 'post /'],
+  ])('a request %s is cut off before the commands in its body', async (_what, head) => {
+    const fixture = new GatewayFixture();
+    const client = fixture.connect();
+    expect(await fixture.ask(client, head, '', 'SET a 1')).not.toContain('OK');
+    expect(client.isClosed).toBe(true);
+    expect(await fixture.ask(fixture.connect(), 'GET a')).toBe('$-1\r\n');
+  });
+});
+
 describe('order of replies', () => {
   it('a reply that is known at once waits behind an older one that is not', async () => {
     const fixture = new GatewayFixture();

@@ -31,10 +31,12 @@ function backgroundSave(text: string): Run {
 }
 
 function shutdown(client: Client, args: readonly Buffer[]): Reply {
-  const known = ['SAVE', 'NOSAVE', 'NOW', 'FORCE'];
-  for (const arg of args.slice(1)) {
-    if (word(arg) === 'ABORT') return new RedisError('ERR No shutdown in progress.');
-    if (!known.includes(word(arg))) return SYNTAX_ERROR;
+  const words = args.slice(1).map(word);
+  const known = ['SAVE', 'NOSAVE', 'NOW', 'FORCE', 'ABORT'];
+  if (!words.every((one) => known.includes(one))) return SYNTAX_ERROR;
+  if (words.includes('SAVE') && words.includes('NOSAVE')) return SYNTAX_ERROR;
+  if (words.includes('ABORT')) {
+    return words.length > 1 ? SYNTAX_ERROR : new RedisError('ERR No shutdown in progress.');
   }
   client.server.shutdown();
   client.closeAfterReplies();
