@@ -17,6 +17,11 @@ export function expvarUrl(text: string): URL {
       cause,
     });
   }
+  if (url.protocol !== 'http:' && url.protocol !== 'https:') {
+    throw new NokvError('NOKV_INVALID', `Cannot use "${text}": it is neither http nor https`, {
+      hint: 'Write it like 127.0.0.1:6060',
+    });
+  }
   const path = url.pathname.replace(/\/+$/, '');
   if (!path.endsWith(PATH)) url.pathname = `${path}${PATH}`;
   return url;

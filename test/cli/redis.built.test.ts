@@ -218,6 +218,7 @@ describe('nokv redis', () => {
       /no \/no/,
     ],
     ['a bad file', ['--tls-port', '0', '--tls-cert', TLS_KEY, '--tls-key', TLS_KEY], 2, /is bad/],
+    ['an authority without TLS', ['--tls-ca', TLS_CERT], 2, /for --tls-ca too/],
     ['a bad address', ['--metrics-addr', 'nowhere'], 2, /write it like 127\.0\.0\.1:6380/],
   ])('refuses %s', (_name, args, status, message) => {
     const run = nokv([
@@ -243,6 +244,12 @@ describe('nokv redis', () => {
     });
     expect(await known.ping()).toBe('PONG');
     await expect(ioredis({ port, tls: { ca, servername: 'localhost' } }).ping()).rejects.toThrow();
+  });
+
+  it('refuses to serve when there is nothing to listen on', () => {
+    const run = nokv(['redis', '--workdir', temporaryDirectory(), '--addr', 'none']);
+    expect(run).toMatchObject({ status: 2, stdout: '' });
+    expect(run.stderr).toContain('there is nothing to listen on');
   });
 
   it('shows its figures at the metrics address', async () => {

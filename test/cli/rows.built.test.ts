@@ -96,6 +96,12 @@ describe('a workdir without a database', () => {
   });
 });
 
+describe('stats --expvar', () => {
+  it.each(['ftp://127.0.0.1', 'http://'])('%s is wrong usage', (url) => {
+    expect(nokv(['stats', '--expvar', url])).toMatchObject({ status: 2, stdout: '' });
+  });
+});
+
 describe('standard streams', () => {
   it.each([[['get', 'a']], [['scan']], [['export']], [['stats', '--json']]])(
     '%j ends with the status of a full disk when stdout is on one',

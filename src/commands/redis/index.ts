@@ -179,12 +179,19 @@ type Flags = Redis['flags'];
 function nodeOptions(flags: Flags, nokvVersion: string): RedisNodeOptions {
   const address = flags.addr === 'none' ? undefined : parseAddress(flags.addr);
   const metrics = flags['metrics-addr'];
+  const tls = tlsOptions(flags, address?.host ?? '127.0.0.1');
+  const unixSocket = flags['unix-socket'];
+  if (address === undefined && tls === undefined && unixSocket === undefined) {
+    throw new NokvError('NOKV_INVALID', 'Cannot serve: there is nothing to listen on', {
+      hint: 'With --addr none give --unix-socket, or --tls-port with its files',
+    });
+  }
   return {
     workdir: flags.workdir,
     optionsFile: flags.options,
     address,
-    unixSocket: flags['unix-socket'],
-    tls: tlsOptions(flags, address?.host ?? '127.0.0.1'),
+    unixSocket,
+    tls,
     metrics: metrics === undefined ? undefined : parseAddress(metrics),
     password: flags.requirepass,
     appendFsync: flags.appendfsync,
@@ -199,13 +206,14 @@ function tlsOptions(flags: Flags, host: string): RedisNodeOptions['tls'] {
   const port = flags['tls-port'];
   const certFile = flags['tls-cert'];
   const keyFile = flags['tls-key'];
-  if (port === undefined && certFile === undefined && keyFile === undefined) return undefined;
+  const caFile = flags['tls-ca'];
+  if ([port, certFile, keyFile, caFile].every((one) => one === undefined)) return undefined;
   if (port === undefined || certFile === undefined || keyFile === undefined) {
     throw new NokvError('NOKV_INVALID', 'Cannot listen with TLS: something is missing', {
-      hint: 'Give --tls-port, --tls-cert and --tls-key together',
+      hint: 'Give --tls-port, --tls-cert and --tls-key together, for --tls-ca too',
     });
   }
-  return { host, port, certFile, keyFile, caFile: flags['tls-ca'] };
+  return { host, port, certFile, keyFile, caFile };
 }
 
 /** "127.0.0.1:6380", "[::1]:6380", ":6380" for every address of the machine. */
