@@ -27,7 +27,9 @@ export interface ProgressOptions {
 /** Starts with nothing done. */
 export async function startProgress(options: ProgressOptions): Promise<Progress> {
   const stream = options.stream ?? process.stderr;
-  if (options.isQuiet || !stream.isTTY) return new Progress(options, undefined);
+  // A terminal whose size nobody has set (script, expect, some containers) has 0 columns: ora would erase lines for ever.
+  const isWide = stream.isTTY && stream.columns > 0;
+  if (options.isQuiet || !isWide) return new Progress(options, undefined);
   const { default: ora } = await import('ora');
   return new Progress(options, ora({ text: options.label, stream }).start());
 }

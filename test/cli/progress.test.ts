@@ -10,12 +10,16 @@ interface Watched {
 }
 
 async function watch(options: {
+  /** Of a terminal; undefined: there is none. */
+  columns?: number;
   total?: number;
   isQuiet?: boolean;
   detail?: (done: number, elapsedMs: number) => string;
 }): Promise<Watched> {
   let nowMs = 0;
-  const stream = new PassThrough();
+  const { columns } = options;
+  const terminal = columns === undefined ? {} : { isTTY: true, columns };
+  const stream = Object.assign(new PassThrough(), terminal);
   const progress = await startProgress({
     label: 'Checking',
     format: formatCount,
@@ -36,6 +40,15 @@ async function watch(options: {
     },
   };
 }
+
+describe('Progress on a terminal without a width', () => {
+  it('prints lines: nothing can be drawn over there', async () => {
+    const { progress, lines } = await watch({ total: 10, columns: 0 });
+    progress.update(5);
+    progress.stop();
+    expect(lines()).toEqual(['Checking: 5 of 10, 50%, 0.00 ms left']);
+  });
+});
 
 describe('Progress without a terminal', () => {
   it('prints one line for each tenth, with what is left', async () => {
