@@ -89,7 +89,7 @@ export abstract class BaseCommand<T extends typeof Command> extends Command {
 
   /** A remark on stderr, not with --quiet. */
   protected note(text: string): void {
-    if (!this.flags.quiet) process.stderr.write(`${text}\n`);
+    if (!this.flags.quiet) process.stderr.write(`${harmless(text)}\n`);
   }
 
   /**
@@ -191,7 +191,15 @@ function endWithoutStdout(cause: NodeJS.ErrnoException): void {
 }
 
 function printFailure({ message, code, hint }: Failure): void {
-  process.stderr.write(`Error: ${message} [${code}]\n  hint: ${hint}\n`);
+  const text = harmless(`${message} [${code}]\n  hint: ${hint}`);
+  process.stderr.write(`Error: ${text}\n`);
+}
+
+/** What a message quotes, a line of a file or a path, may hold codes that a terminal obeys: they are written out. */
+function harmless(text: string): string {
+  return text.replace(/(?![\n\t])\p{Cc}/gu, (one) => {
+    return `\\x${one.charCodeAt(0).toString(16).padStart(2, '0')}`;
+  });
 }
 
 function errorOf({ code, message, hint, details }: Failure): object {

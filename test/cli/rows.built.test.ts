@@ -133,6 +133,18 @@ describe('standard streams', () => {
     expect(runNode([RUN_JS, 'get', 'none'], env, { stderr: full }).status).toBe(3);
   });
 
+  it('show no code that a terminal obeys, whatever a message quotes', () => {
+    const rows = join(base, 'codes.jsonl');
+    writeFileSync(rows, '\u001b[31mred\n{"key":"a","value":"b"}\n');
+    const refused = nokv(['import', rows, '-w', join(base, 'codes')]);
+    expect(refused.status).toBe(2);
+    expect(refused.stderr).toContain('\\x1b[31mred');
+    expect(refused.stderr).not.toContain('\u001b');
+    const skipped = nokv(['import', rows, '-w', join(base, 'codes'), '--skip-bad']);
+    expect(skipped.status).toBe(0);
+    expect(skipped.stderr).not.toContain('\u001b');
+  });
+
   it('give no arguments that were left out', () => {
     const inspected = runNode([RUN_JS, 'sst', 'inspect'], env, { input: 'no-such-file\n' });
     expect(inspected).toMatchObject({ status: 0, stderr: '' });
