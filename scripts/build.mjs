@@ -104,6 +104,21 @@ const withoutSearch = {
   },
 };
 
+/**
+ * An import of node:process reads every property of it for its list of exports, stdin too, and that makes a pipe on stdin
+ * non-blocking for all who share it, such as the loop of a shell. The global one is the same object.
+ */
+const globalProcess = {
+  name: 'global-process',
+  setup(builder) {
+    const filter = /^(node:)?process$/;
+    builder.onResolve({ filter }, () => ({ path: 'process', namespace: 'global-process' }));
+    builder.onLoad({ filter, namespace: 'global-process' }, () => ({
+      contents: 'module.exports = globalThis.process;',
+    }));
+  },
+};
+
 async function bundle() {
   await build({
     absWorkingDir: root,
@@ -125,7 +140,7 @@ async function bundle() {
       'ts-node',
     ],
     banner: { js: BANNER },
-    plugins: [withoutSearch],
+    plugins: [withoutSearch, globalProcess],
     logLevel: 'warning',
   });
 }

@@ -145,6 +145,18 @@ describe('standard streams', () => {
     expect(skipped.stderr).not.toContain('\u001b');
   });
 
+  it('are left alone by who does not read them: a pipe on stdin is shared with a shell', () => {
+    const watch = join(base, 'watch.cjs');
+    writeFileSync(
+      watch,
+      `Object.defineProperty(process, 'stdin', { get() { console.error('stdin was opened'); } });`,
+    );
+    for (const args of [['get', 'a'], ['export'], ['stats'], ['check']]) {
+      const run = runNode(['-r', watch, RUN_JS, ...args, '--quiet'], env, { input: '' });
+      expect(run).toMatchObject({ status: 0, stderr: '' });
+    }
+  });
+
   it('give no arguments that were left out', () => {
     const inspected = runNode([RUN_JS, 'sst', 'inspect'], env, { input: 'no-such-file\n' });
     expect(inspected).toMatchObject({ status: 0, stderr: '' });
