@@ -12,6 +12,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Clock } from '../base/env.js';
 import { IoError, NokvError } from '../base/errors.js';
+import { checkNames } from '../engine/requests.js';
 import { NodeClock } from '../env/node-clock.js';
 import { commandLine, memoryFigures } from '../env/process-facts.js';
 import { cpuProfile, heapSnapshot } from './profiler.js';
@@ -40,13 +41,23 @@ export interface MetricsServer {
 
 const PROFILE_SECONDS_DEFAULT = 5;
 const PROFILE_SECONDS_MAX = 300;
+const PORT_MAX = 65_535;
 
-/** Starts listening. @throws IoError when the address cannot be taken */
+const OPTION_NAMES = new Set(['port', 'host']);
+
+/** Starts listening. @throws IoError when the address cannot be taken; TypeError, RangeError for a bad option */
 export async function startMetricsServer(
   source: StatsSource,
   options: MetricsServerOptions = {},
 ): Promise<MetricsServer> {
+  checkNames(options, OPTION_NAMES);
   const { port = 0, host = '127.0.0.1' } = options;
+  if (!Number.isInteger(port) || port < 0 || port > PORT_MAX) {
+    throw new RangeError(`Cannot listen: port must be an integer from 0 to ${PORT_MAX}`);
+  }
+  if (typeof host !== 'string' || host === '') {
+    throw new TypeError('Cannot listen: host must be a name or an address');
+  }
   const endpoint = new Endpoint(source, new NodeClock());
   const server = createServer((request, response) => {
     void endpoint.answer(request, response);

@@ -28,6 +28,18 @@ describe('startMetricsServer', () => {
     expect(vars['memstats']).toMatchObject({ Alloc: expect.any(Number) as number });
   });
 
+  it.each([
+    [{ prot: 1 }, 'unknown name "prot"; did you mean "port"?'],
+    [{ port: 'x' }, 'port must be an integer from 0 to 65535'],
+    [{ port: 65_536 }, 'port must be an integer from 0 to 65535'],
+    [{ host: '' }, 'host must be a name or an address'],
+    [null, 'they must be an object'],
+  ])('refuses the options %j', async (options, message) => {
+    await expect(startMetricsServer({ stats: () => ({}) }, options as object)).rejects.toThrow(
+      message,
+    );
+  });
+
   it('is what --expvar reads, however its address is written', async () => {
     const { server } = await served();
     for (const address of [
