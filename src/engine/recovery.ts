@@ -13,7 +13,6 @@ import { Core } from './core.js';
 import {
   bucketName,
   CURRENT_TEMP_NAME,
-  MODE_NAME,
   parseBucketName,
   parseFileName,
   VALUE_LOG_DIRECTORY,
@@ -28,6 +27,7 @@ import type { VersionEdit } from './manifest/version-edit.js';
 import type { Version } from './manifest/version.js';
 import type { ArenaPool } from './memtable/arena-pool.js';
 import { arenaPoolFor } from './memtable/memtable.js';
+import { readMode, STANDALONE } from './mode-file.js';
 import type { Options } from './options.js';
 import { prefixRulesFor } from './prefix-filters.js';
 import { ScanPruning } from './scan-pruning.js';
@@ -57,19 +57,9 @@ export async function openCore(env: Env, workdir: string, options: Options): Pro
 
 /** A workdir in any mode but standalone belongs to another command. */
 function checkMode(env: Env, workdir: string): void {
-  const path = env.fs.join(workdir, MODE_NAME);
-  if (env.fs.stat(path) === undefined) return;
-  let mode: unknown;
-  try {
-    mode = (
-      JSON.parse(new TextDecoder().decode(env.fs.readFile(path))) as { mode?: unknown } | null
-    )?.mode;
-  } catch (error) {
-    if (!(error instanceof SyntaxError)) throw error;
-    throw new CorruptionError('mode file is not JSON', { file: path, offset: 0 }, { cause: error });
-  }
-  if (mode === 'standalone') return;
-  throw new ModeError({ workdir, found: String(mode), supported: 'standalone' });
+  const mode = readMode(env.fs, workdir);
+  if (mode === STANDALONE) return;
+  throw new ModeError({ workdir, found: String(mode), supported: STANDALONE });
 }
 
 function prepareDirectory(env: Env, workdir: string, options: Options): void {

@@ -21,6 +21,7 @@ import {
   loadManifest,
 } from '../manifest/manifest-reader.js';
 import type { Version } from '../manifest/version.js';
+import { readMode } from '../mode-file.js';
 import { crashOf } from '../record-log-tail.js';
 import type { LogHeader } from '../record-log.js';
 import type { TableReader } from '../sst/table-reader.js';
@@ -96,6 +97,7 @@ class WorkdirCheck {
   async run(): Promise<CheckReport> {
     const { tables, wals, segments, findings, version, manifest } = this.#inspection;
     this.#done(manifest.bytes);
+    findings.attempt(() => readMode(this.#inspection.fs, this.#inspection.workdir));
     for (const wal of wals) this.#checkWal(wal);
     this.#checkContinuity();
     for (const segment of segments.values()) {

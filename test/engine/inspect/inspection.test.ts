@@ -167,6 +167,19 @@ describe('checkWorkdir', () => {
     await db.close();
   });
 
+  it('reads the mode, which no open goes past when it is damaged', async () => {
+    const { env } = await workdirWithAll();
+    const fs = env.fs.killClone();
+    const path = `${WORKDIR}/MODE.json`;
+    const file = fs.open(path, 'create');
+    const mode = new TextEncoder().encode('{"mode":"standalone"}');
+    file.write(mode, 0, mode.length, 0);
+    file.close();
+    expect(damaged((await check(fs)).findings)).toEqual([]);
+    flip(fs, path, 0);
+    expect(damaged((await check(fs)).findings)).toEqual(['MODE.json']);
+  });
+
   it('tells a lost CURRENT from a directory without a database', async () => {
     const { env } = await workdirWithAll();
     const fs = env.fs.killClone();
