@@ -22,6 +22,7 @@ import {
   type ScoreOptions,
   type Tree,
 } from './score.js';
+import { ALL, type JoinRule, smallNeighbours, WORTH_IT } from './small-tables.js';
 
 export type CompactionReason =
   /** Too many L0 runs. */
@@ -40,6 +41,8 @@ export type CompactionReason =
   | 'last-level-cleanup'
   /** Tables that refer to value-log files to be emptied. */
   | 'value-log'
+  /** Neighbours in a level that are small beside a full table become one. */
+  | 'small-tables'
   /** Nothing else to do, and L0 is large beside the rest. */
   | 'idle'
   /** Asked for. */
@@ -150,7 +153,13 @@ class Picker {
   }
 
   pick(): CompactionPick | undefined {
-    return this.#pickByScore() ?? this.#pickValueLog() ?? this.#pickGarbage() ?? this.#pickIdle();
+    return (
+      this.#pickByScore() ??
+      this.#pickValueLog() ??
+      this.#pickGarbage() ??
+      this.#pickSmall() ??
+      this.#pickIdle()
+    );
   }
 
   pickRange(range: KeyRange): CompactionPick | undefined {
@@ -171,7 +180,8 @@ class Picker {
       const plan = this.#planRewrite('manual', LAST_LEVEL, [table]);
       if (plan !== undefined) return plan;
     }
-    return undefined;
+    const tables = tablesOf(this.#tree, LAST_LEVEL).filter((table) => rangesMeet(table, range));
+    return this.#planSmall('manual', LAST_LEVEL, tables, ALL);
   }
 
   /** The levels that are too full, fullest first. */
@@ -483,6 +493,28 @@ class Picker {
     const { earliestExpiry, createdMs } = table;
     if (earliestExpiry === 0) return false;
     return Math.max(earliestExpiry, createdMs) + EXPIRY_DELAY_MS <= this.#context.retention.nowMs;
+  }
+
+  #pickSmall(): CompactionPick | undefined {
+    for (let level = 1; level <= LAST_LEVEL; level++) {
+      const plan = this.#planSmall('small-tables', level, tablesOf(this.#tree, level), WORTH_IT);
+      if (plan !== undefined) return plan;
+    }
+    return undefined;
+  }
+
+  /** Neighbours in `level`, of `tables`, that are one table together. */
+  #planSmall(
+    reason: CompactionReason,
+    level: number,
+    tables: readonly TableMeta[],
+    rule: JoinRule,
+  ): CompactionPick | undefined {
+    for (const group of smallNeighbours(tables, this.#options.tableBytes, rule)) {
+      const plan = this.#planRewrite(reason, level, group);
+      if (plan !== undefined) return plan;
+    }
+    return undefined;
   }
 
   #pickIdle(): CompactionPick | undefined {

@@ -1,0 +1,52 @@
+/**
+ * Which neighbours in a level should become one table. Tables that come down one by one, such as those of a process that
+ * opens, writes little and closes, stay as small as they came: each costs a file, an index and time at every open.
+ */
+import type { TableMeta } from '../table-meta.js';
+
+/** Tables that one merge takes. */
+const GROUP_MAX = 64;
+/** What an entry may take in a table beside its key and value, bytes. */
+const ENTRY_OVERHEAD_MAX = 48;
+
+export interface JoinRule {
+  /** Tables that make a group. */
+  readonly countMin: number;
+  /** The share of the group that one of them may have. */
+  readonly largestMax: number;
+}
+
+/** A byte goes along only into a table of twice the size: it is rewritten as often as its table can double. */
+export const WORTH_IT: JoinRule = { countMin: 8, largestMax: 0.5 };
+/** Asked for. */
+export const ALL: JoinRule = { countMin: 2, largestMax: 1 };
+
+/**
+ * Groups of neighbours of `tables`, which are sorted and of one level, that surely fit one table of `tableBytes`. Each is as
+ * long as the rule allows from where it starts; groups may overlap.
+ */
+export function* smallNeighbours(
+  tables: readonly TableMeta[],
+  tableBytes: number,
+  { countMin, largestMax }: JoinRule,
+): Generator<TableMeta[], void, void> {
+  for (let first = 0; first + countMin <= tables.length; first++) {
+    let bytes = 0;
+    let largest = 0;
+    let end = first;
+    for (let i = first; i < Math.min(tables.length, first + GROUP_MAX); i++) {
+      const size = bytesAtMost(tables[i] as TableMeta);
+      bytes += size;
+      if (bytes > tableBytes) break;
+      largest = Math.max(largest, size);
+      if (largest <= largestMax * bytes) end = i + 1;
+    }
+    if (end - first >= countMin) yield tables.slice(first, end);
+  }
+}
+
+/** Also when it is written again with less compression: a merge would else be cut in two, and come again. */
+function bytesAtMost(table: TableMeta): number {
+  const entries = table.entries + table.rangeTombstones;
+  return Math.max(table.bytes, table.rawBytes + ENTRY_OVERHEAD_MAX * entries);
+}
