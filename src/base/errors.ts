@@ -119,10 +119,19 @@ export class IoError extends NokvError {
   }
 }
 
-/** Of a limit that no check of disk and permissions finds. */
+/** Of what no check of disk and permissions finds. */
 function hintOfErrno(errno: string): { readonly hint?: string } {
-  if (errno !== 'EMFILE' && errno !== 'ENFILE') return {};
-  return { hint: 'Raise the limit of open files (ulimit -n): every table of a database is one' };
+  switch (errno) {
+    case 'EMFILE':
+    case 'ENFILE':
+      return {
+        hint: 'Raise the limit of open files (ulimit -n): every table of a database is one',
+      };
+    case 'EEXIST':
+      return { hint: 'The file is there already: remove it, or choose another name' };
+    default:
+      return {};
+  }
 }
 
 export interface CorruptionDetails {

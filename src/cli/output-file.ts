@@ -5,6 +5,7 @@
  */
 import { open, realpath, rename, stat, unlink, type FileHandle } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { IoError } from '../base/errors.js';
 
 /** Gathered before a write, characters. */
 const BATCH_LENGTH = 512 * 1024;
@@ -38,7 +39,7 @@ export class OutputFile {
     return this.#bytes;
   }
 
-  /** Adds a line; true, as somebody always reads a file. */
+  /** Adds a line; true, as somebody always reads a file. @throws IoError */
   async line(text: string): Promise<true> {
     this.#pending.push(text);
     this.#pendingLength += text.length + 1;
@@ -46,15 +47,19 @@ export class OutputFile {
     return true;
   }
 
-  /** Ends the file: from now on it is there, also after a power loss. */
+  /** Ends the file: from now on it is there, also after a power loss. @throws IoError */
   async commit(): Promise<void> {
     await this.#flush();
     if (this.#partial === undefined) return;
-    await this.#handle.sync();
-    await rename(this.#partial, this.#path);
-    this.#isWhole = true;
-    const directory = await open(dirname(this.#path), 'r');
-    await directory.sync().finally(() => directory.close());
+    try {
+      await this.#handle.sync();
+      await rename(this.#partial, this.#path);
+      this.#isWhole = true;
+      const directory = await open(dirname(this.#path), 'r');
+      await directory.sync().finally(() => directory.close());
+    } catch (error) {
+      throw withPath('sync', this.#path, error);
+    }
   }
 
   /** Closes the file; without a commit before it, removes what was written. */
@@ -68,9 +73,20 @@ export class OutputFile {
     const bytes = Buffer.from(`${this.#pending.join('\n')}\n`);
     this.#pending = [];
     this.#pendingLength = 0;
-    for (let at = 0; at < bytes.length;) {
-      at += (await this.#handle.write(bytes, at)).bytesWritten;
+    try {
+      for (let at = 0; at < bytes.length;) {
+        at += (await this.#handle.write(bytes, at)).bytesWritten;
+      }
+    } catch (error) {
+      throw withPath('write', this.#partial ?? this.#path, error);
     }
     this.#bytes += bytes.length;
   }
+}
+
+/** What Node throws of an open file does not say which one. */
+function withPath(op: string, path: string, thrown: unknown): unknown {
+  const { code, errno } = thrown as NodeJS.ErrnoException;
+  if (code === undefined || errno === undefined) return thrown;
+  return new IoError({ op, path, errno: code }, { cause: thrown });
 }
