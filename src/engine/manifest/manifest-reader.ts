@@ -79,10 +79,12 @@ export function readOnManifest(
   workdir: string,
   before: LoadedManifest,
 ): LoadedManifest | undefined {
-  const { path, header, tail } = before;
-  if (before.isOtherBoot || readCurrent(fs, workdir) !== before.fileNumber) return undefined;
+  const { fileNumber, path, header, tail } = before;
+  if (before.isOtherBoot || readCurrent(fs, workdir) !== fileNumber) return undefined;
   const bytes = readBehind(fs, path, tail.bytes);
-  if (bytes === undefined) return undefined;
+  // A workdir that was begun anew numbers its files from 1 again.
+  if (bytes === undefined || headerOf(bytes, fileNumber, path).chain !== header.chain)
+    return undefined;
   const tag = tagOf(header.chain);
   const scanner = new RecordScanner(bytes, tail.bytes, bytes.length, tail.chain, tag);
   scanner.count = before.edits;
@@ -91,7 +93,7 @@ export function readOnManifest(
   return { ...before, ...replayed, tail: judgeTail(scanner, { file: path, crash: 'process' }) };
 }
 
-/** The file at its own offsets, with zeros up to `start`; undefined when it is gone, or shorter than that. */
+/** The file at its own offsets, with zeros between its header and `start`; undefined when it is gone, or shorter than that. */
 function readBehind(fs: Fs, path: string, start: number): Uint8Array | undefined {
   if (fs.stat(path) === undefined) return undefined;
   const file = fs.open(path, 'read');
@@ -99,6 +101,7 @@ function readBehind(fs: Fs, path: string, start: number): Uint8Array | undefined
     const size = file.size();
     if (size < start) return undefined;
     const bytes = new Uint8Array(size);
+    file.read(bytes, 0, LOG_HEADER_BYTES, 0);
     return bytes.subarray(0, start + file.read(bytes, start, size - start, start));
   } finally {
     file.close();

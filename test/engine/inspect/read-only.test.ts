@@ -234,6 +234,27 @@ describe('refresh', () => {
     await reader.close();
   });
 
+  it('takes over a database that was begun anew in its place, with files of the same names and lengths', async () => {
+    const { db, env } = await openSim(TINY);
+    await db.put('a', '1');
+    const reader = await openReader(env);
+    await db.close();
+    for (const name of env.fs.list(WORKDIR)) {
+      const path = `${WORKDIR}/${name}`;
+      if (env.fs.stat(path)?.isDirectory === false) env.fs.remove(path);
+    }
+    const next = await openDb(
+      { ...createSimEnv(2, env.fs, { startJob }), host: env.host },
+      WORKDIR,
+    );
+    await next.put('a', '2');
+    await next.put('b', '3');
+    expect(reader.refresh()).toBe(true);
+    expect(rowsOf(reader.scan())).toEqual(['a=2', 'b=3']);
+    await reader.close();
+    await next.close();
+  });
+
   it('leaves snapshots and open scans where they are', async () => {
     const { db, env } = await openSim({ ...TINY, valueThreshold: 500 });
     const put = (round: number): Promise<void[]> =>

@@ -404,6 +404,14 @@ describe('readOnManifest', () => {
     expect(readOnManifest(gone, WORKDIR, before)).toBeUndefined();
     expect(readOnManifest(good.fs, WORKDIR, load(good.fs, 'boot-b'))).toBeUndefined();
   });
+
+  it('does not take another file of that name and length for the same', () => {
+    const { fs } = created();
+    const other = new FakeFs();
+    ManifestLog.create(other, WORKDIR, { ...INIT, identity: 'ffffffffffffffff' }, 1000).close();
+    expect(other.bytesOf(MANIFEST)).toHaveLength(fs.bytesOf(MANIFEST).length);
+    expect(readOnManifest(other, WORKDIR, load(fs))).toBeUndefined();
+  });
 });
 
 describe('CURRENT', () => {
