@@ -503,7 +503,7 @@ class Picker {
     return undefined;
   }
 
-  /** Neighbours in `level`, of `tables`, that are one table together. */
+  /** Neighbours in `level`, of `tables`, become one table, however the estimate was: two would be picked again, for ever. */
   #planSmall(
     reason: CompactionReason,
     level: number,
@@ -512,7 +512,7 @@ class Picker {
   ): CompactionPick | undefined {
     for (const group of smallNeighbours(tables, this.#options.tableBytes, rule)) {
       const plan = this.#planRewrite(reason, level, group);
-      if (plan !== undefined) return plan;
+      if (plan !== undefined) return { ...plan, targetTableBytes: NO_CUT, outputsMax: 1 };
     }
     return undefined;
   }

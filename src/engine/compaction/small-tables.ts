@@ -22,7 +22,7 @@ export const WORTH_IT: JoinRule = { countMin: 8, largestMax: 0.5 };
 export const ALL: JoinRule = { countMin: 2, largestMax: 1 };
 
 /**
- * Groups of neighbours of `tables`, which are sorted and of one level, that surely fit one table of `tableBytes`. Each is as
+ * Groups of neighbours of `tables`, which are sorted and of one level, that fit one table of `tableBytes`. Each is as
  * long as the rule allows from where it starts; groups may overlap.
  */
 export function* smallNeighbours(
@@ -45,7 +45,7 @@ export function* smallNeighbours(
   }
 }
 
-/** Also when it is written again with less compression: a merge would else be cut in two, and come again. */
+/** Also when it is written again with less compression: what is joined is not cut, and should not be far above a full table. */
 function bytesAtMost(table: TableMeta): number {
   const entries = table.entries + table.rangeTombstones;
   return Math.max(table.bytes, table.rawBytes + ENTRY_OVERHEAD_MAX * entries);
