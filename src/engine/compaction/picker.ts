@@ -181,7 +181,8 @@ class Picker {
       if (plan !== undefined) return plan;
     }
     const tables = tablesOf(this.#tree, LAST_LEVEL).filter((table) => rangesMeet(table, range));
-    return this.#planSmall('manual', LAST_LEVEL, tables, ALL);
+    const worthIt = this.#planSmall('manual', LAST_LEVEL, tables, WORTH_IT);
+    return worthIt ?? this.#planSmall('manual', LAST_LEVEL, tables, ALL);
   }
 
   /** The levels that are too full, fullest first. */

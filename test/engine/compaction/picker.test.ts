@@ -164,6 +164,35 @@ function handle(run: DataCase): string {
   }
 }
 
+/** Pieces that are written when so many tables of one piece each, neighbours, are compacted by hand. */
+function writtenByHand(count: number): { written: number; left: number } {
+  const key = (i: number): Uint8Array => utf8.encode(String(i).padStart(6, '0'));
+  const nothing: DataCase = { command: '', args: new Map(), input: [] };
+  const [options, context] = [optionsOf(nothing), contextOf(nothing, [])];
+  const tables = Array.from({ length: count }, (_, i) =>
+    tableMeta({ fileNumber: i + 1, lower: key(i), upper: key(i + 1) }),
+  );
+  for (let written = 0; ;) {
+    const tree = { levels: [[], [], [], [], [], [], tables] };
+    const all = { lower: key(0), upper: key(count) };
+    const pick = pickManual(tree, options, context, all);
+    if (pick === undefined) return { written, left: tables.length };
+    const { inputs, lower, upper } = pick;
+    const entries = inputs.reduce((sum, { meta }) => sum + meta.entries, 0);
+    written += entries;
+    const joined = tableMeta({ fileNumber: count + written, lower, upper, entries });
+    tables.splice(tables.indexOf((inputs[0] as CompactionInput).meta), inputs.length, joined);
+  }
+}
+
+describe('pickManual', () => {
+  it('joins thousands of tables without writing each of them dozens of times', () => {
+    const { written, left } = writtenByHand(4000);
+    expect(left).toBe(1);
+    expect(written).toBeLessThan(10 * 4000);
+  });
+});
+
 describe('pickCompaction', () => {
   it('plans as the scenarios say', () => {
     runDataDriven(new URL('testdata/picker.txt', import.meta.url), handle);
