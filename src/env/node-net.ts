@@ -164,12 +164,13 @@ type SystemHandle = Readonly<Record<'useUserBuffer' | 'readStart', unknown>>;
 /**
  * Takes a socket apart, to read from it without the layers of a stream: half of the time that a small request spends in
  * Node goes there. `new Socket({ onread })` is the documented way to have input without them, but a server makes
- * its sockets itself and has no such option. undefined when this Node builds its sockets in another way: then the socket
- * is as it was.
+ * its sockets itself and has no such option. undefined when this Node builds its sockets in another way, or on Windows,
+ * where a read may be given its memory before it ends: then the socket is as it was.
  */
 function takeHandle(socket: Socket): SystemHandle | undefined {
   const holder = socket as unknown as { _handle?: SystemHandle | null };
   const handle = holder._handle;
+  if (process.platform === 'win32') return undefined;
   if (typeof handle?.useUserBuffer !== 'function' || typeof handle.readStart !== 'function') {
     return undefined;
   }
