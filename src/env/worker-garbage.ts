@@ -18,16 +18,20 @@ export function garbageCollection(): () => void {
     left = Math.min(left, bytes);
     if (bytes - left < GARBAGE_BYTES_MIN) return;
     collect ??= collector();
+    if (collect === undefined) return;
     collect();
     left = process.memoryUsage().arrayBuffers;
   };
 }
 
-/** V8's own function, which it only shows to a context that is made while the flag is set. */
-function collector(): () => void {
+/**
+ * V8's own function, which it only shows to a context that is made while the flag is set. The flag is one for all threads:
+ * undefined when another one has just taken it back; the next call tries again.
+ */
+function collector(): (() => void) | undefined {
   setFlagsFromString('--expose-gc');
   try {
-    return runInNewContext('gc') as () => void;
+    return runInNewContext('globalThis.gc') as (() => void) | undefined;
   } finally {
     setFlagsFromString('--no-expose-gc');
   }
