@@ -5,7 +5,6 @@
  */
 import { open, realpath, rename, stat, unlink, type FileHandle } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { IoError } from '../base/errors.js';
 
 /** Gathered before a write, characters. */
 const BATCH_LENGTH = 512 * 1024;
@@ -39,7 +38,7 @@ export class OutputFile {
     return this.#bytes;
   }
 
-  /** Adds a line; true, as somebody always reads a file. @throws IoError */
+  /** Adds a line; true, as somebody always reads a file. @throws the error of the system, with its path */
   async line(text: string): Promise<true> {
     this.#pending.push(text);
     this.#pendingLength += text.length + 1;
@@ -47,7 +46,7 @@ export class OutputFile {
     return true;
   }
 
-  /** Ends the file: from now on it is there, also after a power loss. @throws IoError */
+  /** Ends the file: from now on it is there, also after a power loss. @throws the error of the system, with its path */
   async commit(): Promise<void> {
     await this.#flush();
     if (this.#partial === undefined) return;
@@ -58,7 +57,7 @@ export class OutputFile {
       const directory = await open(dirname(this.#path), 'r');
       await directory.sync().finally(() => directory.close());
     } catch (error) {
-      throw withPath('sync', this.#path, error);
+      throw withPath(error, this.#path);
     }
   }
 
@@ -78,15 +77,14 @@ export class OutputFile {
         at += (await this.#handle.write(bytes, at)).bytesWritten;
       }
     } catch (error) {
-      throw withPath('write', this.#partial ?? this.#path, error);
+      throw withPath(error, this.#partial ?? this.#path);
     }
     this.#bytes += bytes.length;
   }
 }
 
-/** What Node throws of an open file does not say which one. */
-function withPath(op: string, path: string, thrown: unknown): unknown {
-  const { code, errno } = thrown as NodeJS.ErrnoException;
-  if (code === undefined || errno === undefined) return thrown;
-  return new IoError({ op, path, errno: code }, { cause: thrown });
+/** What Node throws of an open file does not say which one; of a rename it does. */
+function withPath(thrown: unknown, path: string): unknown {
+  if (thrown instanceof Error && !('path' in thrown)) Object.assign(thrown, { path });
+  return thrown;
 }

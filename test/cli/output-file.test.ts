@@ -1,6 +1,7 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { failureOf } from '../../src/cli/failure.js';
 import { OutputFile } from '../../src/cli/output-file.js';
 import { temporaryDirectory } from '../env/temp-directory.js';
 
@@ -27,8 +28,12 @@ describe('OutputFile', () => {
   it.runIf(existsSync('/dev/full'))('says which file could not be written', async () => {
     const file = await OutputFile.create('/dev/full');
     await file.line('one');
-    const failure = { code: 'NOKV_NO_SPACE', op: 'write', path: '/dev/full', errno: 'ENOSPC' };
-    await expect(file.commit()).rejects.toMatchObject(failure);
+    const failure = failureOf(await file.commit().catch((error: unknown) => error));
+    expect(failure).toMatchObject({
+      code: 'NOKV_NO_SPACE',
+      message: 'Cannot write /dev/full: ENOSPC',
+      details: { errno: 'ENOSPC', op: 'write', path: '/dev/full' },
+    });
     await file.dispose();
   });
 });
