@@ -7,7 +7,7 @@
  */
 
 /** Written into new files; u16 on disk. */
-export const FORMAT_VERSION = 2;
+export const FORMAT_VERSION = 3;
 
 /** The oldest version this build reads. */
 export const FORMAT_VERSION_MIN = 1;
@@ -25,5 +25,9 @@ export const FORMAT_STEPS: readonly FormatStep[] = [
     version: 2,
     change:
       'The manifest may name tables made outside: their entry has seqBase, their footer format version 2.',
+  },
+  {
+    version: 3,
+    change: 'Records of logs, blocks of tables and values may have XXH64 as their checksum.',
   },
 ];

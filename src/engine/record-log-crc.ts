@@ -36,13 +36,13 @@ export function recordHeaderCrc(
   payloadLength: number,
   typeAndTag: number,
   syncedThrough: number,
-  payloadCrc: number,
+  payloadSum: number,
   chain: number,
 ): number {
   let crc = ~chain;
   crc = step(crc, payloadLength);
   crc = step(crc, typeAndTag);
   crc = step(crc, syncedThrough);
-  crc = step(crc, payloadCrc);
+  crc = step(crc, payloadSum);
   return ~crc >>> 0;
 }

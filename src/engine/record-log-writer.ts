@@ -10,6 +10,7 @@
  * headerCrc (the file header's checksum at first).
  */
 import { assert } from '../base/assert.js';
+import { checksum, newChecksumType } from '../base/checksum.js';
 import { crc32 } from '../base/crc32.js';
 import { ClosedError, IoError, ReadOnlyError } from '../base/errors.js';
 import type { Fs, FsFile } from '../base/env.js';
@@ -31,6 +32,8 @@ import {
 export interface LogFile {
   readonly file: FsFile;
   readonly fileNumber: number;
+  /** Of the payloads: base/checksum.ts. */
+  readonly checksumType: number;
   /** Checksum of the file header. */
   readonly headerChain: number;
   readonly bytes: number;
@@ -44,7 +47,8 @@ export interface LogFile {
  * before anything depends on it. @throws IoError; a file of that name is left alone, one of ours is removed.
  */
 export function createLogFile(fs: Fs, path: string, magic: LogMagic, init: LogHeaderInit): LogFile {
-  const header = encodeLogHeader(magic, init);
+  const checksumType = newChecksumType();
+  const header = encodeLogHeader(magic, init, checksumType);
   const file = fs.open(path, 'create');
   try {
     writeWhole(file, header, 0, header.length, 0);
@@ -56,6 +60,7 @@ export function createLogFile(fs: Fs, path: string, magic: LogMagic, init: LogHe
   return {
     file,
     fileNumber: init.fileNumber,
+    checksumType,
     headerChain: chain,
     bytes: LOG_HEADER_BYTES,
     chain,
@@ -77,6 +82,7 @@ export function abandonFile(fs: Fs, file: FsFile): void {
 export class RecordLogWriter {
   readonly #file: FsFile;
   readonly #fileNumber: number;
+  readonly #checksumType: number;
   /** The tag, shifted to where it stands beside the type. */
   readonly #tagBits: number;
   #bytes: number;
@@ -91,6 +97,7 @@ export class RecordLogWriter {
     assert(log.syncedBytes <= log.bytes, 'record log: synced part within the file');
     this.#file = log.file;
     this.#fileNumber = log.fileNumber;
+    this.#checksumType = log.checksumType;
     this.#tagBits = (tagOf(log.headerChain) << 8) >>> 0;
     this.#bytes = log.bytes;
     this.#chain = log.chain;
@@ -161,13 +168,14 @@ export class RecordLogWriter {
     assert(position + length <= LOG_BYTES_MAX, 'record log: offsets fit u32');
     const typeAndTag = (type | this.#tagBits) >>> 0;
     const synced = this.#syncedBytes;
-    const payloadCrc = crc32(buffer, start + RECORD_HEADER_BYTES, payloadLength, chain);
-    const headerCrc = recordHeaderCrc(payloadLength, typeAndTag, synced, payloadCrc, chain);
+    const payloadStart = start + RECORD_HEADER_BYTES;
+    const payloadSum = checksum(this.#checksumType, buffer, payloadStart, payloadLength, chain);
+    const headerCrc = recordHeaderCrc(payloadLength, typeAndTag, synced, payloadSum, chain);
     view.setUint32(start, headerCrc, true);
     view.setUint32(start + 4, payloadLength, true);
     view.setUint32(start + 8, typeAndTag, true);
     view.setUint32(start + 12, synced, true);
-    view.setUint32(start + 16, payloadCrc, true);
+    view.setUint32(start + 16, payloadSum, true);
     try {
       writeWhole(this.#file, buffer, start, length, position);
     } catch (error) {

@@ -7,10 +7,10 @@
  *   offset size field                                   offset size field
  *        0    8 magic          'NoKV-WAL', 'NoKV-MAN'        0    4 headerCrc      crc32(bytes 4..20, chain)
  *        8    2 formatVersion                                4    4 payloadLength
- *       10    1 checksumType   1                             8    1 type           1 to 15
+ *       10    1 checksumType   of payloads (checksum.ts)     8    1 type           1 to 15
  *       11    1 zero                                         9    3 tag            of the file
  *       12    4 flags          0                            12    4 syncedThrough  durable bytes before it
- *       16    8 fileNumber     from 1                       16    4 payloadCrc     crc32(payload, chain)
+ *       16    8 fileNumber     from 1                       16    4 payloadSum     checksum(payload, chain)
  *       24    8 identity                                    20    . payload
  *       32    1 bootIdLength   0 to 64
  *       33    3 zero
@@ -29,6 +29,7 @@
  */
 import { assert } from '../base/assert.js';
 import { getU64, putU64, viewOf } from '../base/codec.js';
+import { checksum, isChecksumType, newChecksumType } from '../base/checksum.js';
 import { CHECKSUM_CRC32, crc32 } from '../base/crc32.js';
 import { CorruptionError, FormatError } from '../base/errors.js';
 import { FILE_NUMBER_MAX } from '../base/limits.js';
@@ -71,6 +72,8 @@ export interface LogHeaderInit {
 
 export interface LogHeader extends LogHeaderInit {
   readonly formatVersion: number;
+  /** Of the payloads: base/checksum.ts. */
+  readonly checksumType: number;
   readonly continues: LogPosition | undefined;
   /** The header's checksum: the chain value before the first record. */
   readonly chain: number;
@@ -82,7 +85,11 @@ export function tagOf(headerChain: number): number {
 }
 
 /** A fresh file header; its last four bytes are the first chain value. */
-export function encodeLogHeader(magic: LogMagic, init: LogHeaderInit): Uint8Array {
+export function encodeLogHeader(
+  magic: LogMagic,
+  init: LogHeaderInit,
+  checksumType = newChecksumType(),
+): Uint8Array {
   assert(init.fileNumber >= 1, 'record log: file number starts at 1');
   assert(init.fileNumber <= FILE_NUMBER_MAX, 'record log: file number fits u32');
   assert(/^[0-9a-f]{16}$/.test(init.identity), 'record log: identity is 16 hexadecimal digits');
@@ -91,7 +98,7 @@ export function encodeLogHeader(magic: LogMagic, init: LogHeaderInit): Uint8Arra
   const view = viewOf(bytes);
   for (let i = 0; i < 8; i++) bytes[i] = magic.charCodeAt(i);
   view.setUint16(8, FORMAT_VERSION, true);
-  bytes[10] = CHECKSUM_CRC32;
+  bytes[10] = checksumType;
   putU64(view, 16, init.fileNumber);
   for (let i = 0; i < 8; i++) bytes[24 + i] = parseInt(init.identity.slice(2 * i, 2 * i + 2), 16);
   bytes[32] = init.bootId.length;
@@ -139,6 +146,7 @@ export function decodeLogHeader(
   if (fieldFault !== undefined) throw new CorruptionError(fieldFault, { file, offset: 0 });
   return {
     formatVersion: found,
+    checksumType: bytes[10] as number,
     fileNumber: getU64(view, 16),
     identity: hexOf(bytes, 24, 8),
     bootId: asciiOf(bytes, 36, bytes[32] as number),
@@ -160,8 +168,12 @@ function frameFault(bytes: Uint8Array, view: DataView, magic: LogMagic): string 
 }
 
 function headerFieldFault(bytes: Uint8Array, view: DataView): string | undefined {
-  if (view.getUint16(8, true) < FORMAT_VERSION_MIN) return 'unknown format version';
-  if (bytes[10] !== CHECKSUM_CRC32) return 'unknown checksum type';
+  const formatVersion = view.getUint16(8, true);
+  if (formatVersion < FORMAT_VERSION_MIN) return 'unknown format version';
+  const checksumType = bytes[10] as number;
+  // Before version 3 there was one.
+  if (!isChecksumType(checksumType) || (formatVersion < 3 && checksumType !== CHECKSUM_CRC32))
+    return 'unknown checksum type';
   if (bytes[11] !== 0 || view.getUint32(12, true) !== 0) return 'unknown header flags';
   const fileNumber = getU64(view, 16);
   if (fileNumber < 1 || fileNumber > FILE_NUMBER_MAX) return 'impossible file number';
@@ -237,6 +249,7 @@ export class RecordScanner {
   /** Bytes of the file; what lies behind in `bytes` is not looked at. */
   readonly limit: number;
   readonly tag: number;
+  readonly checksumType: number;
   type: number;
   recordStart: number;
   payloadStart: number;
@@ -251,13 +264,21 @@ export class RecordScanner {
   /** undefined until next() has returned false. */
   scanEnd: ScanEnd | undefined;
 
-  constructor(bytes: Uint8Array, start: number, limit: number, chain: number, tag: number) {
+  constructor(
+    bytes: Uint8Array,
+    start: number,
+    limit: number,
+    chain: number,
+    tag: number,
+    checksumType: number,
+  ) {
     assert(limit <= bytes.length, 'record log: limit within the buffer');
     assert(start <= limit, 'record log: start within the limit');
     this.bytes = bytes;
     this.view = viewOf(bytes);
     this.limit = limit;
     this.tag = tag;
+    this.checksumType = checksumType;
     this.type = 0;
     this.recordStart = start;
     this.payloadStart = start;
@@ -278,11 +299,8 @@ export class RecordScanner {
     const length = this.view.getUint32(at + 4, true);
     const payloadStart = at + RECORD_HEADER_BYTES;
     if (payloadStart + length > this.limit) return this.#stop('incomplete');
-    if (
-      crc32(this.bytes, payloadStart, length, this.chain) !== this.view.getUint32(at + 16, true)
-    ) {
-      return this.#stop('bad');
-    }
+    const sum = checksum(this.checksumType, this.bytes, payloadStart, length, this.chain);
+    if (sum !== this.view.getUint32(at + 16, true)) return this.#stop('bad');
     this.type = this.bytes[at + 8] as number;
     this.recordStart = at;
     this.payloadStart = payloadStart;
@@ -302,5 +320,16 @@ export class RecordScanner {
 
 /** A scanner over the records of a whole file in `bytes[0, limit)` whose header was decoded. */
 export function scanRecords(bytes: Uint8Array, limit: number, header: LogHeader): RecordScanner {
-  return new RecordScanner(bytes, LOG_HEADER_BYTES, limit, header.chain, tagOf(header.chain));
+  return scanRecordsFrom(bytes, LOG_HEADER_BYTES, limit, header.chain, header);
+}
+
+/** The same from behind the record whose chain value is `chain`, which ends at `start`. */
+export function scanRecordsFrom(
+  bytes: Uint8Array,
+  start: number,
+  limit: number,
+  chain: number,
+  header: LogHeader,
+): RecordScanner {
+  return new RecordScanner(bytes, start, limit, chain, tagOf(header.chain), header.checksumType);
 }

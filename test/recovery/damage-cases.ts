@@ -30,6 +30,12 @@ const CORRUPTION = 'NOKV_CORRUPTION';
 
 const WHOLE: Harm = () => ({ opens: 'whole' });
 
+/** Where a header begins in its file, and where in it its own checksum is. */
+interface HeaderPlace {
+  readonly at: number;
+  readonly crcAt: number;
+}
+
 /** Names of the files of a disk by what they are. */
 class Disk {
   readonly fs: MemFs;
@@ -84,11 +90,24 @@ class Disk {
   }
 
   /** Sets the format version in a header, and its checksum. */
-  upgrade(name: string, version: number, header: { at: number; crcAt: number }): void {
+  upgrade(name: string, version: number, header: HeaderPlace): void {
+    this.#resign(name, header, (view) => {
+      view.setUint16(header.at + 8, version, true);
+    });
+  }
+
+  /** Sets the checksum type in a header, and its checksum. */
+  retype(name: string, checksumType: number, header: HeaderPlace): void {
+    this.#resign(name, header, (view) => {
+      view.setUint8(header.at + 10, checksumType);
+    });
+  }
+
+  #resign(name: string, header: HeaderPlace, change: (view: DataView) => void): void {
     const bytes = Uint8Array.from(this.bytes(name));
     const { at, crcAt } = header;
     const view = viewOf(bytes);
-    view.setUint16(at + 8, version, true);
+    change(view);
     view.setUint32(at + crcAt, crc32(bytes, at, crcAt), true);
     this.write(name, bytes);
   }
@@ -289,6 +308,15 @@ const CASES: readonly DamageCase[] = [
     },
   },
   {
+    name: 'table: checksum of a newer build',
+    endings: EVERY,
+    harm: (disk) => {
+      const at = disk.bytes(disk.table).length - FOOTER_BYTES;
+      disk.retype(disk.table, 3, { at, crcAt: 68 });
+      return { refused: 'NOKV_FORMAT', file: disk.table };
+    },
+  },
+  {
     name: 'table: made outside, by its footer',
     endings: EVERY,
     harm: (disk) => {
@@ -348,6 +376,14 @@ const CASES: readonly DamageCase[] = [
     endings: EVERY,
     harm: (disk) => {
       disk.upgrade(disk.segment, VALUE_LOG_FORMAT + 1, { at: 0, crcAt: 60 });
+      return { refused: 'NOKV_FORMAT', file: disk.segment };
+    },
+  },
+  {
+    name: 'value log: checksum of a newer build',
+    endings: EVERY,
+    harm: (disk) => {
+      disk.retype(disk.segment, 3, { at: 0, crcAt: 60 });
       return { refused: 'NOKV_FORMAT', file: disk.segment };
     },
   },

@@ -9,7 +9,7 @@ import type { Fs } from '../../base/env.js';
 import { entryKind, entrySeq, entryValueStart, KIND_VALUE_POINTER } from '../entry.js';
 import type { LoggedMemtable } from '../logged-memtable.js';
 import { crashOf } from '../record-log-tail.js';
-import { RecordScanner, tagOf } from '../record-log.js';
+import { type LogHeader, type RecordScanner, scanRecordsFrom } from '../record-log.js';
 import { BatchScanner, WAL_BATCH } from '../wal/format.js';
 import type { ReplayedSegment } from '../wal-recovery.js';
 
@@ -21,8 +21,8 @@ export class FollowedLog {
   maxSeq: number;
   /** Value-log files that its entries point to. */
   readonly valueLogs: Set<number>;
-  /** Mark of its records; undefined when it can not be read on. */
-  readonly #tag: number | undefined;
+  /** undefined when it can not be read on. */
+  readonly #header: LogHeader | undefined;
   /** Behind the last whole record. */
   #end: number;
   #chain: number;
@@ -35,7 +35,7 @@ export class FollowedLog {
     this.maxSeq = segment.maxSeq;
     this.valueLogs = new Set(segment.valueLogs);
     const isOfThisBoot = header !== undefined && crashOf(header.bootId, bootId) === 'process';
-    this.#tag = isOfThisBoot ? tagOf(header.chain) : undefined;
+    this.#header = isOfThisBoot ? header : undefined;
     this.#end = segment.bytes;
     this.#chain = segment.chain;
   }
@@ -47,10 +47,11 @@ export class FollowedLog {
    */
   readOn(fs: Fs, path: string, expected: { bytes: number; chain: number } | undefined): boolean {
     const { memtable } = this;
-    if (memtable === undefined || this.#tag === undefined) return false;
+    const header = this.#header;
+    if (memtable === undefined || header === undefined) return false;
     const length = this.#load(fs, path, memtable.data);
     if (length === undefined) return false;
-    const scanner = new RecordScanner(memtable.data, this.#end, length, this.#chain, this.#tag);
+    const scanner = scanRecordsFrom(memtable.data, this.#end, length, this.#chain, header);
     const found = entriesOf(scanner, path);
     if (found === undefined || !isEnd(scanner, expected)) return false;
     if (!memtable.memtable.hasRoomFor(found.length)) return false;

@@ -128,6 +128,7 @@ export class ManifestLog {
     const writer = new RecordLogWriter({
       file,
       fileNumber: loaded.fileNumber,
+      checksumType: header.checksumType,
       headerChain: header.chain,
       bytes: tail.bytes,
       chain: tail.chain,

@@ -11,9 +11,9 @@ import {
   LOG_HEADER_BYTES,
   type LogHeader,
   MAGIC_MANIFEST,
-  RecordScanner,
+  type RecordScanner,
   scanRecords,
-  tagOf,
+  scanRecordsFrom,
 } from '../record-log.js';
 import { readCurrent } from './current.js';
 import { applyEdit, EMPTY_VERSION, ImpossibleEditError, type Version } from './version.js';
@@ -85,8 +85,7 @@ export function readOnManifest(
   // A workdir that was begun anew numbers its files from 1 again.
   if (bytes === undefined || headerOf(bytes, fileNumber, path).chain !== header.chain)
     return undefined;
-  const tag = tagOf(header.chain);
-  const scanner = new RecordScanner(bytes, tail.bytes, bytes.length, tail.chain, tag);
+  const scanner = scanRecordsFrom(bytes, tail.bytes, bytes.length, tail.chain, header);
   scanner.count = before.edits;
   const replayed = replayEdits(scanner, before);
   if (scanner.scanEnd === 'bad') return undefined;

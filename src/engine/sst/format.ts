@@ -9,7 +9,8 @@
  */
 import { assert } from '../../base/assert.js';
 import { getU64, putU64, viewOf } from '../../base/codec.js';
-import { CHECKSUM_CRC32, crc32 } from '../../base/crc32.js';
+import { CHECKSUM_TYPES, isChecksumType } from '../../base/checksum.js';
+import { crc32 } from '../../base/crc32.js';
 import { CorruptionError, FormatError } from '../../base/errors.js';
 
 export const TABLE_FORMAT_VERSION = 1; // on disk, frozen
@@ -43,6 +44,8 @@ export interface BlockHandle {
 }
 
 export interface Footer {
+  /** Of the blocks: base/checksum.ts. */
+  readonly checksumType: number;
   readonly codec: number;
   /** EXTERNAL_FILE_NUMBER in an external table. */
   readonly fileNumber: number;
@@ -87,7 +90,7 @@ export function encodeFooter(footer: Footer): Uint8Array {
   const view = viewOf(bytes);
   bytes.set(MAGIC);
   view.setUint16(8, footer.isExternal ? EXTERNAL_FORMAT_VERSION : TABLE_FORMAT_VERSION, true);
-  bytes[10] = CHECKSUM_CRC32;
+  bytes[10] = footer.checksumType;
   bytes[11] = footer.codec;
   view.setUint32(12, footer.fileNumber, true);
   view.setUint32(16, identityLow(footer.identity), true);
@@ -121,19 +124,24 @@ export function decodeFooter(bytes: Uint8Array, file: string, offset: number): F
   }
   const version = view.getUint16(8, true);
   const isExternal = version === EXTERNAL_FORMAT_VERSION;
-  if ((version !== TABLE_FORMAT_VERSION && !isExternal) || bytes[10] !== CHECKSUM_CRC32) {
-    throw new FormatError(`Cannot read table ${file}: unknown format version or checksum type`, {
+  const checksumType = bytes[10] as number;
+  const unknown = (what: string, found: number, supported: string | number): FormatError =>
+    new FormatError(`Cannot read table ${file}: unknown ${what}`, {
       file,
       offset,
-      found: version,
-      supported: EXTERNAL_FORMAT_VERSION,
+      found,
+      supported,
     });
+  if (version !== TABLE_FORMAT_VERSION && !isExternal) {
+    throw unknown('format version', version, EXTERNAL_FORMAT_VERSION);
   }
+  if (!isChecksumType(checksumType)) throw unknown('checksum type', checksumType, CHECKSUM_TYPES);
   const handle = (at: number): BlockHandle => ({
     offset: view.getUint32(at, true),
     size: view.getUint32(at + 4, true),
   });
   const footer: Footer = {
+    checksumType,
     codec: bytes[11] as number,
     fileNumber: view.getUint32(12, true),
     isExternal,

@@ -7,7 +7,7 @@
  */
 import { assert } from '../../base/assert.js';
 import { compareArrays, compareBytes } from '../../base/bytes.js';
-import { crc32 } from '../../base/crc32.js';
+import { checksum, newChecksumType } from '../../base/checksum.js';
 import type { FsFile } from '../../base/env.js';
 import { IoError, NokvError } from '../../base/errors.js';
 import { KIB, MIB } from '../../base/limits.js';
@@ -73,6 +73,7 @@ export class TableBuilder {
   readonly #blockBytes: number;
   readonly #bitsPerKey: number;
   readonly #identityLow: number;
+  readonly #checksumType: number;
   /** undefined: none. */
   readonly #prefixRules: PrefixRules | undefined;
   readonly #memory: BuilderMemory;
@@ -107,6 +108,7 @@ export class TableBuilder {
     this.#blockBytes = options.blockBytes ?? BLOCK_BYTES_DEFAULT;
     this.#bitsPerKey = options.filterBitsPerKey ?? FILTER_BITS_PER_KEY_DEFAULT;
     this.#identityLow = identityLow(options.identity);
+    this.#checksumType = newChecksumType();
     this.#prefixRules = options.prefixRules?.isEmpty === false ? options.prefixRules : undefined;
     this.#memory = options.memory ?? new BuilderMemory();
     this.#blocks = new BlockBuilder(this.#memory.takeOutput());
@@ -257,6 +259,7 @@ export class TableBuilder {
     const blockCount = this.#index.count;
     blocks.append(
       encodeFooter({
+        checksumType: this.#checksumType,
         codec,
         fileNumber,
         isExternal: external !== undefined,
@@ -374,7 +377,8 @@ export class TableBuilder {
     blocks.reserve(BLOCK_TRAILER_BYTES);
     blocks.bytes[blocks.at++] = codecId;
     const length = blocks.at - blocks.start;
-    blocks.putU32(crc32(blocks.bytes, blocks.start, length, blockSeed(this.#identityLow, offset)));
+    const seed = blockSeed(this.#identityLow, offset);
+    blocks.putU32(checksum(this.#checksumType, blocks.bytes, blocks.start, length, seed));
     blocks.beginNext();
     return { offset, size: length + 4 };
   }

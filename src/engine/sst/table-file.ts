@@ -2,14 +2,20 @@
  * Reading verified blocks of one table file: the only place where stored bytes become payloads. A checksum is
  * checked once, when a block enters memory.
  */
-import { crc32 } from '../../base/crc32.js';
+import { checksum } from '../../base/checksum.js';
 import type { FsFile } from '../../base/env.js';
 import { CorruptionError, FormatError } from '../../base/errors.js';
 import { BATCH_BYTES_MAX } from '../../base/limits.js';
 import type { BufferPool } from '../cache/buffer-pool.js';
 import { readU32 } from './block-search.js';
 import { BUILT_IN_CODECS, type Codec, CODEC_NONE, findCodec } from './codec.js';
-import { BLOCK_TRAILER_BYTES, type BlockHandle, blockSeed } from './format.js';
+import {
+  BLOCK_TRAILER_BYTES,
+  type BlockHandle,
+  blockSeed,
+  type Footer,
+  identityLow,
+} from './format.js';
 
 /** Above any payload a builder makes: a block has at most one entry more than it should. */
 const PAYLOAD_BYTES_MAX = BATCH_BYTES_MAX;
@@ -18,12 +24,14 @@ export class TableFile {
   readonly path: string;
   readonly #file: FsFile;
   readonly #identityLow: number;
+  readonly #checksumType: number;
   readonly #codecs: readonly Codec[];
 
-  constructor(file: FsFile, identityLow: number, codecs: readonly Codec[]) {
+  constructor(file: FsFile, footer: Footer, codecs: readonly Codec[]) {
     this.path = file.path;
     this.#file = file;
-    this.#identityLow = identityLow;
+    this.#identityLow = identityLow(footer.identity);
+    this.#checksumType = footer.checksumType;
     this.#codecs = codecs;
   }
 
@@ -47,7 +55,8 @@ export class TableFile {
    */
   check(bytes: Uint8Array, start: number, size: number, offset: number): number {
     const expected = readU32(bytes, start + size - 4);
-    const actual = crc32(bytes, start, size - 4, blockSeed(this.#identityLow, offset));
+    const seed = blockSeed(this.#identityLow, offset);
+    const actual = checksum(this.#checksumType, bytes, start, size - 4, seed);
     if (expected !== actual) {
       throw new CorruptionError('block checksum mismatch', {
         file: this.path,

@@ -24,13 +24,7 @@ import {
 } from './block-search.js';
 import { filterMayContain, FILTER_LINE_BYTES, isFilter } from './bloom.js';
 import { type Codec, CODEC_NONE } from './codec.js';
-import {
-  BLOCK_TRAILER_BYTES,
-  decodeFooter,
-  type Footer,
-  FOOTER_BYTES,
-  identityLow,
-} from './format.js';
+import { BLOCK_TRAILER_BYTES, decodeFooter, type Footer, FOOTER_BYTES } from './format.js';
 import type { LookupResult } from './lookup-result.js';
 import { rebased } from './external-facts.js';
 import { type PrefixRules, prefixRulesOf } from './prefix-rules.js';
@@ -160,7 +154,7 @@ export class TableReader {
     this.path = file.path;
     this.wasIndexUsed = false;
     this.indexBudget = undefined;
-    this.#file = new TableFile(file, identityLow(footer.identity), options.codecs ?? []);
+    this.#file = new TableFile(file, footer, options.codecs ?? []);
     this.#footer = footer;
     this.#cache = cache;
     this.#owner = new BlockOwner(1);
@@ -236,7 +230,7 @@ export class TableReader {
     const file = fs.open(path, 'read');
     try {
       const footer = readFooter(file, file.size());
-      const tableFile = new TableFile(file, identityLow(footer.identity), []);
+      const tableFile = new TableFile(file, footer, []);
       const payload = tableFile.readPart(footer.properties, cache.buffers);
       const { offset } = footer.properties;
       const { meta, external } = decodeProperties(payload, footer.bytes, path, offset);

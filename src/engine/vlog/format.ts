@@ -6,7 +6,7 @@
  *   offset size field
  *        0    8 magic "NOKVVLG1"
  *        8    2 format version
- *       10    1 checksum type (crc32.ts)
+ *       10    1 checksum type of the records (checksum.ts)
  *       11    1 zero
  *       12    4 bucket
  *       16    8 file number
@@ -16,7 +16,7 @@
  *       60    4 crc of bytes 0..60
  *
  * Record
- *        0    4 crc of bytes 4..end, seeded with the segment's identity and the record's offset
+ *        0    4 checksum of bytes 4..end, seeded with the segment's identity and the record's offset
  *        4    4 value length
  *        8    3 key length (encoded key)
  *       11    1 zero
@@ -24,16 +24,18 @@
  *       20    8 version
  *       28    . encoded key, value
  */
+import { CHECKSUM_TYPES, isChecksumType } from '../../base/checksum.js';
 import { CHECKSUM_CRC32, crc32 } from '../../base/crc32.js';
 import { getU64, putU64, viewOf } from '../../base/codec.js';
 import { CorruptionError, FormatError } from '../../base/errors.js';
 
 export const VALUE_LOG_MAGIC = 'NOKVVLG1'; // on disk, frozen
-export const VALUE_LOG_FORMAT = 1;
+/** 2: another checksum than CRC-32 may be named; builds of 1 do not look. */
+export const VALUE_LOG_FORMAT = 2;
 export const VALUE_LOG_HEADER_BYTES = 64; // on disk, frozen
 export const VALUE_RECORD_HEADER_BYTES = 28; // on disk, frozen
 
-export interface ValueLogHeader {
+export interface ValueLogHeaderInit {
   readonly fileNumber: number;
   readonly bucket: number;
   /** 16 hexadecimal digits. */
@@ -41,12 +43,17 @@ export interface ValueLogHeader {
   readonly createdMs: number;
 }
 
+export interface ValueLogHeader extends ValueLogHeaderInit {
+  /** Of the records: base/checksum.ts. */
+  readonly checksumType: number;
+}
+
 export function encodeValueLogHeader(header: ValueLogHeader): Uint8Array {
   const bytes = new Uint8Array(VALUE_LOG_HEADER_BYTES);
   const view = viewOf(bytes);
   for (let i = 0; i < 8; i++) bytes[i] = VALUE_LOG_MAGIC.charCodeAt(i);
   view.setUint16(8, VALUE_LOG_FORMAT, true);
-  bytes[10] = CHECKSUM_CRC32;
+  bytes[10] = header.checksumType;
   view.setUint32(12, header.bucket, true);
   putU64(view, 16, header.fileNumber);
   putIdentity(bytes, 24, header.identity);
@@ -89,7 +96,16 @@ export function decodeValueLogHeader(bytes: Uint8Array, file: string): ValueLogH
       throw new CorruptionError('this is no value-log segment', { file, offset: 0 });
     }
   }
+  const checksumType = bytes[10] as number;
+  if (!isChecksumType(checksumType) || (version < 2 && checksumType !== CHECKSUM_CRC32)) {
+    throw new FormatError('Cannot read value log: unknown checksum type', {
+      file,
+      found: checksumType,
+      supported: CHECKSUM_TYPES,
+    });
+  }
   return {
+    checksumType,
     fileNumber: getU64(view, 16),
     bucket: view.getUint32(12, true),
     identity: identityAt(bytes, 24),
@@ -97,7 +113,7 @@ export function decodeValueLogHeader(bytes: Uint8Array, file: string): ValueLogH
   };
 }
 
-/** The crc seed of a record: ties it to its segment and place. */
+/** The seed of a record's checksum: ties it to its segment and place. */
 export function recordSeed(identity: string, start: number): number {
   return (Math.imul(Number.parseInt(identity.slice(8), 16) | 0, 0x9e3779b1) ^ start) >>> 0;
 }

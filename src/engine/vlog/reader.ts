@@ -3,7 +3,7 @@
  * is verified whole, so that a wrong value is never returned: it is right, or it is an error that
  * names file and offset.
  */
-import { crc32 } from '../../base/crc32.js';
+import { checksum } from '../../base/checksum.js';
 import { readU32, viewOf } from '../../base/codec.js';
 import type { Fs, FsFile } from '../../base/env.js';
 import { CorruptionError } from '../../base/errors.js';
@@ -137,7 +137,8 @@ export function checkRecord(
   if (length < VALUE_RECORD_HEADER_BYTES) {
     throw new CorruptionError('value pointer is shorter than a record', { file, offset: start });
   }
-  const actual = crc32(bytes, base + 4, length - 4, (segment.seed ^ start) >>> 0);
+  const { checksumType } = segment.header;
+  const actual = checksum(checksumType, bytes, base + 4, length - 4, (segment.seed ^ start) >>> 0);
   const expected = readU32(bytes, base);
   if (actual !== expected) {
     throw new CorruptionError('value record checksum mismatch', {

@@ -7,7 +7,7 @@
  */
 import { copyBytes } from '../../base/bytes.js';
 import { putU64, viewOf } from '../../base/codec.js';
-import { crc32 } from '../../base/crc32.js';
+import { checksum, newChecksumType } from '../../base/checksum.js';
 import type { Fs, FsFile } from '../../base/env.js';
 import { IoError } from '../../base/errors.js';
 import { KIB } from '../../base/limits.js';
@@ -18,6 +18,7 @@ import {
   VALUE_LOG_HEADER_BYTES,
   VALUE_RECORD_HEADER_BYTES,
   type ValueLogHeader,
+  type ValueLogHeaderInit,
 } from './format.js';
 
 const BUFFER_BYTES = 256 * KIB;
@@ -53,7 +54,8 @@ export class ValueLogWriter {
   }
 
   /** Creates the file with its header; the directory is not yet synced. @throws IoError */
-  static create(fs: Fs, path: string, header: ValueLogHeader): ValueLogWriter {
+  static create(fs: Fs, path: string, init: ValueLogHeaderInit): ValueLogWriter {
+    const header = { ...init, checksumType: newChecksumType() };
     const file = fs.open(path, 'create');
     try {
       writeWhole(file, encodeValueLogHeader(header), 0, VALUE_LOG_HEADER_BYTES, 0);
@@ -96,7 +98,8 @@ export class ValueLogWriter {
       valueLength,
     );
     const seed = recordSeed(this.header.identity, this.bytes);
-    view.setUint32(at, crc32(this.#buffer, at + 4, length - 4, seed), true);
+    const { checksumType } = this.header;
+    view.setUint32(at, checksum(checksumType, this.#buffer, at + 4, length - 4, seed), true);
     this.lastStart = this.bytes;
     this.lastLength = length;
     this.#fill += length;

@@ -484,6 +484,7 @@ describe('checkManifestContinues', () => {
     identity: '0011223344556677',
     bootId: '',
     formatVersion: 1,
+    checksumType: 1,
     chain: 0,
     continues,
   });

@@ -95,10 +95,25 @@ describe('decodeLogHeader', () => {
     expect(() => decodeLogHeader(resign(newer), newer.length, MAGIC_WAL, 'f')).toThrow(FormatError);
   });
 
+  it('takes the checksum types that the format version has', () => {
+    const typed = (version: number, type: number): Uint8Array => {
+      const bytes = encodeLogHeader(MAGIC_WAL, INIT);
+      bytes[8] = version;
+      bytes[10] = type;
+      return resign(bytes);
+    };
+    const typeOf = (bytes: Uint8Array): number =>
+      decodeLogHeader(bytes, bytes.length, MAGIC_WAL, 'f').checksumType;
+    expect([typeOf(typed(1, 1)), typeOf(typed(2, 1)), typeOf(typed(3, 1))]).toEqual([1, 1, 1]);
+    expect(typeOf(typed(3, 2))).toBe(2);
+    expect(() => typeOf(typed(2, 2))).toThrow(CorruptionError);
+  });
+
   it('refuses impossible fields under a right checksum', () => {
     for (const [at, value] of [
       [8, 0],
-      [10, 2],
+      [10, 0],
+      [10, 3],
       [11, 1],
       [12, 1],
       [16, 0],

@@ -30,15 +30,15 @@ describe('the table format', () => {
         '00000000' + // restart point: entry at 5, value at 0
         '01000000' +
         '00' +
-        '1959ad36', // count, codec, checksum
+        '4b85e6b3', // count, codec, checksum
     );
     expect(hex(41, 111)).toMatch(/^[0-9a-f]{128}06/);
-    expect(hex(111, 125)).toBe('01' + '520005' + '1061706500' + '00' + '44367afc');
-    expect(hex(125, 131)).toBe('00' + '00' + 'f418db1d');
+    expect(hex(111, 125)).toBe('01' + '520005' + '1061706500' + '00' + '23d81fc2');
+    expect(hex(125, 131)).toBe('00' + '00' + '33e20d0f');
     expect(hex(content.length - 72, content.length)).toBe(
       '4e6f4b562d535354' +
         '0100' +
-        '01' +
+        '02' +
         '00' +
         '07000000' +
         'efcdab8967452301' +
@@ -48,13 +48,14 @@ describe('the table format', () => {
         '7d00000006000000' +
         '830000005d010000' + // handles
         '01000000' +
-        '629232f5',
+        'd7827b2a',
     );
   });
 });
 
 describe('decodeFooter', () => {
   const footer: Footer = {
+    checksumType: 2,
     codec: 0,
     fileNumber: 7,
     isExternal: false,
