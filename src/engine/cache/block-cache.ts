@@ -19,12 +19,15 @@
  *
  * A block that a point read wants, which keeps the row, enters when it is wanted again soon (`reserveAgain`). So does
  * one that a scan wants, once all memory is in use: most are not worth the copy and what would have to leave for them.
+ * A *dense* one holds pointers to values many times its size: it enters at once, and a hit counts DENSE_WORTH times, since as
+ * many bytes of rows would have to be here for as many hits.
  *
  * Owned by one thread, synchronous. No pins: bytes of a slot are *borrowed* until the next reserve, drop
  * or put of a row, and callers that keep them longer copy.
  */
 import { assert, INVARIANTS } from '../../base/assert.js';
 import { KIB, MIB } from '../../base/limits.js';
+import type { BlockOwner } from './block-owner.js';
 import { BufferPool } from './buffer-pool.js';
 import { fingerprint, GhostList } from './ghost-list.js';
 import { SizeClasses, SLOT_BYTES_MIN } from './size-classes.js';
@@ -40,10 +43,14 @@ const CHUNKS_WANTED = 16;
 /** Slot arrays and fingerprints per slot: 5 * 4 + 1 + 4 bytes; a chunk counts as its bytes plus these. */
 const META_BYTES_PER_SLOT = 25;
 
-/** Bits of a slot's state byte: hits (0 to 3), queue, use. */
+/** Bits of a slot's state byte: hits (0 to 3), queue, use, density. */
 const HITS = 0x03;
 const MAIN = 0x04;
 const USED = 0x10;
+/** Of a dense table. */
+const DENSE = 0x20;
+/** What a hit of a dense block counts, against one of as many bytes of rows. */
+const DENSE_WORTH = 32;
 
 /** The class of a chunk that holds rows. */
 const ROWS = 0xff;
@@ -56,22 +63,6 @@ const EVICTION_STEPS_MAX = 128;
 const START_CHUNKS = 8;
 /** Chunks of its own and of others that a class looks at when it wants one more. */
 const STEAL_SAMPLES = 8;
-
-/** A table as the cache knows it. `slots` belongs to the cache between attach and drop. */
-export class BlockOwner {
-  /** Slot of each block, -1 when it is not cached. */
-  slots: Int32Array;
-  /** 0 for tables of L0, 1 for the other levels; for metrics. */
-  levelClass: number;
-  /** The cache's number for it, -1 when not attached. */
-  id: number;
-
-  constructor(levelClass: number) {
-    this.slots = new Int32Array(0);
-    this.levelClass = levelClass;
-    this.id = NONE;
-  }
-}
 
 /** Counters since the cache was made, and its memory; plain data. */
 export interface BlockCacheStats {
@@ -250,7 +241,7 @@ export class BlockCache implements ChunkLender {
    */
   reserve(owner: BlockOwner, block: number, length: number): number {
     if (INVARIANTS) assert(owner.slots[block] === NONE, 'block cache: block is cached already');
-    const slot = this.#take(owner.id, block, length);
+    const slot = this.#take(owner, block, length);
     if (slot !== NONE) owner.slots[block] = slot;
     return slot;
   }
@@ -268,6 +259,7 @@ export class BlockCache implements ChunkLender {
    * As `reserve`, for a point read, which keeps the row, or a scan: -1 also when the block was not wanted lately.
    */
   reserveAgain(owner: BlockOwner, block: number, length: number): number {
+    if (owner.isDense) return this.reserve(owner, block, length);
     const print = fingerprint(owner.id, block);
     if (!this.#ghosts.take(print)) {
       this.#ghosts.add(print);
@@ -321,7 +313,7 @@ export class BlockCache implements ChunkLender {
   }
 
   /** A slot for (owner, item), in its queue; -1 when rejected. */
-  #take(owner: number, item: number, length: number): number {
+  #take({ id: owner, isDense }: BlockOwner, item: number, length: number): number {
     const slot =
       length > this.#classes.bytesMax || this.chunksMax === 0 ? NONE : this.#claim(length);
     if (slot === NONE) {
@@ -335,7 +327,8 @@ export class BlockCache implements ChunkLender {
     this.#item[slot] = item;
     this.#length[slot] = length;
     const isReturning = this.#ghosts.take(fingerprint(owner, item));
-    this.#state[slot] = USED | (isReturning ? MAIN : 0);
+    // One that is dense begins as if hit: a chunk of them would be taken away before the first.
+    this.#state[slot] = USED | (isReturning ? MAIN : 0) | (isDense ? DENSE | 1 : 0);
     this.#push(slot);
     return slot;
   }
@@ -491,7 +484,7 @@ export class BlockCache implements ChunkLender {
     for (let slot = first; slot < end; slot++) {
       const state = this.#state[slot] as number;
       if ((state & HITS) === 0) continue;
-      hits += state & HITS;
+      hits += (state & HITS) * ((state & DENSE) === 0 ? 1 : DENSE_WORTH);
       this.#state[slot] = state - aging;
     }
     return hits * size;

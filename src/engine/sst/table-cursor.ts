@@ -16,7 +16,8 @@
  */
 import { copyBytes } from '../../base/bytes.js';
 import { KIB } from '../../base/limits.js';
-import type { BlockCache, BlockOwner } from '../cache/block-cache.js';
+import type { BlockCache } from '../cache/block-cache.js';
+import type { BlockOwner } from '../cache/block-owner.js';
 import type { EntryCursor } from '../iterators/entry-cursor.js';
 import type { RowBatch } from '../iterators/row-batch.js';
 import { SLAB_BYTES, type ValueSlab } from '../value-slab.js';

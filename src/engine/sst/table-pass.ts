@@ -3,7 +3,8 @@
  * index made for search is three times as large, and a job has as many of them in memory as L0 has runs.
  */
 import { unreachable } from '../../base/assert.js';
-import type { BlockCache, BlockOwner } from '../cache/block-cache.js';
+import type { BlockCache } from '../cache/block-cache.js';
+import type { BlockOwner } from '../cache/block-owner.js';
 import type { BlockIndex } from './block-index.js';
 import { TableCursor, type TableCursorOptions } from './table-cursor.js';
 import type { TableFile } from './table-file.js';

@@ -10,10 +10,11 @@
 import { assert, INVARIANTS } from '../../base/assert.js';
 import type { Fs, FsFile } from '../../base/env.js';
 import { CorruptionError } from '../../base/errors.js';
-import { BlockOwner, type BlockCache } from '../cache/block-cache.js';
+import type { BlockCache } from '../cache/block-cache.js';
+import { BlockOwner } from '../cache/block-owner.js';
 import type { KeyBuffer } from '../key.js';
 import type { RangeTombstone } from '../range-tombstones.js';
-import type { TableMeta } from '../table-meta.js';
+import { type TableMeta, valueLogBytes } from '../table-meta.js';
 import { BlockIndex } from './block-index.js';
 import {
   isDataBlock,
@@ -117,6 +118,8 @@ class LoadedIndex implements HeldIndex {
   }
 }
 
+/** A table is dense when what it points to is more than so many times its own bytes. */
+const DENSE_RATIO = 8;
 const NO_MEMORY = new ArrayBuffer(0);
 const NO_OPTIONS: TableReaderOptions = {};
 const NO_CURSOR_OPTIONS: TableCursorOptions = {};
@@ -157,7 +160,7 @@ export class TableReader {
     this.#file = new TableFile(file, footer, options.codecs ?? []);
     this.#footer = footer;
     this.#cache = cache;
-    this.#owner = new BlockOwner(1);
+    this.#owner = new BlockOwner(1, valueLogBytes(meta) > DENSE_RATIO * meta.bytes);
     this.#seqBase = meta.seqBase ?? 0;
     this.#loaded = undefined;
     this.#tombstones = undefined;

@@ -1,13 +1,14 @@
 import { describe, expect, it } from 'vitest';
 import { Prng } from '../../../src/base/prng.js';
-import { BlockCache, BlockOwner } from '../../../src/engine/cache/block-cache.js';
+import { BlockCache } from '../../../src/engine/cache/block-cache.js';
+import { BlockOwner } from '../../../src/engine/cache/block-owner.js';
 import { FAMILY_DEFAULT, KeyBuffer } from '../../../src/engine/key.js';
 import { LookupResult } from '../../../src/engine/sst/lookup-result.js';
 
 const MIB = 1 << 20;
 
-function owner(cache: BlockCache, blocks: number, levelClass = 1): BlockOwner {
-  const result = new BlockOwner(levelClass);
+function owner(cache: BlockCache, blocks: number, levelClass = 1, isDense = false): BlockOwner {
+  const result = new BlockOwner(levelClass, isDense);
   cache.attach(result, blocks);
   return result;
 }
@@ -234,6 +235,7 @@ describe('BlockCache', () => {
     const slot = cache.reserveAgain(table, 0, 4000);
     expect(slot).toBeGreaterThanOrEqual(0);
     expect(table.slots[0]).toBe(slot);
+    expect(cache.reserveAgain(owner(cache, 1, 1, true), 0, 4000)).toBeGreaterThanOrEqual(0);
   });
 
   it('gives memory of unused blocks to rows, and back to blocks when those are used', () => {
@@ -267,5 +269,49 @@ describe('BlockCache', () => {
     }
     expect(cache.rows.stats().bytes).toBeGreaterThan(6 * MIB);
     expect(cache.stats().chunksMoved).toBeLessThan(40);
+  });
+
+  it('keeps the blocks of pointers to large values beside the values, which fill every other byte', () => {
+    // 64 pointers a block, 4000 bytes a value: 31 times as many values in memory would save as many reads.
+    const random = new Prng(10);
+    const cache = new BlockCache(32 * MIB);
+    const table = owner(cache, 400, 1, true);
+    let misses = 0;
+    let blockMisses = 0;
+    const readRows = (count: number): void => {
+      for (let i = 0; i < count; i++) {
+        const row = random.chance(1, 2) ? skewed(random, 3000) : random.below(25_600);
+        if (readRow(cache, row) !== undefined) continue;
+        misses++;
+        const block = row >> 6;
+        const slot = table.slots[block] as number;
+        if (slot >= 0) {
+          cache.touch(slot, 1);
+        } else {
+          blockMisses++;
+          cache.reserveAgain(table, block, 4000);
+        }
+        keepRow(cache, row, 4000);
+      }
+    };
+    readRows(60_000);
+    misses = 0;
+    blockMisses = 0;
+    readRows(60_000);
+    expect(misses).toBeGreaterThan(20_000);
+    expect(blockMisses / misses).toBeLessThan(0.05);
+    expect(cache.rows.stats().bytes).toBeGreaterThan(24 * MIB);
+  });
+
+  it('gives the memory of pointers that nobody reads any more to rows', () => {
+    const random = new Prng(11);
+    const cache = new BlockCache(8 * MIB);
+    const table = owner(cache, 4000, 1, true);
+    for (let i = 0; i < 20_000; i++) read(cache, table, random.below(4000), 4000);
+    for (let i = 0; i < 60_000; i++) {
+      const row = random.below(5000);
+      if (readRow(cache, row) === undefined) keepRow(cache, row, 1000);
+    }
+    expect(cache.rows.stats().bytes).toBeGreaterThan(4 * MIB);
   });
 });
