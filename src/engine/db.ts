@@ -406,7 +406,7 @@ export class Db {
   /**
    * Of a read-only database: moves on to what the process that writes has written since. False when there was
    * nothing new. Scans and snapshots that are open stay where they are.
-   * @throws CorruptionError, ChangedError (call it again), IoError: what was seen before, or a later moment, is still seen;
+   * @throws CorruptionError, ChangedError (call it again if it is retryable), IoError: what was seen before, or a later moment, is still seen;
    * NokvError NOKV_INVALID when the database is not read-only
    */
   refresh(): boolean {

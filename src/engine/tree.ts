@@ -176,6 +176,22 @@ export class Tree {
   }
 
   /**
+   * The path of a file of `version` that would take the place of another one, which is open under the same number:
+   * then it is not a later version of the same tree. undefined when there is none.
+   */
+  conflictWith(version: Version): string | undefined {
+    for (const { fileNumber, identity } of version.levels.flat()) {
+      const open = this.#tables.get(fileNumber);
+      if (open !== undefined && open.meta.identity !== identity) return this.tablePath(fileNumber);
+    }
+    for (const [fileNumber, { identity }] of version.valueLog) {
+      const open = this.#segments.get(fileNumber);
+      if (open !== undefined && open.identity !== identity) return open.path;
+    }
+    return undefined;
+  }
+
+  /**
    * Makes a new value-log segment known, durably with the next `apply`. It belongs to the current version at
    * once: whoever holds that version from now on may hold memtables that point into the segment.
    * @throws IoError
