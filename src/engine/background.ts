@@ -289,9 +289,14 @@ export class Background {
     }
   }
 
-  /** Resolves when a running job ended; at the next turn of the event loop when none runs. */
+  /**
+   * For who waits for the pressure to fall: resolves when a running job ended; at the next turn of the event loop when
+   * none runs. @throws what stops the background
+   */
   async progress(): Promise<void> {
     this.kick();
+    const failure = this.stuckBy();
+    if (failure !== undefined) throw failure;
     await (this.#flushing ?? this.#compacting ?? this.#env.clock.nextTurn());
   }
 

@@ -210,6 +210,8 @@ export class CompactionRunner {
   }
 
   async #rewrite(plan: CompactionPlan): Promise<void> {
+    const { tree } = this.#core;
+    tree.mustTakeEdits();
     const job = this.#job(plan);
     const result = (await this.#env.executor.run(COMPACTION_LANE, job)) as CompactionResult;
     const { newValueLog } = result;
@@ -226,7 +228,14 @@ export class CompactionRunner {
             sealValueLog: [{ fileNumber: newValueLog.fileNumber, bytes: newValueLog.bytes }],
           }),
     };
-    await this.#core.tree.apply(edit);
+    try {
+      await tree.apply(edit);
+    } catch (error) {
+      tree.abandon(result.outputs.map(({ fileNumber }) => tree.tablePath(fileNumber)));
+      if (newValueLog !== undefined)
+        tree.abandon([tree.segmentPath(newValueLog.fileNumber, newValueLog.bucket)]);
+      throw error;
+    }
     this.#count(result, plan.outputLevel);
   }
 

@@ -406,8 +406,8 @@ export class Db {
   /**
    * Of a read-only database: moves on to what the process that writes has written since. False when there was
    * nothing new. Scans and snapshots that are open stay where they are.
-   * @throws CorruptionError, ChangedError (call it again if it is retryable), IoError: what was seen before, or a later moment, is still seen;
-   * NokvError NOKV_INVALID when the database is not read-only
+   * @throws CorruptionError, ChangedError (if retryable, call it again), IoError: what was seen before, or a later moment,
+   * is still seen; NokvError NOKV_INVALID when the database is not read-only
    */
   refresh(): boolean {
     if (this.#state === undefined) throw new ClosedError('refresh');
@@ -486,7 +486,7 @@ export class Db {
     await this.#core.tree.remover.drained();
   }
 
-  /** Resolves when writers are not held back. */
+  /** Resolves when writers are not held back. @throws what stops the background, as a write that waits for it does */
   async untilUnthrottled(): Promise<void> {
     const queue = this.#queue;
     if (queue === undefined) return;

@@ -5,7 +5,7 @@
  */
 import { assert } from '../base/assert.js';
 import type { Env } from '../base/env.js';
-import { CorruptionError, IoError, NokvError } from '../base/errors.js';
+import { CorruptionError, IoError, NokvError, ReadOnlyError } from '../base/errors.js';
 import { FILE_NUMBER_MAX } from '../base/limits.js';
 import type { BlockCache } from './cache/block-cache.js';
 import type { TableCache } from './cache/table-cache.js';
@@ -127,6 +127,21 @@ export class Tree {
     this.#install(version, order);
     // A new manifest would begin with what this edit says, but not with the word that the close was clean.
     if (edit.cleanClose !== true) this.#maybeRewrite();
+  }
+
+  /** For who has written files for an edit. @throws ReadOnlyError when no edit is accepted any more */
+  mustTakeEdits(): void {
+    const cause = this.manifest.failure;
+    if (cause === undefined) return;
+    throw new ReadOnlyError('Cannot change the tree: the manifest can not be written', { cause });
+  }
+
+  /**
+   * Removes files that were written for an edit which failed: a job that is tried again writes others. Of a latched
+   * manifest nobody knows whether the edit is durable: the next open removes them, or has them.
+   */
+  abandon(paths: readonly string[]): void {
+    if (this.manifest.failure === undefined) for (const path of paths) this.remover.remove(path);
   }
 
   /** Before the installation: it closes the tables that are removed. */
