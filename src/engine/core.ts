@@ -137,7 +137,30 @@ export class Core {
     entries: number,
     previous: LoggedMemtable | undefined,
   ): LoggedMemtable {
-    const { env, options, pool, tree } = this;
+    const { env, options, pool } = this;
+    // First, as there may be no such memory: once the manifest names the segment, nothing may go to that before.
+    const arena = pool.acquire(FIRST_RECORD_AT + bytes, indexBytesFor(options.memtable, entries));
+    let wal: WalWriter;
+    try {
+      wal = this.#createLog(previous);
+    } catch (error) {
+      pool.release(arena);
+      throw nothingWritten(error);
+    }
+    this.#unsyncedLogs.push(wal);
+    const memtable = Memtable.create(options.memtable, arena, env.random);
+    return new LoggedMemtable(
+      memtable,
+      wal.fileNumber,
+      wal,
+      pool,
+      this.#minValueLog(),
+      options.valueLogFileBytes,
+    );
+  }
+
+  #createLog(previous: LoggedMemtable | undefined): WalWriter {
+    const { env, tree } = this;
     const fileNumber = tree.nextFileNumber();
     const path = env.fs.join(this.workdir, walName(fileNumber));
     const wal = WalWriter.create(env.fs, path, {
@@ -150,20 +173,13 @@ export class Core {
       tree.note(addWalEdit(env, fileNumber, previous?.wal));
     } catch (error) {
       wal.close();
-      env.fs.remove(path);
-      throw nothingWritten(error);
+      const { failure } = tree.manifest;
+      if (failure === undefined) env.fs.remove(path);
+      // The edit may be there for all anybody knows: then the segment is needed, and the one before ends here.
+      else previous?.wal?.latch(failure);
+      throw error;
     }
-    this.#unsyncedLogs.push(wal);
-    const arena = pool.acquire(FIRST_RECORD_AT + bytes, indexBytesFor(options.memtable, entries));
-    const memtable = Memtable.create(options.memtable, arena, env.random);
-    return new LoggedMemtable(
-      memtable,
-      fileNumber,
-      wal,
-      pool,
-      this.#minValueLog(),
-      options.valueLogFileBytes,
-    );
+    return wal;
   }
 
   /**
@@ -318,7 +334,8 @@ export class Core {
       tree.addSegment({ fileNumber, bucket: FRESH_BUCKET, identity });
     } catch (error) {
       writer.close();
-      env.fs.remove(path);
+      // Of a latched manifest nobody knows whether it names the segment.
+      if (tree.manifest.failure === undefined) env.fs.remove(path);
       throw error;
     }
     return writer;
