@@ -212,8 +212,8 @@ export class CompactionRunner {
   async #rewrite(plan: CompactionPlan): Promise<void> {
     const { tree } = this.#core;
     tree.mustTakeEdits();
-    const job = this.#job(plan);
-    const result = (await this.#env.executor.run(COMPACTION_LANE, job)) as CompactionResult;
+    const run = () => this.#env.executor.run(COMPACTION_LANE, this.#job(plan));
+    const result = (await tree.runJob(run)) as CompactionResult;
     const { newValueLog } = result;
     const edit: VersionEdit = {
       timeMs: this.#env.clock.nowMs(),

@@ -42,7 +42,8 @@ export class FlushRunner {
     await this.#core.valueLog.sync();
     let result: FlushResult | undefined;
     if (!memtable.memtable.isEmpty()) {
-      result = (await this.#env.executor.run(FLUSH_LANE, this.#job(memtable))) as FlushResult;
+      const run = () => this.#env.executor.run(FLUSH_LANE, this.#job(memtable));
+      result = (await tree.runJob(run)) as FlushResult;
       this.bytesWritten += result.statistics.bytesWritten;
       this.entriesDropped += result.statistics.entriesIn - result.statistics.entriesOut;
     }

@@ -4,12 +4,13 @@
  * version names any more go, and only when the last reader of an older version is done.
  */
 import { assert } from '../base/assert.js';
-import type { Env } from '../base/env.js';
+import type { Env, Fs } from '../base/env.js';
 import { CorruptionError, IoError, NokvError, ReadOnlyError } from '../base/errors.js';
 import { FILE_NUMBER_MAX } from '../base/limits.js';
 import type { BlockCache } from './cache/block-cache.js';
 import type { TableCache } from './cache/table-cache.js';
 import { FileRemover } from './file-remover.js';
+import type { FrugalFs } from './frugal-fs.js';
 import { segmentPath, tableName, valueLogName } from './file-names.js';
 import { LevelTraffic } from './level-traffic.js';
 import type { Manifest, ManifestInit } from './manifest/manifest-log.js';
@@ -24,6 +25,8 @@ import { ValueLogFile, ValueLogReader } from './vlog/reader.js';
 
 export interface TreeParts {
   readonly env: Env;
+  /** Files that are read are lent by it. Default: they stay open. */
+  readonly frugal?: FrugalFs | undefined;
   readonly workdir: string;
   readonly manifest: Manifest;
   readonly blockCache: BlockCache;
@@ -39,6 +42,7 @@ export class Tree {
   readonly manifest: Manifest;
   #current: TreeVersion;
   readonly #parts: TreeParts;
+  readonly #readFiles: Pick<Fs, 'open'>;
   readonly #tables: Map<number, OpenTable>;
   /** Segments that some living tree version names: how many do, and what its file is. */
   readonly #segments: Map<number, { references: number; path: string; identity: string }>;
@@ -60,6 +64,8 @@ export class Tree {
   /** Opens every table of the manifest's version. @throws CorruptionError naming a missing or damaged file */
   constructor(parts: TreeParts) {
     this.#parts = parts;
+    const { env, frugal } = parts;
+    this.#readFiles = frugal === undefined ? env.fs : { open: (path) => frugal.lend(path) };
     this.workdir = parts.workdir;
     this.#nextFileNumber = 1;
     this.#appended = 0;
@@ -127,6 +133,12 @@ export class Tree {
     this.#install(version, order);
     // A new manifest would begin with what this edit says, but not with the word that the close was clean.
     if (edit.cleanClose !== true) this.#maybeRewrite();
+  }
+
+  /** Runs a job in another thread, which may need the descriptors of files that are open here. */
+  runJob<T>(run: () => Promise<T>): Promise<T> {
+    const { frugal } = this.#parts;
+    return frugal === undefined ? run() : frugal.runJob(run);
   }
 
   /** For who has written files for an edit. @throws ReadOnlyError when no edit is accepted any more */
@@ -308,10 +320,10 @@ export class Tree {
   }
 
   #openTable(meta: TableMeta): void {
-    const { env, blockCache, tableCache } = this.#parts;
+    const { blockCache, tableCache } = this.#parts;
     const path = this.tablePath(meta.fileNumber);
     try {
-      const reader = TableReader.open(env.fs, path, meta, blockCache);
+      const reader = TableReader.open(this.#readFiles, path, meta, blockCache);
       tableCache.add(reader);
       this.#tables.set(meta.fileNumber, new OpenTable(meta, reader));
     } catch (error) {
@@ -325,7 +337,7 @@ export class Tree {
     const segment = this.#segments.get(fileNumber);
     if (segment === undefined) throw missing(valueLogName(fileNumber));
     try {
-      return ValueLogFile.open(this.#parts.env.fs, segment.path, {
+      return ValueLogFile.open(this.#readFiles, segment.path, {
         fileNumber,
         identity: segment.identity,
       });
