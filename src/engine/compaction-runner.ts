@@ -212,8 +212,7 @@ export class CompactionRunner {
   async #rewrite(plan: CompactionPlan): Promise<void> {
     const { tree } = this.#core;
     tree.mustTakeEdits();
-    const run = () => this.#env.executor.run(COMPACTION_LANE, this.#job(plan));
-    const result = (await tree.runJob(run)) as CompactionResult;
+    const result = await tree.runJob(() => this.#build(plan));
     const { newValueLog } = result;
     const edit: VersionEdit = {
       timeMs: this.#env.clock.nowMs(),
@@ -237,6 +236,20 @@ export class CompactionRunner {
       throw error;
     }
     this.#count(result, plan.outputLevel);
+  }
+
+  async #build(plan: CompactionPlan): Promise<CompactionResult> {
+    const job = this.#job(plan);
+    try {
+      return (await this.#env.executor.run(COMPACTION_LANE, job)) as CompactionResult;
+    } catch (error) {
+      const { tree } = this.#core;
+      tree.abandonTables(job.fileNumbers.first, job.fileNumbers.count);
+      const target = job.valueLog?.target;
+      if (target !== undefined)
+        tree.abandonFile(tree.segmentPath(target.fileNumber, target.bucket));
+      throw error;
+    }
   }
 
   #job(plan: CompactionPlan): CompactionJob {

@@ -4,6 +4,7 @@
  */
 import type { DirectoryLock, Env } from '../base/env.js';
 import { IoError } from '../base/errors.js';
+import { runAll } from '../base/run-all.js';
 import type { BlockCache } from './cache/block-cache.js';
 import type { TableCache } from './cache/table-cache.js';
 import { bucketName, VALUE_LOG_DIRECTORY, walName } from './file-names.js';
@@ -242,20 +243,30 @@ export class Core {
 
   /** Makes everything durable, marks the close as clean and lets go of all files and the lock. */
   async close(lastSeq: number): Promise<void> {
-    try {
-      if (this.#lock !== undefined && this.tree.manifest.failure === undefined) {
-        await this.#closeClean(lastSeq);
-      }
-    } finally {
-      for (const wal of this.#unsyncedLogs) wal.close();
-      this.valueLog.close();
-      this.tree.close();
-      this.tree.manifest.close();
-      await this.tree.remover.drained();
-      this.pool.clear();
-      await this.env.executor.close();
-      this.#lock?.release();
-    }
+    const isWriter = this.#lock !== undefined;
+    // Whatever fails: the threads end, and the lock goes last.
+    await runAll('Cannot close cleanly: see errors', [
+      () =>
+        isWriter && this.tree.manifest.failure === undefined
+          ? this.#closeClean(lastSeq)
+          : undefined,
+      () => {
+        for (const wal of this.#unsyncedLogs) wal.close();
+      },
+      () => {
+        this.valueLog.close();
+      },
+      () => {
+        this.tree.close();
+      },
+      () => {
+        this.tree.manifest.close();
+      },
+      () => this.tree.remover.drained(),
+      () => this.env.executor.close(),
+      () => this.#lock?.release(),
+    ]);
+    this.pool.clear();
   }
 
   /** The last segment stays, also without entries: its header tells a manifest that lost its end. */

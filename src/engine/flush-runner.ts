@@ -42,14 +42,23 @@ export class FlushRunner {
     await this.#core.valueLog.sync();
     let result: FlushResult | undefined;
     if (!memtable.memtable.isEmpty()) {
-      const run = () => this.#env.executor.run(FLUSH_LANE, this.#job(memtable));
-      result = (await tree.runJob(run)) as FlushResult;
+      result = await tree.runJob(() => this.#build(memtable));
       this.bytesWritten += result.statistics.bytesWritten;
       this.entriesDropped += result.statistics.entriesIn - result.statistics.entriesOut;
     }
     this.builtMs = this.#env.clock.monotonicMs();
     await this.#install(memtable, result?.table);
     this.#core.removeLog(memtable);
+  }
+
+  async #build(memtable: LoggedMemtable): Promise<FlushResult> {
+    const job = this.#job(memtable);
+    try {
+      return (await this.#env.executor.run(FLUSH_LANE, job)) as FlushResult;
+    } catch (error) {
+      this.#core.tree.abandonTables(job.fileNumber, 1);
+      throw error;
+    }
   }
 
   async #install({ memtable, logNumber }: LoggedMemtable, table?: TableMeta): Promise<void> {

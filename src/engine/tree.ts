@@ -156,6 +156,16 @@ export class Tree {
     if (this.manifest.failure === undefined) for (const path of paths) this.remover.remove(path);
   }
 
+  /** Removes what is left under numbers that were reserved for a job which failed: its thread may have died at work. */
+  abandonTables(first: number, count: number): void {
+    for (let fileNumber = first; fileNumber < first + count; fileNumber++)
+      this.abandonFile(this.tablePath(fileNumber));
+  }
+
+  abandonFile(path: string): void {
+    if (this.#parts.env.fs.stat(path) !== undefined) this.remover.remove(path);
+  }
+
   /** Before the installation: it closes the tables that are removed. */
   #countTraffic({ addTables = [], removeTables = [] }: VersionEdit): void {
     const nowMs = this.#parts.env.clock.monotonicMs();

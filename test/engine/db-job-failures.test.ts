@@ -1,5 +1,10 @@
 /** Jobs that did their work, and whose edit then failed: they are tried again, and leave nothing behind meanwhile. */
 import { describe, expect, it } from 'vitest';
+import type { Executor } from '../../src/base/env.js';
+import { NokvError } from '../../src/base/errors.js';
+import type { CompactionJob, FlushJob } from '../../src/engine/compaction/job-spec.js';
+import { openDb } from '../../src/engine/db.js';
+import { tableName } from '../../src/engine/file-names.js';
 import type { FaultRule } from '../../src/env/mem-faults.js';
 import { openSim, rowsOf, type OpenedDb, reopen, TINY, WORKDIR } from './db-fixture.js';
 
@@ -105,6 +110,80 @@ describe('a compaction', () => {
     fault.cancel();
     await db.collectValueLog({ ratio: 0.1 });
     expect(filesOf(opened, '.vlog')).not.toEqual(before.filter((path) => path.endsWith('.vlog')));
+    await db.close();
+  });
+});
+
+describe('a job whose thread dies at work', () => {
+  it('leaves nothing of what it had written, however often it is tried', async () => {
+    const opened = await openSim({ ...TINY, autoCompaction: false, valueThreshold: 500 });
+    const { env } = opened;
+    let isDying = false;
+    let deaths = 0;
+    const executor: Executor = {
+      run: (lane, job) => {
+        if (!isDying) return env.executor.run(lane, job);
+        deaths++;
+        const spec = job as FlushJob | CompactionJob;
+        const number = spec.kind === 'flush' ? spec.fileNumber : spec.fileNumbers.first;
+        env.fs.open(env.fs.join(spec.directory, tableName(number)), 'create').close();
+        const details = { op: 'job', lane };
+        return Promise.reject(new NokvError('NOKV_IO', 'its worker thread stopped', { details }));
+      },
+      close: () => env.executor.close(),
+    };
+    const db = await openDb({ ...env, executor }, '/other', { ...TINY, autoCompaction: false });
+    for (let i = 0; i < 3; i++) {
+      await db.put('k', `${i}`);
+      await db.flush();
+    }
+    const tables = filesOf(opened, '.sst', '/other');
+    await db.put('last', '1');
+    isDying = true;
+    await expect(db.flush()).rejects.toMatchObject({ code: 'NOKV_IO' });
+    await env.clock.run(3000);
+    expect(deaths).toBeGreaterThan(3);
+    expect(filesOf(opened, '.sst', '/other')).toEqual(tables);
+    isDying = false;
+    await env.clock.run(1000);
+    await db.flush();
+    isDying = true;
+    await expect(db.compact()).rejects.toMatchObject({ code: 'NOKV_IO' });
+    await db.settle();
+    expect(filesOf(opened, '.sst', '/other')).toHaveLength(tables.length + 1);
+    isDying = false;
+    await db.compact();
+    expect(rowsOf(db.scan())).toEqual(['k=2', 'last=1']);
+    await db.close();
+    await opened.db.close();
+  });
+});
+
+describe('Db.compact', () => {
+  it('ends when the database is closed meanwhile, and begins no other step', async () => {
+    for (let turns = 0; turns < 12; turns++) {
+      const opened = await withTables();
+      const { db, env } = opened;
+      const compacted = db.compact().then(
+        () => 'done',
+        (error: unknown) => (error as NokvError).code,
+      );
+      for (let i = 0; i < turns; i++) await Promise.resolve();
+      await db.close();
+      expect(['done', 'NOKV_CLOSED']).toContain(await compacted);
+      expect(env.fs.openFiles).toBe(0);
+      const again = await reopen(opened, TINY);
+      expect(rowsOf(again.db.scan())).toHaveLength(4);
+      await again.db.close();
+    }
+  });
+
+  it('may be called while another one waits, and no automatic compaction gets between', async () => {
+    const opened = await withTables();
+    const { db } = opened;
+    await Promise.all([db.compact(), db.collectValueLog(), db.compact()]);
+    expect(rowsOf(db.scan())).toHaveLength(4);
+    expect(db.stats().lsm.levels[0]?.tables).toBe(0);
     await db.close();
   });
 });
