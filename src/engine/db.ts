@@ -182,8 +182,8 @@ export class Db {
     const versionMax = checkVersion(options.version) ?? SEQ_MAX;
     const atMs = snapshot?.createdMs ?? 0;
     const isNewest = snapshot === undefined && versionMax === SEQ_MAX;
-    const source = snapshot?.state ?? state;
-    return this.#reader.get(source, buffer, seqMax, versionMax, atMs, isNewest);
+    if (snapshot?.state !== undefined) return this.#reader.getPinned(snapshot, buffer, versionMax);
+    return this.#reader.get(state, buffer, seqMax, versionMax, atMs, isNewest);
   }
 
   /** The values of several keys as of one moment, in their order. */
@@ -200,7 +200,7 @@ export class Db {
     this.#snapshots.check(snapshot);
     const versionMax = checkVersion(options.version) ?? SEQ_MAX;
     const { seq, createdMs } = snapshot ?? { seq: this.#visibleSeq(), createdMs: 0 };
-    return this.#reader.has(snapshot?.state ?? state, this.#readKey, seq, versionMax, createdMs);
+    return this.#reader.has(state, this.#readKey, seq, versionMax, createdMs, snapshot?.state);
   }
 
   /** For layers of ours above: point reads with what is stored beside a value. Valid until `close`. */

@@ -369,8 +369,18 @@ describe('refresh', () => {
       file.write(bytes, 0, bytes.length, 0);
       file.close();
     }
+    const snapshot = reader.snapshot();
+    const transaction = reader.begin({ readOnly: true });
     expect(reader.refresh()).toBe(true);
     expect(rowsOf(reader.scan())).toEqual(['cut=2', 'kept=1']);
+    // The same number stands for two writes; the row of the later one is cached.
+    expect(text(reader.get('cut'))).toBe('2');
+    expect(text(reader.get('cut', { snapshot }))).toBe('1');
+    expect(reader.has('late', { snapshot })).toBe(false);
+    expect(text(transaction.get('cut'))).toBe('1');
+    expect(rowsOf(reader.scan({ snapshot }))).toEqual(['cut=1', 'kept=1']);
+    transaction.rollback();
+    snapshot.close();
     await reader.close();
   });
 
