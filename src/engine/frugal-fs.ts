@@ -8,7 +8,7 @@
  * its files, which their owner removes.
  */
 import type { DirectoryLock, FileStat, Fs, FsFile, OpenMode } from '../base/env.js';
-import { IoError } from '../base/errors.js';
+import { IoError, NokvError } from '../base/errors.js';
 
 export class FrugalFs implements Fs {
   readonly #fs: Fs;
@@ -37,7 +37,8 @@ export class FrugalFs implements Fs {
     try {
       return await run();
     } catch (error) {
-      if (!isOutOfDescriptors(error) || !this.release()) throw error;
+      const isShort = isOutOfDescriptors(error) || hasThreadStopped(error);
+      if (!isShort || !this.release()) throw error;
       return run();
     }
   }
@@ -113,6 +114,11 @@ export class FrugalFs implements Fs {
 
 function isOutOfDescriptors(error: unknown): boolean {
   return error instanceof IoError && (error.errno === 'EMFILE' || error.errno === 'ENFILE');
+}
+
+/** As one does, with its own words for it, that finds no descriptors to begin with. */
+function hasThreadStopped(error: unknown): boolean {
+  return error instanceof NokvError && error.code === 'NOKV_IO' && error.details['op'] === 'job';
 }
 
 /** Only to be read; without a descriptor in between. */

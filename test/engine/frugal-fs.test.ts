@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { NokvError } from '../../src/base/errors.js';
 import { FrugalFs } from '../../src/engine/frugal-fs.js';
 import { createSimEnv } from '../../src/env/sim-env.js';
 import { killAndReopen, openSim, type OpenedDb, reopen, rowsOf, text, TINY } from './db-fixture.js';
@@ -63,6 +64,25 @@ describe('a database with more tables than the process may open files', () => {
 });
 
 describe('FrugalFs', () => {
+  it('gives descriptors back for a thread that found none to begin with, and runs the job once more', async () => {
+    const { fs } = createSimEnv(1);
+    fs.open('/a', 'create').close();
+    const frugal = new FrugalFs(fs);
+    const lent = frugal.lend('/a');
+    const stopped = new NokvError('NOKV_IO', 'stopped', { details: { op: 'job' } });
+    let runs = 0;
+    const run = (): Promise<number> => {
+      runs++;
+      return fs.openFiles > 0 ? Promise.reject(stopped) : Promise.resolve(runs);
+    };
+    expect(await frugal.runJob(run)).toBe(2);
+    const other = fs.open('/a', 'read');
+    await expect(frugal.runJob(run)).rejects.toBe(stopped);
+    expect(runs).toBe(3);
+    other.close();
+    lent.close();
+  });
+
   it('says so when a descriptor is wanted and none is lent, and lets nobody read a closed file', () => {
     const { fs } = createSimEnv(1);
     const file = fs.open('/a', 'create');
