@@ -551,9 +551,8 @@ export class WriteQueue {
       }
       at += entryBytes(view, at);
     }
-    memtable.pendingEntries -= group.entries;
     if (group.entries > 0) this.visibleSeq = group.lastSeq;
-    if (memtable.isSealed && memtable.pendingEntries === 0) memtable.onQuiet();
+    memtable.shown(group.entries);
     const delay = this.#host.delayMs(at - group.recordStart);
     if (delay > 0) {
       this.counters.delayedMs += delay;
