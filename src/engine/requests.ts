@@ -146,9 +146,7 @@ export function familyOf(
   const name = options.columnFamily;
   if (name === undefined) return FAMILY_DEFAULT;
   if (Object.hasOwn(FAMILIES, name)) return FAMILIES[name];
-  throw new RangeError(
-    `Cannot use column family "${String(name as unknown)}": there is no such family`,
-  );
+  throw new RangeError(`Cannot use column family "${name as string}": there is no such family`);
 }
 
 /** What a write asks for, or else `initial`. @throws RangeError */
