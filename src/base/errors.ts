@@ -291,8 +291,12 @@ export class TransactionTooLargeError extends NokvError {
 /** A reader that follows a live writer met files that changed under it; nothing is damaged. */
 export class ChangedError extends NokvError {
   override readonly name = 'ChangedError';
-  constructor(what: string, details: Details = {}) {
-    super('NOKV_CHANGED', `Changed while reading: ${what}`, { details, retryable: true });
+  constructor(what: string, details: Details = {}, init: Omit<NokvErrorInit, 'details'> = {}) {
+    super('NOKV_CHANGED', `Changed while reading: ${what}`, {
+      retryable: true,
+      ...init,
+      details,
+    });
   }
 }
 

@@ -22,6 +22,9 @@ export const BATCH_BYTES_MAX = GIB;
 /** Entries of one atomic batch. */
 export const BATCH_ENTRIES_MAX = 16 * 1024 * 1024;
 
+/** Size at which a value-log segment ends, at most, bytes. */
+export const VALUE_LOG_FILE_BYTES_MAX = 2 * GIB;
+
 /** One line of an import or an export, bytes: V8 ends strings at 512 Mi characters. */
 export const LINE_BYTES_MAX = 256 * MIB;
 

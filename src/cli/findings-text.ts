@@ -1,5 +1,5 @@
 /** The findings of an inspection as lines for people. The data comes from the engine, as plain data. */
-import { formatText, type KeyFormat } from './key-format.js';
+import { formatRange, formatText, type KeyFormat, type ShownRange } from './key-format.js';
 
 /** See engine/inspect/findings.ts. */
 export interface ShownFinding {
@@ -7,7 +7,7 @@ export interface ShownFinding {
   readonly file: string;
   readonly offset: number;
   readonly what: string;
-  readonly key_range?: { readonly lower: Uint8Array; readonly upper: Uint8Array };
+  readonly key_range?: ShownRange;
 }
 
 /** "damage  00012.sst at 4096: block checksum mismatch, keys a .. k": one line per finding. */
@@ -19,9 +19,11 @@ export function findingLines(
   return findings.map(({ kind, file, offset, what, key_range: range }) => {
     const place = offset === 0 ? file : `${file} at ${offset}`;
     if (range === undefined) return `${kind.padEnd(7)} ${place}: ${what}`;
-    const lower = formatText(range.lower, keyFormat, isTerminal);
-    const upper = formatText(range.upper, keyFormat, isTerminal);
-    const keys = lower === upper ? `key ${lower}` : `keys ${lower} .. ${upper}`;
+    const isOne =
+      range.lower_family === undefined && Buffer.compare(range.lower, range.upper) === 0;
+    const keys = isOne
+      ? `key ${formatText(range.lower, keyFormat, isTerminal)}`
+      : `keys ${formatRange(range, keyFormat, isTerminal)}`;
     return `${kind.padEnd(7)} ${place}: ${what}, ${keys}`;
   });
 }

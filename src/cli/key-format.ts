@@ -57,6 +57,22 @@ export function formatText(bytes: Uint8Array, format: KeyFormat, isTerminal: boo
   }
 }
 
+/** See engine/inspect/findings.ts. */
+export interface ShownRange {
+  readonly lower: Uint8Array;
+  readonly upper: Uint8Array;
+  readonly lower_family?: string;
+  readonly upper_family?: string;
+}
+
+/** "a .. k"; "default:k .. system:a" when it reaches from one column family into another. */
+export function formatRange(range: ShownRange, format: KeyFormat, isTerminal: boolean): string {
+  const family = (name: string | undefined): string => (name === undefined ? '' : `${name}:`);
+  const lower = family(range.lower_family) + formatText(range.lower, format, isTerminal);
+  const upper = family(range.upper_family) + formatText(range.upper, format, isTerminal);
+  return `${lower} .. ${upper}`;
+}
+
 /** A key a user means: parseText within the bounds of a key. @throws NokvError NOKV_INVALID. */
 export function parseKey(text: string, format: KeyFormat): Uint8Array {
   const key = parseText(text, format);

@@ -1,13 +1,19 @@
 /**
- * A file for a long listing that is there whole or not at all: lines go to FILE.partial, which takes the name
- * FILE when everything is written and synced. What is no regular file (a pipe, /dev/null) is written
- * to as it is.
+ * A file for a long listing that is there whole or not at all: lines go to FILE.PID-RANDOM.partial, which takes the
+ * name FILE when everything is written and synced. The name is nobody else's: of two exports to FILE at a time, the one
+ * that ends last is what FILE is. What is no regular file (a pipe, /dev/null) is written to as it is.
+ *
+ * A process that was killed leaves its partial file behind; the next one that writes FILE removes it.
  */
-import { open, realpath, rename, stat, unlink, type FileHandle } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { randomBytes } from 'node:crypto';
+import { open, readdir, realpath, rename, rm, stat, type FileHandle } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
 
 /** Gathered before a write, characters. */
 const BATCH_LENGTH = 512 * 1024;
+/** A partial file that nobody has written to for so long is a left-over. */
+const LEFT_OVER_MS = 60 * 60 * 1000;
+const PARTIAL_NAME = /^\.(\d+)-[0-9a-f]{8}\.partial$/;
 
 export class OutputFile {
   readonly #path: string;
@@ -29,8 +35,11 @@ export class OutputFile {
   static async create(path: string): Promise<OutputFile> {
     const found = await stat(path).catch(() => undefined);
     const target = found === undefined ? path : await realpath(path);
-    const partial = found === undefined || found.isFile() ? `${target}.partial` : undefined;
-    return new OutputFile(target, partial, await open(partial ?? target, 'w'));
+    if (found !== undefined && !found.isFile())
+      return new OutputFile(target, undefined, await open(target, 'w'));
+    await removeLeftOvers(target);
+    const partial = `${target}.${process.pid}-${randomBytes(4).toString('hex')}.partial`;
+    return new OutputFile(target, partial, await open(partial, 'wx'));
   }
 
   /** Bytes of the lines that were written. */
@@ -64,7 +73,7 @@ export class OutputFile {
   /** Closes the file; without a commit before it, removes what was written. */
   async dispose(): Promise<void> {
     await this.#handle.close();
-    if (this.#partial !== undefined && !this.#isWhole) await unlink(this.#partial);
+    if (this.#partial !== undefined && !this.#isWhole) await rm(this.#partial, { force: true });
   }
 
   async #flush(): Promise<void> {
@@ -80,6 +89,31 @@ export class OutputFile {
       throw withPath(error, this.#partial ?? this.#path);
     }
     this.#bytes += bytes.length;
+  }
+}
+
+/**
+ * Removes partial files of processes that are gone. In another container a process of that number may be alive: it
+ * has written lately then.
+ */
+async function removeLeftOvers(target: string): Promise<void> {
+  const directory = dirname(target);
+  const base = basename(target);
+  for (const name of await readdir(directory).catch(() => [])) {
+    const pid = name.startsWith(base) && PARTIAL_NAME.exec(name.slice(base.length))?.[1];
+    if (pid === undefined || pid === false || isAlive(Number(pid))) continue;
+    const path = join(directory, name);
+    const modifiedMs = (await stat(path).catch(() => undefined))?.mtimeMs ?? Infinity;
+    if (Date.now() - modifiedMs > LEFT_OVER_MS) await rm(path, { force: true });
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
   }
 }
 

@@ -8,7 +8,7 @@
  * because rewriting damaged data would hide it.
  */
 import type { Env, Timer } from '../base/env.js';
-import { hasCode, NokvError } from '../base/errors.js';
+import { ClosedError, hasCode, NokvError } from '../base/errors.js';
 import { KIB } from '../base/limits.js';
 import type { LoggedMemtable } from './logged-memtable.js';
 import type { Options } from './options.js';
@@ -92,7 +92,8 @@ export class Background {
   #idleTimer: Timer | undefined;
   #isIdle: boolean;
   #isClosing: boolean;
-  #isPaused: boolean;
+  /** Callers that want to compact by hand: several may wait for one another. */
+  #pauses: number;
   /** What the last flush and the last compaction failed with; tried again, unless compaction stopped. */
   #flushFailure: NokvError | undefined;
   #compactionFailure: NokvError | undefined;
@@ -121,7 +122,7 @@ export class Background {
     this.#idleTimer = undefined;
     this.#isIdle = false;
     this.#isClosing = false;
-    this.#isPaused = false;
+    this.#pauses = 0;
     this.#flushFailure = undefined;
     this.#compactionFailure = undefined;
     this.#isCompactionStopped = false;
@@ -239,7 +240,7 @@ export class Background {
     if (this.#flushing === undefined && this.#nextFlush() !== undefined) {
       this.#flushing = this.#flushAll();
     }
-    if (this.#options.autoCompaction && !this.#isPaused) this.#maybeCompact();
+    if (this.#options.autoCompaction && this.#pauses === 0) this.#maybeCompact();
   }
 
   /** Resolves when every sealed memtable is in a table. @throws the failure of the last attempt */
@@ -257,13 +258,16 @@ export class Background {
     }
   }
 
-  /** Runs one compaction now, behind the one that runs; automatic ones wait meanwhile. @throws NokvError */
+  /** Runs one compaction now, behind the one that runs; automatic ones wait meanwhile. @throws NokvError, ClosedError */
   async compactNow(pick: () => CompactionPlan | undefined): Promise<boolean> {
-    this.#isPaused = true;
+    this.#pauses++;
+    let isRunning = false;
     try {
       while (this.#compacting !== undefined) await this.#compacting;
+      if (this.#isClosing) throw new ClosedError('compact');
       const plan = pick();
       if (plan === undefined) return false;
+      isRunning = true;
       const run = this.#runCompaction(plan);
       this.#compacting = run.then(
         () => undefined,
@@ -272,8 +276,8 @@ export class Background {
       await run;
       return true;
     } finally {
-      this.#compacting = undefined;
-      this.#isPaused = false;
+      if (isRunning) this.#compacting = undefined;
+      this.#pauses--;
       this.kick();
     }
   }
@@ -289,9 +293,14 @@ export class Background {
     }
   }
 
-  /** Resolves when a running job ended; at the next turn of the event loop when none runs. */
+  /**
+   * For who waits for the pressure to fall: resolves when a running job ended; at the next turn of the event loop when
+   * none runs. @throws what stops the background
+   */
   async progress(): Promise<void> {
     this.kick();
+    const failure = this.stuckBy();
+    if (failure !== undefined) throw failure;
     await (this.#flushing ?? this.#compacting ?? this.#env.clock.nextTurn());
   }
 
@@ -373,7 +382,7 @@ export class Background {
 
   /** One try: when there is nothing to save, only new tables are a reason to look again. */
   #compactWhenIdle(): void {
-    if (this.#isClosing || this.#isPaused || this.#compacting !== undefined) return;
+    if (this.#isClosing || this.#pauses > 0 || this.#compacting !== undefined) return;
     if (this.#isCompactionStopped || this.#retryTimer !== undefined) return;
     const plan = this.#compactionRunner.pick(true);
     this.#isIdle = false;

@@ -1,6 +1,6 @@
 /** What an atomic batch is made of: its operations, and who decides on it when it gets its place in the log. */
 
-import { KEY_BYTES_MAX } from '../base/limits.js';
+import { BATCH_BYTES_MAX, BATCH_ENTRIES_MAX, KEY_BYTES_MAX } from '../base/limits.js';
 import { entrySize } from './entry.js';
 import { VALUE_POINTER_SIZE } from './vlog/value-pointer.js';
 
@@ -34,6 +34,14 @@ export function batchBytesMost(operations: readonly BatchOperation[]): number {
     bytes += entrySize(2 * most + KEY_ENDS_BYTES, valueBytes, true, true);
   }
   return bytes;
+}
+
+/** `bytes` of all values, too, which one value-log segment has to take. @throws RangeError */
+export function checkBatchSize(entries: number, bytes: number): void {
+  if (bytes <= BATCH_BYTES_MAX && entries <= BATCH_ENTRIES_MAX) return;
+  throw new RangeError(
+    `Cannot write batch: ${entries} entries, ${bytes} bytes exceed ${BATCH_ENTRIES_MAX} or ${BATCH_BYTES_MAX}`,
+  );
 }
 
 /** Decides on a batch at the moment when its place is sure, before its first entry. */

@@ -210,8 +210,9 @@ export class CompactionRunner {
   }
 
   async #rewrite(plan: CompactionPlan): Promise<void> {
-    const job = this.#job(plan);
-    const result = (await this.#env.executor.run(COMPACTION_LANE, job)) as CompactionResult;
+    const { tree } = this.#core;
+    tree.mustTakeEdits();
+    const result = await tree.runJob(() => this.#build(plan));
     const { newValueLog } = result;
     const edit: VersionEdit = {
       timeMs: this.#env.clock.nowMs(),
@@ -226,8 +227,29 @@ export class CompactionRunner {
             sealValueLog: [{ fileNumber: newValueLog.fileNumber, bytes: newValueLog.bytes }],
           }),
     };
-    await this.#core.tree.apply(edit);
+    try {
+      await tree.apply(edit);
+    } catch (error) {
+      tree.abandon(result.outputs.map(({ fileNumber }) => tree.tablePath(fileNumber)));
+      if (newValueLog !== undefined)
+        tree.abandon([tree.segmentPath(newValueLog.fileNumber, newValueLog.bucket)]);
+      throw error;
+    }
     this.#count(result, plan.outputLevel);
+  }
+
+  async #build(plan: CompactionPlan): Promise<CompactionResult> {
+    const job = this.#job(plan);
+    try {
+      return (await this.#env.executor.run(COMPACTION_LANE, job)) as CompactionResult;
+    } catch (error) {
+      const { tree } = this.#core;
+      tree.abandonTables(job.fileNumbers.first, job.fileNumbers.count);
+      const target = job.valueLog?.target;
+      if (target !== undefined)
+        tree.abandonFile(tree.segmentPath(target.fileNumber, target.bucket));
+      throw error;
+    }
   }
 
   #job(plan: CompactionPlan): CompactionJob {

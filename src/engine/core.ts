@@ -4,6 +4,7 @@
  */
 import type { DirectoryLock, Env } from '../base/env.js';
 import { IoError } from '../base/errors.js';
+import { runAll } from '../base/run-all.js';
 import type { BlockCache } from './cache/block-cache.js';
 import type { TableCache } from './cache/table-cache.js';
 import { bucketName, VALUE_LOG_DIRECTORY, walName } from './file-names.js';
@@ -137,7 +138,30 @@ export class Core {
     entries: number,
     previous: LoggedMemtable | undefined,
   ): LoggedMemtable {
-    const { env, options, pool, tree } = this;
+    const { env, options, pool } = this;
+    // First, as there may be no such memory: once the manifest names the segment, nothing may go to that before.
+    const arena = pool.acquire(FIRST_RECORD_AT + bytes, indexBytesFor(options.memtable, entries));
+    let wal: WalWriter;
+    try {
+      wal = this.#createLog(previous);
+    } catch (error) {
+      pool.release(arena);
+      throw nothingWritten(error);
+    }
+    this.#unsyncedLogs.push(wal);
+    const memtable = Memtable.create(options.memtable, arena, env.random);
+    return new LoggedMemtable(
+      memtable,
+      wal.fileNumber,
+      wal,
+      pool,
+      this.#minValueLog(),
+      options.valueLogFileBytes,
+    );
+  }
+
+  #createLog(previous: LoggedMemtable | undefined): WalWriter {
+    const { env, tree } = this;
     const fileNumber = tree.nextFileNumber();
     const path = env.fs.join(this.workdir, walName(fileNumber));
     const wal = WalWriter.create(env.fs, path, {
@@ -150,20 +174,13 @@ export class Core {
       tree.note(addWalEdit(env, fileNumber, previous?.wal));
     } catch (error) {
       wal.close();
-      env.fs.remove(path);
-      throw nothingWritten(error);
+      const { failure } = tree.manifest;
+      if (failure === undefined) env.fs.remove(path);
+      // The edit may be there for all anybody knows: then the segment is needed, and the one before ends here.
+      else previous?.wal?.latch(failure);
+      throw error;
     }
-    this.#unsyncedLogs.push(wal);
-    const arena = pool.acquire(FIRST_RECORD_AT + bytes, indexBytesFor(options.memtable, entries));
-    const memtable = Memtable.create(options.memtable, arena, env.random);
-    return new LoggedMemtable(
-      memtable,
-      fileNumber,
-      wal,
-      pool,
-      this.#minValueLog(),
-      options.valueLogFileBytes,
-    );
+    return wal;
   }
 
   /**
@@ -226,20 +243,30 @@ export class Core {
 
   /** Makes everything durable, marks the close as clean and lets go of all files and the lock. */
   async close(lastSeq: number): Promise<void> {
-    try {
-      if (this.#lock !== undefined && this.tree.manifest.failure === undefined) {
-        await this.#closeClean(lastSeq);
-      }
-    } finally {
-      for (const wal of this.#unsyncedLogs) wal.close();
-      this.valueLog.close();
-      this.tree.close();
-      this.tree.manifest.close();
-      await this.tree.remover.drained();
-      this.pool.clear();
-      await this.env.executor.close();
-      this.#lock?.release();
-    }
+    const isWriter = this.#lock !== undefined;
+    // Whatever fails: the threads end, and the lock goes last.
+    await runAll('Cannot close cleanly: see errors', [
+      () =>
+        isWriter && this.tree.manifest.failure === undefined
+          ? this.#closeClean(lastSeq)
+          : undefined,
+      () => {
+        for (const wal of this.#unsyncedLogs) wal.close();
+      },
+      () => {
+        this.valueLog.close();
+      },
+      () => {
+        this.tree.close();
+      },
+      () => {
+        this.tree.manifest.close();
+      },
+      () => this.tree.remover.drained(),
+      () => this.env.executor.close(),
+      () => this.#lock?.release(),
+    ]);
+    this.pool.clear();
   }
 
   /** The last segment stays, also without entries: its header tells a manifest that lost its end. */
@@ -318,7 +345,8 @@ export class Core {
       tree.addSegment({ fileNumber, bucket: FRESH_BUCKET, identity });
     } catch (error) {
       writer.close();
-      env.fs.remove(path);
+      // Of a latched manifest nobody knows whether it names the segment.
+      if (tree.manifest.failure === undefined) env.fs.remove(path);
       throw error;
     }
     return writer;

@@ -182,8 +182,8 @@ export class Db {
     const versionMax = checkVersion(options.version) ?? SEQ_MAX;
     const atMs = snapshot?.createdMs ?? 0;
     const isNewest = snapshot === undefined && versionMax === SEQ_MAX;
-    const source = snapshot?.state ?? state;
-    return this.#reader.get(source, buffer, seqMax, versionMax, atMs, isNewest);
+    if (snapshot?.state !== undefined) return this.#reader.getPinned(snapshot, buffer, versionMax);
+    return this.#reader.get(state, buffer, seqMax, versionMax, atMs, isNewest);
   }
 
   /** The values of several keys as of one moment, in their order. */
@@ -200,7 +200,7 @@ export class Db {
     this.#snapshots.check(snapshot);
     const versionMax = checkVersion(options.version) ?? SEQ_MAX;
     const { seq, createdMs } = snapshot ?? { seq: this.#visibleSeq(), createdMs: 0 };
-    return this.#reader.has(snapshot?.state ?? state, this.#readKey, seq, versionMax, createdMs);
+    return this.#reader.has(state, this.#readKey, seq, versionMax, createdMs, snapshot?.state);
   }
 
   /** For layers of ours above: point reads with what is stored beside a value. Valid until `close`. */
@@ -406,8 +406,8 @@ export class Db {
   /**
    * Of a read-only database: moves on to what the process that writes has written since. False when there was
    * nothing new. Scans and snapshots that are open stay where they are.
-   * @throws CorruptionError, ChangedError (call it again), IoError: what was seen before, or a later moment, is still seen;
-   * NokvError NOKV_INVALID when the database is not read-only
+   * @throws CorruptionError, ChangedError (if retryable, call it again), IoError: what was seen before, or a later moment,
+   * is still seen; NokvError NOKV_INVALID when the database is not read-only
    */
   refresh(): boolean {
     if (this.#state === undefined) throw new ClosedError('refresh');
@@ -486,7 +486,7 @@ export class Db {
     await this.#core.tree.remover.drained();
   }
 
-  /** Resolves when writers are not held back. */
+  /** Resolves when writers are not held back. @throws what stops the background, as a write that waits for it does */
   async untilUnthrottled(): Promise<void> {
     const queue = this.#queue;
     if (queue === undefined) return;

@@ -9,6 +9,7 @@ import type { Core } from './core.js';
 import type { LoggedMemtable } from './logged-memtable.js';
 import type { Options } from './options.js';
 import type { RetentionSource } from './retention.js';
+import type { TableMeta } from './table-meta.js';
 
 export const FLUSH_LANE = 'flush';
 
@@ -33,26 +34,47 @@ export class FlushRunner {
     this.builtMs = 0;
   }
 
-  /** Requires a sealed memtable without pending entries, older than all others. @throws IoError */
+  /** Requires a sealed memtable without pending entries, older than all others. @throws IoError, ReadOnlyError */
   async flush(memtable: LoggedMemtable): Promise<void> {
     const { tree } = this.#core;
+    tree.mustTakeEdits();
+    // The table will point into value-log segments: they must not be behind it.
+    await this.#core.valueLog.sync();
     let result: FlushResult | undefined;
     if (!memtable.memtable.isEmpty()) {
-      result = (await this.#env.executor.run(FLUSH_LANE, this.#job(memtable))) as FlushResult;
+      result = await tree.runJob(() => this.#build(memtable));
       this.bytesWritten += result.statistics.bytesWritten;
       this.entriesDropped += result.statistics.entriesIn - result.statistics.entriesOut;
     }
     this.builtMs = this.#env.clock.monotonicMs();
-    // The table points into value-log segments: they must not be behind it.
-    await this.#core.valueLog.sync();
-    await tree.apply({
-      timeMs: this.#env.clock.nowMs(),
-      reason: 'flush',
-      lastSeq: Math.max(tree.manifest.version.lastSeq, memtable.memtable.figures().maxSeq),
-      minWalNumber: memtable.logNumber + 1,
-      ...(result?.table === undefined ? {} : { addTables: [{ level: 0, meta: result.table }] }),
-    });
+    await this.#install(memtable, result?.table);
     this.#core.removeLog(memtable);
+  }
+
+  async #build(memtable: LoggedMemtable): Promise<FlushResult> {
+    const job = this.#job(memtable);
+    try {
+      return (await this.#env.executor.run(FLUSH_LANE, job)) as FlushResult;
+    } catch (error) {
+      this.#core.tree.abandonTables(job.fileNumber, 1);
+      throw error;
+    }
+  }
+
+  async #install({ memtable, logNumber }: LoggedMemtable, table?: TableMeta): Promise<void> {
+    const { tree } = this.#core;
+    try {
+      await tree.apply({
+        timeMs: this.#env.clock.nowMs(),
+        reason: 'flush',
+        lastSeq: Math.max(tree.manifest.version.lastSeq, memtable.figures().maxSeq),
+        minWalNumber: logNumber + 1,
+        ...(table === undefined ? {} : { addTables: [{ level: 0, meta: table }] }),
+      });
+    } catch (error) {
+      if (table !== undefined) tree.abandon([tree.tablePath(table.fileNumber)]);
+      throw error;
+    }
   }
 
   #job(memtable: LoggedMemtable): FlushJob {

@@ -19,6 +19,18 @@ export const FAMILY_WRITE = 0x30;
 /** Hidden bookkeeping (import positions and the like); no scan of a user family shows it. */
 export const FAMILY_SYSTEM = 0xf0;
 
+const FAMILY_NAMES: Readonly<Record<number, string>> = {
+  [FAMILY_DEFAULT]: 'default',
+  [FAMILY_LOCK]: 'lock',
+  [FAMILY_WRITE]: 'write',
+  [FAMILY_SYSTEM]: 'system',
+};
+
+/** For people. */
+export function familyName(family: number): string {
+  return FAMILY_NAMES[family] ?? `0x${family.toString(16)}`;
+}
+
 export const KEY_TERMINATOR = 0x00; // on disk, frozen
 const ESCAPE = 0x01; // on disk, frozen
 

@@ -24,6 +24,14 @@ import type { WalWriter } from './wal/writer.js';
 /** Arena offset of the first record, as in the file; 0 stands for "no entry". */
 export const FIRST_RECORD_AT = LOG_HEADER_BYTES;
 
+/** So many range deletes are no burden, however they overlap. */
+const TOMBSTONES_FEW = 256;
+/**
+ * Lists of overlapping range deletes may grow to this: a queue that deletes everything up to its head, over and over, would
+ * fill the memory with them long before the log. A flush leaves one of them, and those that snapshots need.
+ */
+const LISTED_MAX = 256 * 1024;
+
 export class LoggedMemtable {
   readonly memtable: Memtable;
   readonly logNumber: number;
@@ -47,7 +55,8 @@ export class LoggedMemtable {
   /** Called once when the sealed memtable has no pending entries. */
   onQuiet: () => void;
   readonly #pool: ArenaPool;
-  readonly #separatedBytesMax: number;
+  /** 0: no room for anything. */
+  #separatedBytesMax: number;
   #references: number;
   readonly #tombstones: RangeTombstones;
   /** Of the memtable's, those that are in #tombstones. */
@@ -96,6 +105,18 @@ export class LoggedMemtable {
       this.separatedBytes < this.#separatedBytesMax &&
       this.memtable.hasRoomFor(entries + this.pendingEntries)
     );
+  }
+
+  /** The entries of a group are in the index: readers may see them. */
+  shown(entries: number): void {
+    this.pendingEntries -= entries;
+    if (this.isSealed && this.pendingEntries === 0) this.onQuiet();
+    if (this.memtable.rangeTombstones.length >= TOMBSTONES_FEW) this.#weighTombstones();
+  }
+
+  /** Made here although nobody reads: the flush would have to. */
+  #weighTombstones(): void {
+    if (this.rangeTombstones().listed > LISTED_MAX) this.#separatedBytesMax = 0;
   }
 
   /** The range tombstones in here: one object, which is added to when there are more. */

@@ -4,7 +4,7 @@
  */
 import { closestName } from '../base/closest-name.js';
 import { NokvError } from '../base/errors.js';
-import { GIB, KIB, MIB, VALUE_BYTES_MAX } from '../base/limits.js';
+import { GIB, KIB, MIB, VALUE_BYTES_MAX, VALUE_LOG_FILE_BYTES_MAX } from '../base/limits.js';
 
 /** os: acknowledged = survives kill -9. disk: acknowledged = survives power loss. */
 export type Durability = 'os' | 'disk';
@@ -190,7 +190,7 @@ export const OPTION_RULES: { readonly [Name in keyof Required<OpenOptions>]: Rul
   l0StopTrigger: count(48, 3, 2000),
   valueThreshold: bytes(2048, 0, VALUE_BYTES_MAX + 1),
   valuePolicies: { kind: 'policies', initial: [] },
-  valueLogFileBytes: bytes(256 * MIB, 64 * KIB, 2 * GIB),
+  valueLogFileBytes: bytes(256 * MIB, 64 * KIB, VALUE_LOG_FILE_BYTES_MAX),
   valueLogBuckets: count(4, 1, 256),
   valueLogGcRatio: share(0.5, 0.01, 0.99),
   valueLogGc: flag(true),

@@ -64,6 +64,11 @@ export class RangeTombstones {
     return this.#sorted.length + this.#tail.length;
   }
 
+  /** Places in the lists of all fragments: what overlapping ones take, up to the square of their number. */
+  get listed(): number {
+    return this.#versions.length;
+  }
+
   /** Adds one; an empty range (lower >= upper) is ignored. */
   add(lower: Uint8Array, upper: Uint8Array, version: number, seq: number): void {
     const tombstone = { lower, upper, version, seq };

@@ -79,6 +79,13 @@ export class ReadState {
   }
 }
 
+/** Of a snapshot. */
+export interface Pinned {
+  readonly seq: number;
+  readonly createdMs: number;
+  readonly state: ReadState | undefined;
+}
+
 /** What an open cursor holds on to; let go by its owner, or before by the database or transaction it reads from. */
 export class Hold {
   readonly #state: ReadState;
@@ -186,14 +193,43 @@ export class PointReader {
         return this.#isExpired(row, atMs) ? undefined : row;
       }
     }
-    if (!this.#find(state, key, seqMax, versionMax)) return undefined;
-    const entry = this.#best;
-    if (entry.kind === KIND_DELETE || this.#isExpired(entry, atMs)) return undefined;
-    if (isCovered(state, key, entry, seqMax, versionMax)) return undefined;
+    const entry = this.#search(state, key, seqMax, versionMax, atMs);
+    if (entry === undefined) return undefined;
     // A row takes memory from blocks: what lies in one is copied before.
     if (entry.kind === KIND_VALUE_POINTER || this.#isBorrowed) this.#own(entry);
     if (isNewest) rows.put(key, entry, entry.bytes, entry.start, entry.length);
     return entry;
+  }
+
+  /**
+   * As `get`, in the state of a snapshot that a follower may have left: the rows in the cache are those of another one, in
+   * which the same numbers may stand for other writes when the workdir was begun anew. Requires a snapshot with a state.
+   */
+  getPinned(
+    { state, seq, createdMs }: Pinned,
+    key: KeyBuffer,
+    versionMax: number,
+  ): Uint8Array | undefined {
+    if (this.#hot !== undefined) this.#hot.touch(key);
+    this.#isOwned = false;
+    const entry = this.#search(state as ReadState, key, seq, versionMax, createdMs);
+    if (entry === undefined) return undefined;
+    if (entry.kind === KIND_VALUE_POINTER) this.#own(entry);
+    return this.#isOwned ? entry.bytes : this.#slab.copyOf(entry.bytes, entry.start, entry.length);
+  }
+
+  /** The entry that decides, past the rows; undefined when it is a delete, expired or covered. */
+  #search(
+    state: ReadState,
+    key: KeyBuffer,
+    seqMax: number,
+    versionMax: number,
+    atMs: number,
+  ): LookupResult | undefined {
+    if (!this.#find(state, key, seqMax, versionMax)) return undefined;
+    const entry = this.#best;
+    if (entry.kind === KIND_DELETE || this.#isExpired(entry, atMs)) return undefined;
+    return isCovered(state, key, entry, seqMax, versionMax) ? undefined : entry;
   }
 
   /** Puts the value of a found entry into memory of its own. */
@@ -211,17 +247,21 @@ export class PointReader {
 
   /**
    * As `get`, without the value: is there one? Reads no value log, and `isNewest` does not matter: nothing is kept.
-   * @throws CorruptionError
+   * `pinned`: that of the snapshot, if it has one, as of `getPinned`. @throws CorruptionError
    */
-  has(state: ReadState, key: KeyBuffer, seqMax: number, versionMax: number, atMs: number): boolean {
-    if (this.#rows.get(key, this.#best)) {
+  has(
+    state: ReadState,
+    key: KeyBuffer,
+    seqMax: number,
+    versionMax: number,
+    atMs: number,
+    pinned?: ReadState,
+  ): boolean {
+    if (pinned === undefined && this.#rows.get(key, this.#best)) {
       const row = this.#best;
       if (row.seq <= seqMax && row.version <= versionMax) return !this.#isExpired(row, atMs);
     }
-    if (!this.#find(state, key, seqMax, versionMax)) return false;
-    const entry = this.#best;
-    if (entry.kind === KIND_DELETE || this.#isExpired(entry, atMs)) return false;
-    return !isCovered(state, key, entry, seqMax, versionMax);
+    return this.#search(pinned ?? state, key, seqMax, versionMax, atMs) !== undefined;
   }
 
   /** Of what the last `get` or `has` found: wall milliseconds or NO_EXPIRY. Requires that it found something. */

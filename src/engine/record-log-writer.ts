@@ -242,6 +242,11 @@ export class RecordLogWriter {
     this.#syncedChain = chain;
   }
 
+  /** Refuses everything from now on, for a failure that was met elsewhere. */
+  latch(failure: IoError): void {
+    this.#failure ??= failure;
+  }
+
   /** The first failed sync is the one that counts; returns the error to throw. */
   #latch(error: unknown): unknown {
     if (!(error instanceof IoError)) return error;

@@ -17,6 +17,7 @@ import {
   parseFileName,
   VALUE_LOG_DIRECTORY,
 } from './file-names.js';
+import { FrugalFs } from './frugal-fs.js';
 import { ManifestLog } from './manifest/manifest-log.js';
 import {
   checkManifestContinues,
@@ -47,8 +48,9 @@ export async function openCore(env: Env, workdir: string, options: Options): Pro
 
   prepareDirectory(env, workdir, options);
   const lock = env.fs.lockDirectory(workdir);
+  const frugal = new FrugalFs(env.fs);
   try {
-    return await openLocked(env, workdir, options, lock);
+    return await openLocked({ ...env, fs: frugal }, frugal, workdir, options, lock);
   } catch (error) {
     lock.release();
     throw error;
@@ -99,6 +101,7 @@ class Stopwatch {
 
 async function openLocked(
   env: Env,
+  frugal: FrugalFs,
   workdir: string,
   options: Options,
   lock: DirectoryLock,
@@ -127,7 +130,7 @@ async function openLocked(
   const blockCache = new BlockCache(options.cacheBytes);
   const tableCache = new TableCache(options.indexCacheBytes);
   const pruning = new ScanPruning(prefixRulesFor(options.prefixFilters));
-  const tree = new Tree({ env, workdir, manifest, blockCache, tableCache, pruning });
+  const tree = new Tree({ env, frugal, workdir, manifest, blockCache, tableCache, pruning });
   watch.mark('tables');
   const report = reportOf(loaded, replayed, manifest.version);
   const mayLackFiles = loaded?.isOtherBoot ?? false;

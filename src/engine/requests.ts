@@ -90,16 +90,16 @@ export type Key = Uint8Array | string;
 export type Value = Uint8Array | string;
 
 /**
- * Hidden bookkeeping of ours (positions of imports), beside the families of users: FamilyName does not
- * list it, so that only a file that imports this constant can write there.
+ * Hidden bookkeeping of ours (positions of imports), beside the families of users. No string, so that only a file that
+ * imports this constant can read or write there.
  */
-export const SYSTEM_FAMILY = 'system' as FamilyName;
+export const SYSTEM_FAMILY = Symbol('system') as unknown as FamilyName;
 
-const FAMILIES: Readonly<Record<FamilyName | 'system', number>> = {
+const FAMILIES: Readonly<Record<FamilyName, number>> = {
   default: FAMILY_DEFAULT,
   lock: FAMILY_LOCK,
   write: FAMILY_WRITE,
-  system: FAMILY_SYSTEM,
+  [SYSTEM_FAMILY]: FAMILY_SYSTEM,
 };
 export const EMPTY = new Uint8Array(0);
 

@@ -4,12 +4,13 @@
  * version names any more go, and only when the last reader of an older version is done.
  */
 import { assert } from '../base/assert.js';
-import type { Env } from '../base/env.js';
-import { CorruptionError, IoError, NokvError } from '../base/errors.js';
+import type { Env, Fs } from '../base/env.js';
+import { CorruptionError, IoError, NokvError, ReadOnlyError } from '../base/errors.js';
 import { FILE_NUMBER_MAX } from '../base/limits.js';
 import type { BlockCache } from './cache/block-cache.js';
 import type { TableCache } from './cache/table-cache.js';
 import { FileRemover } from './file-remover.js';
+import type { FrugalFs } from './frugal-fs.js';
 import { segmentPath, tableName, valueLogName } from './file-names.js';
 import { LevelTraffic } from './level-traffic.js';
 import type { Manifest, ManifestInit } from './manifest/manifest-log.js';
@@ -24,6 +25,8 @@ import { ValueLogFile, ValueLogReader } from './vlog/reader.js';
 
 export interface TreeParts {
   readonly env: Env;
+  /** Files that are read are lent by it. Default: they stay open. */
+  readonly frugal?: FrugalFs | undefined;
   readonly workdir: string;
   readonly manifest: Manifest;
   readonly blockCache: BlockCache;
@@ -39,6 +42,7 @@ export class Tree {
   readonly manifest: Manifest;
   #current: TreeVersion;
   readonly #parts: TreeParts;
+  readonly #readFiles: Pick<Fs, 'open'>;
   readonly #tables: Map<number, OpenTable>;
   /** Segments that some living tree version names: how many do, and what its file is. */
   readonly #segments: Map<number, { references: number; path: string; identity: string }>;
@@ -60,6 +64,8 @@ export class Tree {
   /** Opens every table of the manifest's version. @throws CorruptionError naming a missing or damaged file */
   constructor(parts: TreeParts) {
     this.#parts = parts;
+    const { env, frugal } = parts;
+    this.#readFiles = frugal === undefined ? env.fs : { open: (path) => frugal.lend(path) };
     this.workdir = parts.workdir;
     this.#nextFileNumber = 1;
     this.#appended = 0;
@@ -129,6 +135,37 @@ export class Tree {
     if (edit.cleanClose !== true) this.#maybeRewrite();
   }
 
+  /** Runs a job in another thread, which may need the descriptors of files that are open here. */
+  runJob<T>(run: () => Promise<T>): Promise<T> {
+    const { frugal } = this.#parts;
+    return frugal === undefined ? run() : frugal.runJob(run);
+  }
+
+  /** For who has written files for an edit. @throws ReadOnlyError when no edit is accepted any more */
+  mustTakeEdits(): void {
+    const cause = this.manifest.failure;
+    if (cause === undefined) return;
+    throw new ReadOnlyError('Cannot change the tree: the manifest can not be written', { cause });
+  }
+
+  /**
+   * Removes files that were written for an edit which failed: a job that is tried again writes others. Of a latched
+   * manifest nobody knows whether the edit is durable: the next open removes them, or has them.
+   */
+  abandon(paths: readonly string[]): void {
+    if (this.manifest.failure === undefined) for (const path of paths) this.remover.remove(path);
+  }
+
+  /** Removes what is left under numbers that were reserved for a job which failed: its thread may have died at work. */
+  abandonTables(first: number, count: number): void {
+    for (let fileNumber = first; fileNumber < first + count; fileNumber++)
+      this.abandonFile(this.tablePath(fileNumber));
+  }
+
+  abandonFile(path: string): void {
+    if (this.#parts.env.fs.stat(path) !== undefined) this.remover.remove(path);
+  }
+
   /** Before the installation: it closes the tables that are removed. */
   #countTraffic({ addTables = [], removeTables = [] }: VersionEdit): void {
     const nowMs = this.#parts.env.clock.monotonicMs();
@@ -173,6 +210,22 @@ export class Tree {
     this.#current = this.#makeVersion(version, previous);
     this.onChange();
     previous.release();
+  }
+
+  /**
+   * The path of a file of `version` that would take the place of another one, which is open under the same number:
+   * then it is not a later version of the same tree. undefined when there is none.
+   */
+  conflictWith(version: Version): string | undefined {
+    for (const { fileNumber, identity } of version.levels.flat()) {
+      const open = this.#tables.get(fileNumber);
+      if (open !== undefined && open.meta.identity !== identity) return this.tablePath(fileNumber);
+    }
+    for (const [fileNumber, { identity }] of version.valueLog) {
+      const open = this.#segments.get(fileNumber);
+      if (open !== undefined && open.identity !== identity) return open.path;
+    }
+    return undefined;
   }
 
   /**
@@ -277,10 +330,10 @@ export class Tree {
   }
 
   #openTable(meta: TableMeta): void {
-    const { env, blockCache, tableCache } = this.#parts;
+    const { blockCache, tableCache } = this.#parts;
     const path = this.tablePath(meta.fileNumber);
     try {
-      const reader = TableReader.open(env.fs, path, meta, blockCache);
+      const reader = TableReader.open(this.#readFiles, path, meta, blockCache);
       tableCache.add(reader);
       this.#tables.set(meta.fileNumber, new OpenTable(meta, reader));
     } catch (error) {
@@ -294,7 +347,7 @@ export class Tree {
     const segment = this.#segments.get(fileNumber);
     if (segment === undefined) throw missing(valueLogName(fileNumber));
     try {
-      return ValueLogFile.open(this.#parts.env.fs, segment.path, {
+      return ValueLogFile.open(this.#readFiles, segment.path, {
         fileNumber,
         identity: segment.identity,
       });

@@ -31,6 +31,8 @@ export interface ReplayedSegment {
   readonly bytes: number;
   /** Chain value behind them. */
   readonly chain: number;
+  /** Where the file holds that. */
+  readonly chainAt: number;
   readonly records: number;
   readonly entries: number;
   readonly tornBytes: number;
@@ -89,6 +91,7 @@ function lostSegment(env: Env, workdir: string, fileNumber: number): ReplayedSeg
     header: undefined,
     bytes: 0,
     chain: 0,
+    chainAt: 0,
     records: 0,
     entries: 0,
     tornBytes: 0,
@@ -142,6 +145,7 @@ function replayOne(
       header: loaded.header,
       bytes: found.bytes,
       chain: found.chain,
+      chainAt: found.chainAt,
       records: found.records,
       entries: found.entries.length,
       tornBytes: loaded.length - found.bytes,
@@ -175,6 +179,7 @@ interface FoundEntries {
   readonly entries: number[];
   readonly bytes: number;
   readonly chain: number;
+  readonly chainAt: number;
   readonly records: number;
   readonly maxSeq: number;
   readonly minValueLog: number;
@@ -241,8 +246,9 @@ function collectEntries(
     },
   });
   const records = replay.counts.records.reduce((sum, count) => sum + count, 0);
+  const { chainAt } = replay;
   const { bytes, chain } = replay.tail;
-  return { entries, bytes, chain, records, maxSeq, minValueLog, valueLogs, firstLost };
+  return { entries, bytes, chain, chainAt, records, maxSeq, minValueLog, valueLogs, firstLost };
 }
 
 /**

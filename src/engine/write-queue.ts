@@ -14,8 +14,8 @@
 import { copyBytes, detach } from '../base/bytes.js';
 import type { Clock } from '../base/env.js';
 import { BusyError, ReadOnlyError } from '../base/errors.js';
-import { BATCH_BYTES_MAX, BATCH_ENTRIES_MAX, GIB, MIB } from '../base/limits.js';
-import { type BatchGuard, batchBytesMost, type BatchOperation } from './batch.js';
+import { BATCH_BYTES_MAX, GIB, MIB } from '../base/limits.js';
+import { type BatchGuard, batchBytesMost, type BatchOperation, checkBatchSize } from './batch.js';
 import type { RowCache } from './cache/row-cache.js';
 import type { KeyRange } from './compaction/drop-rules.js';
 import { entryBytes, entrySize, KIND_PUT, KIND_VALUE_POINTER, putEntryHeader } from './entry.js';
@@ -153,18 +153,9 @@ export class WriteQueue {
     // Durability is a promise about all that was written before, too.
     if (operations.length === 0) return durability === 'disk' ? this.sync() : Promise.resolve();
     const bytes = this.#batchBytes(operations, key);
-    if (bytes > BATCH_BYTES_MAX || operations.length > BATCH_ENTRIES_MAX) {
-      throw new RangeError(
-        `Cannot write batch: ${operations.length} entries, ${bytes} bytes exceed ${BATCH_ENTRIES_MAX} or ${BATCH_BYTES_MAX}`,
-      );
-    }
-    const place = (): Promise<void> | undefined =>
-      this.#placeBatch(operations, bytes, key, durability, guard);
-    if (this.#waiting.length === 0) {
-      const done = place();
-      if (done !== undefined) return done;
-    }
-    return this.#wait(bytes, place);
+    const place = () => this.#placeBatch(operations, bytes, key, durability, guard);
+    const done = this.#waiting.length === 0 ? place() : undefined;
+    return done ?? this.#wait(bytes, place);
   }
 
   /** Resolves when everything acknowledged so far is durable. */
@@ -330,6 +321,7 @@ export class WriteQueue {
     const stored = isSeparated ? VALUE_POINTER_SIZE : value.length;
     const size = entrySize(key.length, stored, version !== 0, expiresAt !== 0);
     if (!this.#makeRoom(size, 1)) return undefined;
+    if (isSeparated) this.#makeRoomForValues(value.length);
     const group = this.#group ?? this.#openGroup();
     this.#encode(group, kind, isSeparated, key, value, expiresAt, version);
     if (durability === 'disk') group.needsSync = true;
@@ -346,6 +338,7 @@ export class WriteQueue {
   ): Promise<void> | undefined {
     this.#hot?.admitAll(operations, key);
     if (!this.#makeRoom(bytes, operations.length)) return undefined;
+    this.#makeRoomForValues(BATCH_BYTES_MAX);
     guard?.validate();
     const group = this.#group ?? this.#openGroup();
     const { cursor } = group.memtable;
@@ -374,12 +367,13 @@ export class WriteQueue {
 
   /**
    * Arena bytes of a batch, or more than it takes when there is room for them anyway: counting exactly is encoding every
-   * key. That also refuses a bad one before anything is written.
+   * key. That also refuses a bad one before anything is written, and too large a batch. @throws RangeError
    */
   #batchBytes(operations: readonly BatchOperation[], key: KeyBuffer): number {
     const most = batchBytesMost(operations);
     if (most <= GROUP_BYTES_MAX && this.#hasRoomFor(most, operations.length)) return most;
     let bytes = 0;
+    let separated = 0;
     for (const operation of operations) {
       key.encode(operation.family, operation.key);
       const isSeparated =
@@ -387,7 +381,9 @@ export class WriteQueue {
         this.#host.isSeparated(operation.family, key, operation.value.length);
       const stored = isSeparated ? VALUE_POINTER_SIZE : operation.value.length;
       bytes += entrySize(key.length, stored, operation.version !== 0, operation.expiresAt !== 0);
+      if (isSeparated) separated += operation.value.length;
     }
+    checkBatchSize(operations.length, bytes + separated);
     return bytes;
   }
 
@@ -451,6 +447,11 @@ export class WriteQueue {
     if (next === undefined) return false;
     this.active = next;
     return true;
+  }
+
+  /** A segment is left between groups only, and values of many writes may come as one group. */
+  #makeRoomForValues(bytes: number): void {
+    if (this.#group !== undefined && !this.#valueLog.hasRoomFor(bytes)) this.#commitOpenGroup();
   }
 
   #hasRoomFor(bytes: number, entries: number): boolean {
@@ -550,9 +551,8 @@ export class WriteQueue {
       }
       at += entryBytes(view, at);
     }
-    memtable.pendingEntries -= group.entries;
     if (group.entries > 0) this.visibleSeq = group.lastSeq;
-    if (memtable.isSealed && memtable.pendingEntries === 0) memtable.onQuiet();
+    memtable.shown(group.entries);
     const delay = this.#host.delayMs(at - group.recordStart);
     if (delay > 0) {
       this.counters.delayedMs += delay;

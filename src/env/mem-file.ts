@@ -39,6 +39,8 @@ export interface MemDisk {
   nextStamp(): number;
   /** The stamp of the last change. */
   currentStamp(): number;
+  /** A file was opened, or closed (-1). */
+  countOpen(change: 1 | -1): void;
   /** Sets the time of the last change of content. */
   touch(node: MemFileNode): void;
   /** A sync of what is stamped `upTo` or earlier failed: by chance some of the pages had reached the disk. */
@@ -61,6 +63,7 @@ export class MemFile implements FsFile {
     this.#writable = writable;
     this.#closed = false;
     node.handles++;
+    fs.countOpen(1);
   }
 
   read(target: Uint8Array, start: number, length: number, position: number): number {
@@ -169,6 +172,7 @@ export class MemFile implements FsFile {
     if (this.#closed) return;
     this.#closed = true;
     this.#node.handles--;
+    this.#fs.countOpen(-1);
     this.#node.maybeFree();
   }
 

@@ -83,6 +83,8 @@ export class MemFs implements Fs, MemDisk {
   /** One read in so many comes back with a flipped bit; 0: none. */
   #flipOneIn: number;
   #halted: boolean;
+  #openFiles: number;
+  #openFilesMax: number;
 
   /** `machine` is for the copies this class makes of itself. */
   constructor(options: MemFsOptions = {}, machine?: Machine) {
@@ -104,6 +106,8 @@ export class MemFs implements Fs, MemDisk {
     this.#stamp = machine?.stamp ?? 0;
     this.#flipOneIn = 0;
     this.#halted = false;
+    this.#openFiles = 0;
+    this.#openFilesMax = Infinity;
   }
 
   // --- Fs -------------------------------------------------------------------------------------
@@ -113,16 +117,22 @@ export class MemFs implements Fs, MemDisk {
     this.enter('open', path);
     const node = this.#mustFind('open', path);
     if (node.kind === 'directory') throw ioError('open', path, 'EISDIR');
+    this.#mustHaveDescriptor(path);
     return new MemFile(this, node, path, mode !== 'read');
   }
 
   #create(path: string): FsFile {
     const { parent, name } = this.#locate('open', path);
     if (parent.entries.has(name)) throw ioError('open', path, 'EEXIST');
+    this.#mustHaveDescriptor(path);
     const node = new MemFileNode(this.#space);
     node.modifiedMs = this.#nowMs();
     this.mutate('create', path, '', 0, 0, () => this.#tree.add('create', path, parent, name, node));
     return new MemFile(this, node, path, true);
+  }
+
+  #mustHaveDescriptor(path: string): void {
+    if (this.#openFiles >= this.#openFilesMax) throw ioError('open', path, 'EMFILE');
   }
 
   readFile(path: string): Uint8Array {
@@ -306,6 +316,16 @@ export class MemFs implements Fs, MemDisk {
     this.#space.capacity = bytes;
   }
 
+  /** Files that are open. */
+  get openFiles(): number {
+    return this.#openFiles;
+  }
+
+  /** Beyond this many, opening one fails with EMFILE. */
+  setOpenFilesMax(count: number): void {
+    this.#openFilesMax = count;
+  }
+
   /** Makes calls fail. */
   injectFault(rule: FaultRule): Fault {
     return this.#faults.add(rule);
@@ -358,6 +378,10 @@ export class MemFs implements Fs, MemDisk {
   }
 
   // --- MemDisk: what MemFile asks ---------------------------------------------------------------
+
+  countOpen(change: 1 | -1): void {
+    this.#openFiles += change;
+  }
 
   /** Before a call that changes nothing. @throws IoError when a fault strikes. */
   enter(op: MemOperationName, path: string): void {

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { NokvError } from '../../src/base/errors.js';
 import { Prng } from '../../src/base/prng.js';
 import {
+  formatRange,
   formatText,
   parseKey,
   parseText,
@@ -32,6 +33,17 @@ describe('formatText', () => {
       expect(formatText(hostile, format, true)).not.toMatch(/[\p{C}\p{Zl}\p{Zp}]/u);
     }
     expect(formatText(hostile, 'utf8', false)).toBe(new TextDecoder().decode(hostile));
+  });
+});
+
+describe('formatRange', () => {
+  it('names the families of a range that reaches from one into another', () => {
+    const range = { lower: utf8('user:9'), upper: utf8('import/x') };
+    expect(formatRange(range, 'auto', true)).toBe('user:9 .. import/x');
+    const families = { lower_family: 'default', upper_family: 'system' };
+    expect(formatRange({ ...range, ...families }, 'auto', true)).toBe(
+      'default:user:9 .. system:import/x',
+    );
   });
 });
 

@@ -15,6 +15,14 @@ describe('Db', () => {
     ['put', ['k', 'v', 'disk'], 'options: they must be an object'],
     ['put', ['k', 'v', null], 'options: they must be an object'],
     ['put', ['k', 'v', { columnFamily: 'toString' }], 'there is no such family'],
+    ['put', ['k', 'v', { columnFamily: 'system' }], '"system": there is no such family'],
+    ['del', ['k', { columnFamily: 'system' }], 'there is no such family'],
+    ['deleteRange', ['a', 'b', { columnFamily: 'system' }], 'there is no such family'],
+    [
+      'batch',
+      [[{ type: 'put', key: 'k', value: 'v', columnFamily: 'system' }]],
+      'there is no such family',
+    ],
     ['del', ['k', { durabilty: 'disk' }], 'unknown name "durabilty"; did you mean "durability"?'],
     ['del', ['k', { durability: true }], 'durability must be os or disk, not true'],
     [
@@ -44,6 +52,9 @@ describe('Db', () => {
   it.each([
     ['get', ['k', { snapshots: 1 }], 'unknown name "snapshots"; did you mean "snapshot"?'],
     ['get', ['k', null], 'they must be an object'],
+    ['get', ['k', { columnFamily: 'system' }], '"system": there is no such family'],
+    ['scan', [{ columnFamily: 'system' }], '"system": there is no such family'],
+    ['iterator', [{ columnFamily: 'system' }], '"system": there is no such family'],
     ['scan', [{ revers: true }], 'unknown name "revers"; did you mean "reverse"?'],
     ['get', ['k', { ttlMs: 5 }], 'unknown name "ttlMs"'],
     ['get', ['k', { snapshot: {} }], 'Cannot read from this snapshot: it is none'],

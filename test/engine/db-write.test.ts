@@ -55,6 +55,21 @@ describe('Db.sync', () => {
   });
 });
 
+describe('a batch', () => {
+  it('is refused when its values together are too large, wherever they would go', async () => {
+    const { db, env } = await openSim();
+    const value = new Uint8Array(400 * 1024 * 1024);
+    const batch = Array.from({ length: 3 }, (_, i) => ({
+      type: 'put' as const,
+      key: `k${i}`,
+      value,
+    }));
+    await expect(db.batch(batch)).rejects.toThrow(RangeError);
+    expect(env.fs.list(WORKDIR)).not.toContain('vlog');
+    await db.close();
+  });
+});
+
 describe('an empty batch', () => {
   it('with disk durability makes what was written before survive a power loss; else does nothing', async () => {
     for (const durability of ['os', 'disk'] as const) {

@@ -2,7 +2,7 @@ import { integer } from '@oclif/core/flags';
 import { formatBytes } from '../../cli/format.js';
 import { keyFormatFlag, workdirFlag } from '../../cli/flags.js';
 import { InspectingCommand } from '../../cli/inspecting-command.js';
-import { formatText } from '../../cli/key-format.js';
+import { formatRange } from '../../cli/key-format.js';
 import { dumpManifest } from '../../server/workdir.js';
 
 type Dump = ReturnType<typeof dumpManifest>;
@@ -47,19 +47,17 @@ export default class ManifestDump extends InspectingCommand<typeof ManifestDump>
 
   *#lines(edit: Edit): Generator<string, void, void> {
     const isTerminal = process.stdout.isTTY;
-    const key = (bytes: Uint8Array): string =>
-      formatText(bytes, this.flags['key-format'], isTerminal);
     if (edit.is_snapshot) yield 'snapshot: everything before is replaced';
     if (edit.next_file_number !== null) yield `next file number ${edit.next_file_number}`;
     if (edit.last_seq !== null) yield `last seq ${edit.last_seq}`;
     if (edit.min_wal_number !== null) yield `logs below ${edit.min_wal_number} are obsolete`;
     for (const { level, file_number: id } of edit.remove_tables) yield `- table L${level} ${id}`;
     for (const table of edit.add_tables) {
-      const { lower, upper } = table.key_range;
+      const keys = formatRange(table.key_range, this.flags['key-format'], isTerminal);
       const base = table.seq_base === null ? '' : ` ingested, numbers from ${table.seq_base}`;
       yield (
         `+ table L${table.level} ${table.file_number} ${formatBytes(table.bytes)} ` +
-        `${table.entries} entries [${key(lower)} .. ${key(upper)}]${base}`
+        `${table.entries} entries [${keys}]${base}`
       );
     }
     for (const id of edit.add_wals) yield `+ log ${id}`;

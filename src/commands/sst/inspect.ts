@@ -2,7 +2,7 @@ import { string } from '@oclif/core/args';
 import { keyFormatFlag, optionalWorkdirFlag } from '../../cli/flags.js';
 import { formatBytes, formatCount } from '../../cli/format.js';
 import { InspectingCommand } from '../../cli/inspecting-command.js';
-import { formatText } from '../../cli/key-format.js';
+import { formatRange } from '../../cli/key-format.js';
 import { mustGiveOne } from '../../cli/one-of.js';
 import { readTableFile, readTables } from '../../server/workdir.js';
 
@@ -30,8 +30,8 @@ export default class SstInspect extends InspectingCommand<typeof SstInspect> {
     return report;
   }
 
-  #key(bytes: Uint8Array): string {
-    return formatText(bytes, this.flags['key-format'], process.stdout.isTTY);
+  #keys(table: Table): string {
+    return formatRange(table.key_range, this.flags['key-format'], process.stdout.isTTY);
   }
 
   async #list(tables: readonly Table[]): Promise<void> {
@@ -57,20 +57,20 @@ export default class SstInspect extends InspectingCommand<typeof SstInspect> {
         table.blocks?.count ?? '-',
         `${table.min_seq}..${table.max_seq}`,
         table.seq_base ?? '-',
-        `${this.#key(table.key_range.lower)} .. ${this.#key(table.key_range.upper)}`,
+        this.#keys(table),
       ]),
     );
   }
 
   async #describe(table: Table): Promise<void> {
-    const { blocks, key_range: keys } = table;
+    const { blocks } = table;
     const line = (label: string, text: string): Promise<void> =>
       this.text(`${label.padEnd(18)} ${text}`);
     await line('file number', String(table.file_number));
     await line('identity', table.identity);
     await line('created', new Date(table.created_ms).toISOString());
     await line('size', `${formatBytes(table.bytes)} (${table.bytes} bytes)`);
-    await line('keys', `${this.#key(keys.lower)} .. ${this.#key(keys.upper)}`);
+    await line('keys', this.#keys(table));
     await line('entries', `${table.entries}, of them ${table.tombstones} deletes`);
     await line('range tombstones', String(table.range_tombstones));
     await line('sequence numbers', `${table.min_seq} .. ${table.max_seq}`);

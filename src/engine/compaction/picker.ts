@@ -22,7 +22,7 @@ import {
   type ScoreOptions,
   type Tree,
 } from './score.js';
-import { ALL, type JoinRule, smallNeighbours, WORTH_IT } from './small-tables.js';
+import { ALL, fitOneTable, type JoinRule, smallNeighbours, WORTH_IT } from './small-tables.js';
 
 export type CompactionReason =
   /** Too many L0 runs. */
@@ -281,12 +281,11 @@ class Picker {
     const small = 2 * this.#options.tableBytes;
     let group: TableMeta[] = [];
     for (const run of tablesOf(this.#tree, 0).toReversed()) {
-      if (this.#claims.hasTable(run) || run.bytes > small) {
-        if (group.length >= L0_MERGE_RUNS_MIN) break;
-        group = [];
-      } else {
-        group.push(run);
-      }
+      const isFree = !this.#claims.hasTable(run) && run.bytes <= small;
+      const canJoin = isFree && fitOneTable([...group, run]);
+      if (!canJoin && group.length >= L0_MERGE_RUNS_MIN) break;
+      group = isFree ? [...group, run] : [];
+      while (!fitOneTable(group)) group.shift();
     }
     if (group.length < L0_MERGE_RUNS_MIN) return undefined;
     return this.#planWithin('l0-merge', group.toReversed());
@@ -303,6 +302,7 @@ class Picker {
         const run = runs[i] as TableMeta;
         if (this.#claims.hasTable(run) || bytes + run.bytes > bytesMax) break;
         if (group.length > 0 && run.bytes > TIER_RATIO * bytes) break;
+        if (!fitOneTable([...group, run])) break;
         group.push(run);
         bytes += run.bytes;
       }

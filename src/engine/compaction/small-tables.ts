@@ -2,12 +2,16 @@
  * Which neighbours in a level should become one table. Tables that come down one by one, such as those of a process that
  * opens, writes little and closes, stay as small as they came: each costs a file, an index and time at every open.
  */
+import { GIB } from '../../base/limits.js';
 import type { TableMeta } from '../table-meta.js';
 
 /** Tables that one merge takes. */
 const GROUP_MAX = 64;
 /** What an entry may take in a table beside its key and value, bytes. */
 const ENTRY_OVERHEAD_MAX = 48;
+
+/** Of tables that are merged into one, wherever it is not cut. */
+const MERGED_BYTES_MAX = 3 * GIB;
 
 export interface JoinRule {
   /** Tables that make a group. */
@@ -43,6 +47,11 @@ export function* smallNeighbours(
     }
     if (end - first >= countMin) yield tables.slice(first, end);
   }
+}
+
+/** May they become one table, whatever is dropped on the way? A table ends at 3.5 GiB, filter and index included. */
+export function fitOneTable(tables: readonly TableMeta[]): boolean {
+  return tables.reduce((sum, table) => sum + bytesAtMost(table), 0) <= MERGED_BYTES_MAX;
 }
 
 /** Also when it is written again with less compression: what is joined is not cut, and should not be far above a full table. */

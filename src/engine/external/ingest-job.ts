@@ -101,7 +101,7 @@ function checkSource(source: IngestSource, job: IngestJob, env: JobEnv): PlacedT
     if (external === undefined) throw refused(path, 'it is a table of a database', propertiesAt);
     if (meta.valueLog.length > 0) throw refused(path, 'it points into a value log', propertiesAt);
     const isOfUsers =
-      (meta.lower[0] as number) >= FAMILY_DEFAULT && (meta.upper[0] as number) <= FAMILY_SYSTEM;
+      (meta.lower[0] as number) >= FAMILY_DEFAULT && (meta.upper[0] as number) < FAMILY_SYSTEM;
     if (!isOfUsers || meta.minSeq < 1)
       throw refused(path, 'it has keys or numbers of no user', propertiesAt);
     if (job.isVerified) {

@@ -128,7 +128,8 @@ export class Ingester {
       isLinked: move,
       isVerified: verify,
     };
-    const placed = (await env.executor.run(INGEST_LANE, job)) as PlacedTable[];
+    const run = () => env.executor.run(INGEST_LANE, job);
+    const placed = (await tree.runJob(run)) as PlacedTable[];
     let plan: IngestPlan;
     try {
       for (const table of placed) this.#checkForeign(table);

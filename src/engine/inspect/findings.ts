@@ -11,14 +11,17 @@
  */
 import type { Fs } from '../../base/env.js';
 import { CorruptionError, FormatError, IoError } from '../../base/errors.js';
-import { isEncodedKey, userKeyOf } from '../key.js';
+import { familyName, isEncodedKey, userKeyOf } from '../key.js';
 
 export type FindingKind = 'damage' | 'format' | 'missing' | 'tail' | 'orphan' | 'foreign';
 
-/** User keys, both included; the family is that of the lower one. */
+/** User keys, both included. */
 export interface KeyRange {
   readonly lower: Uint8Array;
   readonly upper: Uint8Array;
+  /** The column families of the two, where they differ: the keys by themselves may be the wrong way round then. */
+  readonly lower_family?: string;
+  readonly upper_family?: string;
 }
 
 export interface Finding {
@@ -110,7 +113,14 @@ export const FILE_MISSING = 'file is missing';
 
 /** The user keys of an encoded range [lower, upper). */
 export function keyRangeOf(lower: Uint8Array, upper: Uint8Array): KeyRange {
-  return { lower: userKeyOfBound(lower), upper: userKeyOfBound(upper) };
+  const keys = { lower: userKeyOfBound(lower), upper: userKeyOfBound(upper) };
+  const [lowerFamily = 0, upperFamily = 0] = [lower[0], upper[0]];
+  if (lowerFamily === upperFamily) return keys;
+  return {
+    ...keys,
+    lower_family: familyName(lowerFamily),
+    upper_family: familyName(upperFamily),
+  };
 }
 
 /** A bound is an encoded key, its successor (one zero byte more), or a key cut short by an index. */

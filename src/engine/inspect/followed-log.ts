@@ -5,7 +5,8 @@
  * Entries become part of the memtable at once, but nobody sees them before the follower's sequence number moves:
  * a refresh that fails half way leaves readers where they were, and the next one goes on behind them.
  */
-import type { Fs } from '../../base/env.js';
+import { readU32 } from '../../base/codec.js';
+import type { Fs, FsFile } from '../../base/env.js';
 import { entryKind, entrySeq, entryValueStart, KIND_VALUE_POINTER } from '../entry.js';
 import type { LoggedMemtable } from '../logged-memtable.js';
 import { crashOf } from '../record-log-tail.js';
@@ -26,6 +27,8 @@ export class FollowedLog {
   /** Behind the last whole record. */
   #end: number;
   #chain: number;
+  /** Where the file holds that value; undefined when it has no header yet. */
+  #chainAt: number | undefined;
 
   /** `bootId` is that of the machine now: only what a living process may still write is read on. */
   constructor(segment: ReplayedSegment, memtable: LoggedMemtable | undefined, bootId: string) {
@@ -38,6 +41,17 @@ export class FollowedLog {
     this.#header = isOfThisBoot ? header : undefined;
     this.#end = segment.bytes;
     this.#chain = segment.chain;
+    this.#chainAt = header === undefined ? undefined : segment.chainAt;
+  }
+
+  /**
+   * Is what was read still there? Not when the workdir was begun anew, whose files have the same names, or when a
+   * record was cut off and another one of its length took its place. @throws IoError
+   */
+  isIn(file: FsFile): boolean {
+    if (this.#chainAt === undefined) return true;
+    const chain = new Uint8Array(4);
+    return file.read(chain, 0, 4, this.#chainAt) === 4 && readU32(chain, 0) === this.#chain;
   }
 
   /**
@@ -56,6 +70,7 @@ export class FollowedLog {
     if (found === undefined || !isEnd(scanner, expected)) return false;
     if (!memtable.memtable.hasRoomFor(found.length)) return false;
     for (const at of found) this.#insert(memtable, at);
+    if (scanner.end > this.#end) this.#chainAt = scanner.recordStart;
     this.#end = scanner.end;
     this.#chain = scanner.chain;
     this.bytes = length;
@@ -68,7 +83,7 @@ export class FollowedLog {
     const file = fs.open(path, 'read');
     try {
       const size = file.size();
-      if (size < this.#end || size > data.length) return undefined;
+      if (size < this.#end || size > data.length || !this.isIn(file)) return undefined;
       return this.#end + file.read(data, this.#end, size - this.#end, this.#end);
     } finally {
       file.close();

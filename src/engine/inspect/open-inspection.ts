@@ -233,7 +233,9 @@ class Opening {
   #hasChanged(): boolean {
     const now = readManifest(this.#fs, this.#workdir, this.#env.host.bootId);
     const before = this.#manifest;
-    return now.fileNumber !== before.fileNumber || now.bytes !== before.bytes;
+    // A workdir that was begun anew may have come as far.
+    const isOther = now.header?.chain !== before.header?.chain;
+    return isOther || now.fileNumber !== before.fileNumber || now.bytes !== before.bytes;
   }
 
   #walPath(fileNumber: number): string {

@@ -9,6 +9,11 @@
  * Following: `refresh` takes over a later version. Tables and value-log segments that are still named are kept; the
  * manifest and the logs (followed-log.ts) are read on where they ended before.
  *
+ * The workdir may have been begun anew, or copied back: another database, whose files have the same numbers. It is taken
+ * over like a later version when nothing of it would be mistaken for what is open. What is kept is compared with what
+ * lies there: manifest and logs by their chain values, tables and segments by their identities, and one that differs
+ * is refused, since older readers still look files up by number.
+ *
  * A follower that was slow finds other logs than those it knows, as many again. The memtables that readers see stay until
  * others take their place, so both would be in memory. It then stops between two logs: what lies in the tables and in
  * the first new logs is what the database was at a moment, later than the one seen before, because all logs that are
@@ -19,15 +24,16 @@ import { ChangedError, CorruptionError, IoError, NokvError } from '../../base/er
 import { BlockCache } from '../cache/block-cache.js';
 import { TableCache } from '../cache/table-cache.js';
 import { Core, type Follower, type FollowedState } from '../core.js';
-import { CURRENT_NAME, manifestName, segmentPath, tableName, walName } from '../file-names.js';
+import { CURRENT_NAME, segmentPath, tableName, walName } from '../file-names.js';
 import { LoggedMemtable } from '../logged-memtable.js';
-import { readCurrent } from '../manifest/current.js';
 import { FixedManifest } from '../manifest/fixed-manifest.js';
 import {
   checkManifestContinues,
   type LoadedManifest,
   loadManifest,
+  manifestStamp,
   readOnManifest,
+  stampOf,
 } from '../manifest/manifest-reader.js';
 import type { Version } from '../manifest/version.js';
 import type { ArenaPool } from '../memtable/arena-pool.js';
@@ -159,7 +165,8 @@ class WorkdirFollower implements Follower {
     this.#remember(loaded, (segment) =>
       segment.memtable === undefined ? undefined : this.#logged(segment, segment.memtable),
     );
-    this.#lastSeq = Math.max(this.#lastSeq, loaded.version.lastSeq);
+    // Not that of before: what another database writes must not show before it is taken over as a whole.
+    this.#lastSeq = loaded.version.lastSeq;
     const sealed: LoggedMemtable[] = [];
     for (const [, log] of [...this.#logs].sort(([a], [b]) => a - b)) {
       this.#lastSeq = Math.max(this.#lastSeq, log.maxSeq);
@@ -217,6 +224,7 @@ class WorkdirFollower implements Follower {
   #loadOnce<T>(install: (loaded: Loaded) => T, mayStop: boolean): T {
     const manifest = this.#readManifest();
     if (manifest === undefined) throw notFound(this.#fs, this.#workdir);
+    this.#checkFollows(manifest.version);
     const stale = this.#pinFiles(manifest.version);
     const pointedTo = this.#readOn(manifest.version, stale);
     const { replayed, isWhole } = this.#replay(manifest, stale, mayStop);
@@ -224,6 +232,7 @@ class WorkdirFollower implements Follower {
     const newSegments: ValueLogFile[] = [];
     try {
       const version = this.#withSegmentsOf(manifest, pointedTo);
+      this.#checkFollows(version);
       this.#openSegments(manifest, version, newSegments);
       return install({ manifest, version, replayed, newSegments, isWhole });
     } catch (error) {
@@ -233,6 +242,17 @@ class WorkdirFollower implements Follower {
       }
       throw error;
     }
+  }
+
+  /** @throws ChangedError when files that are open would be taken for those of another database */
+  #checkFollows(version: Version): void {
+    const file = this.#tree?.conflictWith(version);
+    if (file === undefined) return;
+    throw new ChangedError(
+      'another database lies in the workdir, with files of the same numbers',
+      { workdir: this.#workdir, file },
+      { hint: 'Close this read-only database and open it again', retryable: false },
+    );
   }
 
   #readManifest(): LoadedManifest | undefined {
@@ -249,7 +269,10 @@ class WorkdirFollower implements Follower {
       const path = this.#walPath(fileNumber);
       this.#fs.pin(path);
       const known = this.#logs.get(fileNumber);
-      if (known === undefined || this.#fs.stat(path)?.bytes !== known.bytes) stale.add(fileNumber);
+      const file = this.#fs.pinned(path);
+      if (known?.bytes !== file?.size() || known === undefined || file === undefined)
+        stale.add(fileNumber);
+      else if (!known.isIn(file)) stale.add(fileNumber);
     }
     const open = this.#tree?.current.version;
     const openTables = new Set(open?.levels.flat().map((meta) => meta.fileNumber));
@@ -377,15 +400,7 @@ class WorkdirFollower implements Follower {
     return false;
   }
 
-  /** Changes with every edit of the manifest. */
   #stampNow(): string {
-    const fileNumber = readCurrent(this.#fs, this.#workdir);
-    if (fileNumber === undefined) return 'none';
-    const path = this.#fs.join(this.#workdir, manifestName(fileNumber));
-    return `${fileNumber} ${this.#fs.stat(path)?.bytes ?? 'gone'}`;
+    return manifestStamp(this.#fs, this.#workdir);
   }
-}
-
-function stampOf({ fileNumber, tail }: LoadedManifest): string {
-  return `${fileNumber} ${tail.bytes + tail.tornBytes}`;
 }

@@ -27,6 +27,11 @@ export class ReadOnlyFs implements Fs {
     }
   }
 
+  /** A file that is pinned, and stays so; undefined when it was not there. */
+  pinned(path: string): FsFile | undefined {
+    return this.#pinned.get(path);
+  }
+
   /** Closes what was pinned and not asked for. */
   unpin(): void {
     for (const file of this.#pinned.values()) file.close();

@@ -6,14 +6,7 @@ import {
   KIND_VALUE_POINTER,
   NO_EXPIRY,
 } from '../entry.js';
-import {
-  FAMILY_DEFAULT,
-  FAMILY_LOCK,
-  FAMILY_SYSTEM,
-  FAMILY_WRITE,
-  isEncodedKey,
-  userKeyOf,
-} from '../key.js';
+import { familyName, isEncodedKey, userKeyOf } from '../key.js';
 import { pointerFileNumber, pointerLength, pointerStart } from '../vlog/value-pointer.js';
 
 export type DumpedKind = 'put' | 'delete' | 'pointer' | 'range-delete' | 'unknown';
@@ -87,17 +80,6 @@ const KINDS: Readonly<Record<number, DumpedKind>> = {
   [KIND_VALUE_POINTER]: 'pointer',
   [KIND_RANGE_DELETE]: 'range-delete',
 };
-
-const FAMILY_NAMES: Readonly<Record<number, string>> = {
-  [FAMILY_DEFAULT]: 'default',
-  [FAMILY_LOCK]: 'lock',
-  [FAMILY_WRITE]: 'write',
-  [FAMILY_SYSTEM]: 'system',
-};
-
-function familyName(byte: number): string {
-  return FAMILY_NAMES[byte] ?? `0x${byte.toString(16)}`;
-}
 
 function userKeyOrRaw(ekey: Uint8Array): Uint8Array {
   return isEncodedKey(ekey, 0, ekey.length) ? userKeyOf(ekey) : ekey;

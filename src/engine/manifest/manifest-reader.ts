@@ -3,6 +3,7 @@
  * readManifest is for inspectors and lists what is readable and what is not. Page: docs/formats/manifest.md.
  */
 import type { Fs } from '../../base/env.js';
+import { readU32 } from '../../base/codec.js';
 import { ChangedError, CorruptionError, FormatError, IoError } from '../../base/errors.js';
 import { manifestName, parseFileName } from '../file-names.js';
 import { type Crash, crashOf, judgeTail, type Tail } from '../record-log-tail.js';
@@ -34,6 +35,8 @@ export interface LoadedManifest {
   readonly edits: number;
   /** Offset after the snapshot, the first record. */
   readonly snapshotEnd: number;
+  /** Offset of the last record, whose first four bytes prove everything before it. */
+  readonly lastRecordAt: number;
   /** Where the valid part ends and how much was torn behind it: not cut yet (ManifestLog.open). */
   readonly tail: Tail;
   /** Offset after each record (and after the file header, first) -> chain value there. Shared by all readings of one file. */
@@ -60,7 +63,8 @@ export function loadManifest(
   const crash = crashOf(header.bootId, bootId);
   const scanner = scanRecords(bytes, bytes.length, header);
   const chains = new Map([[LOG_HEADER_BYTES, header.chain]]);
-  const replayed = replayEdits(scanner, { path, version: EMPTY_VERSION, snapshotEnd: 0, chains });
+  const empty = { path, version: EMPTY_VERSION, edits: 0, snapshotEnd: 0, lastRecordAt: 0, chains };
+  const replayed = replayEdits(scanner, empty);
   const tail = judgeTail(scanner, { file: path, crash, syncedAtLeast });
   if (scanner.count === 0) {
     // CURRENT is swapped only after the first record was synced.
@@ -79,12 +83,13 @@ export function readOnManifest(
   workdir: string,
   before: LoadedManifest,
 ): LoadedManifest | undefined {
-  const { fileNumber, path, header, tail } = before;
+  const { fileNumber, path, header, tail, lastRecordAt } = before;
   if (before.isOtherBoot || readCurrent(fs, workdir) !== fileNumber) return undefined;
-  const bytes = readBehind(fs, path, tail.bytes);
-  // A workdir that was begun anew numbers its files from 1 again.
+  const bytes = readBehind(fs, path, lastRecordAt, tail.bytes);
+  // A workdir that was begun anew numbers its files from 1 again; one that was copied back went on another way.
   if (bytes === undefined || headerOf(bytes, fileNumber, path).chain !== header.chain)
     return undefined;
+  if (readU32(bytes, lastRecordAt) !== tail.chain) return undefined;
   const scanner = scanRecordsFrom(bytes, tail.bytes, bytes.length, tail.chain, header);
   scanner.count = before.edits;
   const replayed = replayEdits(scanner, before);
@@ -92,8 +97,11 @@ export function readOnManifest(
   return { ...before, ...replayed, tail: judgeTail(scanner, { file: path, crash: 'process' }) };
 }
 
-/** The file at its own offsets, with zeros between its header and `start`; undefined when it is gone, or shorter than that. */
-function readBehind(fs: Fs, path: string, start: number): Uint8Array | undefined {
+/**
+ * The file at its own offsets, with zeros between its header and `start`, but for the four bytes at `chainAt`;
+ * undefined when it is gone, or shorter than that.
+ */
+function readBehind(fs: Fs, path: string, chainAt: number, start: number): Uint8Array | undefined {
   if (fs.stat(path) === undefined) return undefined;
   const file = fs.open(path, 'read');
   try {
@@ -101,24 +109,56 @@ function readBehind(fs: Fs, path: string, start: number): Uint8Array | undefined
     if (size < start) return undefined;
     const bytes = new Uint8Array(size);
     file.read(bytes, 0, LOG_HEADER_BYTES, 0);
+    file.read(bytes, chainAt, 4, chainAt);
     return bytes.subarray(0, start + file.read(bytes, start, size - start, start));
   } finally {
     file.close();
   }
 }
 
-type Replayed = Pick<LoadedManifest, 'path' | 'version' | 'edits' | 'snapshotEnd' | 'chains'>;
+/**
+ * Tells manifests of a workdir apart, and later states of one: changes with every edit, and when the workdir is begun
+ * anew, though file numbers and lengths are the same then.
+ */
+export function manifestStamp(fs: Fs, workdir: string): string {
+  const fileNumber = readCurrent(fs, workdir);
+  if (fileNumber === undefined) return 'none';
+  try {
+    const file = fs.open(fs.join(workdir, manifestName(fileNumber)), 'read');
+    try {
+      const chain = new Uint8Array(4);
+      file.read(chain, 0, 4, LOG_HEADER_BYTES - 4);
+      return `${fileNumber} ${file.size()} ${readU32(chain, 0)}`;
+    } finally {
+      file.close();
+    }
+  } catch (error) {
+    if (error instanceof IoError && error.errno === 'ENOENT') return `${fileNumber} gone`;
+    throw error;
+  }
+}
+
+/** What `manifestStamp` was when this was read. */
+export function stampOf({ fileNumber, tail, header }: LoadedManifest): string {
+  return `${fileNumber} ${tail.bytes + tail.tornBytes} ${header.chain}`;
+}
+
+type Replayed = Pick<
+  LoadedManifest,
+  'path' | 'version' | 'edits' | 'snapshotEnd' | 'lastRecordAt' | 'chains'
+>;
 
 /** Applies the scanner's records to the state before them; notes their ends in its `chains`. */
-function replayEdits(scanner: RecordScanner, before: Omit<Replayed, 'edits'>): Replayed {
+function replayEdits(scanner: RecordScanner, before: Replayed): Replayed {
   const { path, chains } = before;
-  let { version, snapshotEnd } = before;
+  let { version, snapshotEnd, lastRecordAt } = before;
   while (scanner.next()) {
     version = applyRecord(version, scanner, path);
     if (scanner.count === 1) snapshotEnd = scanner.end;
+    lastRecordAt = scanner.recordStart;
     chains.set(scanner.end, scanner.chain);
   }
-  return { path, version, edits: scanner.count, snapshotEnd, chains };
+  return { path, version, edits: scanner.count, snapshotEnd, lastRecordAt, chains };
 }
 
 /** The file that CURRENT names; looks again when a writer at work swapped CURRENT and removed it meanwhile. */

@@ -176,7 +176,7 @@ export class TableReader {
    * @throws CorruptionError when the file is not that table, IoError, FormatError.
    */
   static open(
-    fs: Fs,
+    fs: Pick<Fs, 'open'>,
     path: string,
     meta: TableMeta,
     cache: BlockCache,

@@ -179,9 +179,10 @@ export class Transaction {
     if (own !== undefined) return own.isDelete ? undefined : detach(own.value, 0, own.value.length);
     if (this.writes.isDeleted(buffer.bytes, 0, buffer.length)) return undefined;
     this.reads?.addPoint(buffer);
-    const { seq, createdMs } = this.snapshot;
-    const state = this.#readState('get');
-    return this.#parts.reader.get(state, buffer, seq, this.#versionMax, createdMs, false);
+    const { reader } = this.#parts;
+    const { seq, createdMs, state: pinned } = this.snapshot;
+    if (pinned !== undefined) return reader.getPinned(this.snapshot, buffer, this.#versionMax);
+    return reader.get(this.#readState('get'), buffer, seq, this.#versionMax, createdMs, false);
   }
 
   /** The values of several keys, in their order. */

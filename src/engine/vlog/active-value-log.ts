@@ -3,8 +3,22 @@
  * At most one segment is appended to: a group costs at most one value-log sync. A segment is created at
  * the first value that needs it, and rotated between groups only, so that a group can be undone.
  */
+import { assert } from '../../base/assert.js';
+import {
+  BATCH_BYTES_MAX,
+  BUFFER_BYTES_LIMIT,
+  MIB,
+  VALUE_LOG_FILE_BYTES_MAX,
+} from '../../base/limits.js';
 import { VALUE_LOG_HEADER_BYTES } from './format.js';
 import type { ValueLogWriter } from './writer.js';
+
+/** The last group of a segment may begin below the largest `valueLogFileBytes`, and then go on to here. */
+const GROUP_ROOM_BYTES = BUFFER_BYTES_LIMIT - 64 * MIB;
+assert(
+  BATCH_BYTES_MAX + VALUE_LOG_FILE_BYTES_MAX < GROUP_ROOM_BYTES,
+  'value log: a batch fits behind a segment that is not full',
+);
 
 export interface ActiveValueLogHost {
   /** Creates the next segment and makes it known to readers. @throws IoError */
@@ -64,6 +78,14 @@ export class ActiveValueLog {
   /** Writes gathered records to the file. @throws IoError */
   flush(): void {
     this.#writer?.flush();
+  }
+
+  /**
+   * May values of so many bytes follow in the active segment? A pointer says where a value lies by a u32. One without
+   * room is full by far, so that the next group begins another.
+   */
+  hasRoomFor(bytes: number): boolean {
+    return this.#writer === undefined || this.#writer.bytes + bytes <= GROUP_ROOM_BYTES;
   }
 
   /** Between groups: seals a full segment; the next one is created when it is needed. */

@@ -32,7 +32,7 @@ export class ValueLogFile {
 
   /** Opens a segment and checks that its header is the one the manifest means. @throws CorruptionError, FormatError, IoError */
   static open(
-    fs: Fs,
+    fs: Pick<Fs, 'open'>,
     path: string,
     expected: { readonly fileNumber: number; readonly identity: string },
   ): ValueLogFile {

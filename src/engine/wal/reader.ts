@@ -20,6 +20,8 @@ import {
 } from '../record-log.js';
 import { BatchScanner, RecordCounts, WAL_BATCH, WAL_TYPE_MAX } from './format.js';
 
+const HEADER_CHAIN_AT = LOG_HEADER_BYTES - 4;
+
 /** A segment in memory, at its file offsets. */
 export interface LoadedWal {
   readonly path: string;
@@ -50,6 +52,8 @@ export interface WalVisitor {
 
 export interface WalReplay {
   readonly tail: Tail;
+  /** Where the file holds the chain value of the tail: at its last record, or in its header. */
+  readonly chainAt: number;
   readonly counts: RecordCounts;
   readonly entries: number;
 }
@@ -131,7 +135,8 @@ export function replayWal(wal: LoadedWal, context: WalContext, visitor: WalVisit
         offset: 0,
       });
     }
-    return { tail: { bytes: 0, chain: 0, tornBytes: wal.length }, counts, entries: 0 };
+    const tail = { bytes: 0, chain: 0, tornBytes: wal.length };
+    return { tail, chainAt: HEADER_CHAIN_AT, counts, entries: 0 };
   }
   const scanner = scanRecords(wal.bytes, wal.length, wal.header);
   const batch = new BatchScanner(wal.path, scanner.view);
@@ -156,7 +161,8 @@ export function replayWal(wal: LoadedWal, context: WalContext, visitor: WalVisit
     sealed: context.sealed,
     syncedAtLeast: context.syncedAtLeast,
   });
-  return { tail, counts, entries };
+  const chainAt = scanner.count > 0 ? scanner.recordStart : HEADER_CHAIN_AT;
+  return { tail, chainAt, counts, entries };
 }
 
 function checkType(scanner: RecordScanner, file: string): void {

@@ -7,6 +7,7 @@
  */
 import { assert } from '../../base/assert.js';
 import type { Fs } from '../../base/env.js';
+import type { IoError } from '../../base/errors.js';
 import type { Tail } from '../record-log-tail.js';
 import { createLogFile, RecordLogWriter } from '../record-log-writer.js';
 import {
@@ -83,6 +84,11 @@ export class WalWriter {
 
   syncBlocking(): void {
     this.#log.syncBlocking();
+  }
+
+  /** Nothing more is appended: where the segment ends may have been written down elsewhere. */
+  latch(failure: IoError): void {
+    this.#log.latch(failure);
   }
 
   /**

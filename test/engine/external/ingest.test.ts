@@ -6,6 +6,7 @@ import { TableWriter, type TableWriterOptions } from '../../../src/engine/extern
 import { INGEST_LANE } from '../../../src/engine/external/ingest.js';
 import type { Env } from '../../../src/base/env.js';
 import { openDb } from '../../../src/engine/db.js';
+import { SYSTEM_FAMILY } from '../../../src/engine/requests.js';
 import { openSim, reopen, rowsOf, text, TINY, WORKDIR, killAndReopen } from '../db-fixture.js';
 
 /** Builds `key=value` rows; a key without a value is a delete, `a..b` a range delete. */
@@ -142,6 +143,9 @@ describe('Db.ingest', () => {
     damaged[3] = (damaged[3] as number) ^ 1;
     const own = env.fs.list(WORKDIR).find((name) => name.endsWith('.sst')) as string;
     const foreign = write('/in/foreign.sst', env.fs.readFile(`${WORKDIR}/${own}`));
+    const hidden = new TableWriter(env, '/in', { name: 'hidden' });
+    hidden.put('import/default/0/-', 'x', { columnFamily: SYSTEM_FAMILY });
+    const [system] = files(await hidden.finish());
     const before = env.fs.list(WORKDIR);
     const seq = db.stats();
     const cases: [string[], string, object][] = [
@@ -155,6 +159,7 @@ describe('Db.ingest', () => {
       [[write('/in/cut.sst', sound.slice(0, -1))], 'NOKV_CORRUPTION', { file: '/in/cut.sst' }],
       [[write('/in/bad.sst', damaged)], 'NOKV_CORRUPTION', { file: '/in/bad.sst', offset: 0 }],
       [[foreign], 'NOKV_INVALID', { file: foreign }],
+      [[system as string], 'NOKV_INVALID', { file: system }],
       [[`${WORKDIR}/${own}`], 'NOKV_INVALID', { file: `${WORKDIR}/${own}` }],
       [[one as string, two as string], 'NOKV_INVALID', { file: two, other: one }],
       [[one as string, one as string], 'NOKV_INVALID', { file: one, other: one }],

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Env } from '../../../src/base/env.js';
 import { type CheckReport, checkWorkdir } from '../../../src/engine/inspect/check-workdir.js';
-import type { Finding } from '../../../src/engine/inspect/findings.js';
+import { type Finding, type KeyRange, keyRangeOf } from '../../../src/engine/inspect/findings.js';
 import { manifestReport } from '../../../src/engine/inspect/manifest-report.js';
 import { type Inspection, openInspection } from '../../../src/engine/inspect/open-inspection.js';
 import { spaceReport } from '../../../src/engine/inspect/space-report.js';
@@ -10,6 +10,7 @@ import { valueLogReport } from '../../../src/engine/inspect/value-log-report.js'
 import { checkWalFile, dumpWals } from '../../../src/engine/inspect/wal-report.js';
 import { workdirStats } from '../../../src/engine/inspect/workdir-stats.js';
 import { startJob } from '../../../src/engine/jobs.js';
+import { encodeKey, FAMILY_DEFAULT, FAMILY_SYSTEM, keySuccessor } from '../../../src/engine/key.js';
 import type { MemFs } from '../../../src/env/mem-fs.js';
 import { createSimEnv } from '../../../src/env/sim-env.js';
 import { openSim, type OpenedDb, text, TINY, WORKDIR } from '../db-fixture.js';
@@ -248,6 +249,25 @@ describe('an inspection', () => {
     expect(rest.keys.length).toBeLessThan(60);
     expect(rest.keys.length).toBeGreaterThan(40);
     expect(rest.keys.at(-1)).toBe(whole.keys.at(-1));
+  });
+});
+
+describe('keyRangeOf', () => {
+  it('names the families of a range that reaches from one into another', () => {
+    const [user, other] = [encodeKey(FAMILY_DEFAULT, 'user'), encodeKey(FAMILY_DEFAULT, 'zoo')];
+    const hidden = keySuccessor(encodeKey(FAMILY_SYSTEM, 'import'));
+    const shown = (range: KeyRange): unknown => ({
+      ...range,
+      lower: text(range.lower),
+      upper: text(range.upper),
+    });
+    expect(shown(keyRangeOf(user, other))).toEqual({ lower: 'user', upper: 'zoo' });
+    expect(shown(keyRangeOf(user, hidden))).toEqual({
+      lower: 'user',
+      upper: 'import',
+      lower_family: 'default',
+      upper_family: 'system',
+    });
   });
 });
 

@@ -3,6 +3,7 @@ import type { Env, FsFile, OpenMode } from '../../../src/base/env.js';
 import { Prng } from '../../../src/base/prng.js';
 import { type Db, openDb } from '../../../src/engine/db.js';
 import { startJob } from '../../../src/engine/jobs.js';
+import type { OpenOptions } from '../../../src/engine/options.js';
 import { RUN_MANUALLY } from '../../../src/env/inline-executor.js';
 import { createSimEnv, type SimEnv } from '../../../src/env/sim-env.js';
 import { openSim, rowsOf, text, TINY, WORKDIR } from '../db-fixture.js';
@@ -47,6 +48,14 @@ function countingReads(env: SimEnv, files = /\.wal$/): { readonly env: Env; read
 
 function openReader(env: SimEnv): Promise<Db> {
   return openDb(readerEnv(env), WORKDIR, { readOnly: true });
+}
+
+function removeFiles({ fs }: SimEnv, directory = WORKDIR): void {
+  for (const name of fs.list(directory)) {
+    const path = `${directory}/${name}`;
+    if (fs.stat(path)?.isDirectory === true) removeFiles({ fs } as SimEnv, path);
+    else fs.remove(path);
+  }
 }
 
 describe('a read-only open', () => {
@@ -239,10 +248,7 @@ describe('refresh', () => {
     await db.put('a', '1');
     const reader = await openReader(env);
     await db.close();
-    for (const name of env.fs.list(WORKDIR)) {
-      const path = `${WORKDIR}/${name}`;
-      if (env.fs.stat(path)?.isDirectory === false) env.fs.remove(path);
-    }
+    removeFiles(env);
     const next = await openDb(
       { ...createSimEnv(2, env.fs, { startJob }), host: env.host },
       WORKDIR,
@@ -253,6 +259,129 @@ describe('refresh', () => {
     expect(rowsOf(reader.scan())).toEqual(['a=2', 'b=3']);
     await reader.close();
     await next.close();
+  });
+
+  /** The workdir is removed and begun anew by another process, which writes `rows` and flushes when asked to. */
+  async function beginAnew(
+    env: SimEnv,
+    rows: readonly string[],
+    options: OpenOptions = {},
+    isFlushed = false,
+  ): Promise<Db> {
+    removeFiles(env);
+    const db = await openDb(
+      createSimEnv(2, env.fs, { startJob, clock: env.clock }),
+      WORKDIR,
+      options,
+    );
+    for (const row of rows) await db.put(row, `new ${row}`);
+    if (isFlushed) await db.flush();
+    return db;
+  }
+
+  it('sees a database that was begun anew with the same lengths, though nothing has grown', async () => {
+    const { db, env } = await openSim(TINY);
+    await db.put('a', 'old a');
+    const reader = await openReader(env);
+    await db.close();
+    const files = env.fs.list(WORKDIR).join();
+    const next = await beginAnew(env, ['a'], TINY);
+    expect(reader.refresh()).toBe(true);
+    expect(rowsOf(reader.scan())).toEqual(['a=new a']);
+    expect(reader.refresh()).toBe(false);
+    await reader.close();
+    await next.close();
+    expect(env.fs.list(WORKDIR).join()).toBe(files);
+  });
+
+  it('takes no log of another database for one that it knows, when only the manifest grew', async () => {
+    const { db, env } = await openSim(TINY);
+    await db.put('a', 'old a');
+    const reader = await openReader(env);
+    await db.close();
+    const next = await beginAnew(env, ['a'], TINY);
+    await next.put('b', 'x'.repeat(2000)); // to the value log: another edit
+    expect(reader.refresh()).toBe(true);
+    expect(text(reader.get('a'))).toBe('new a');
+    await reader.close();
+    await next.close();
+  });
+
+  it.each(['tables', 'value log'])(
+    'refuses a database with other %s of the same numbers, and still serves the old one',
+    async (kind) => {
+      const options = { ...TINY, valueThreshold: kind === 'tables' ? 1000 : 3 };
+      const { db, env } = await openSim(options);
+      for (const key of ['a', 'b']) await db.put(key, `old ${key}`);
+      if (kind === 'tables') await db.flush();
+      const reader = await openReader(env);
+      await db.close();
+      const next = await beginAnew(env, ['b', 'c'], options, kind === 'tables');
+      for (let i = 0; i < 2; i++) {
+        expect(() => reader.refresh()).toThrow(
+          expect.objectContaining({ code: 'NOKV_CHANGED', retryable: false }),
+        );
+        expect(rowsOf(reader.scan())).toEqual(['a=old a', 'b=old b']);
+      }
+      await reader.close();
+      const again = await openReader(env);
+      expect(rowsOf(again.scan())).toEqual(['b=new b', 'c=new c']);
+      await again.close();
+      await next.close();
+    },
+  );
+
+  it('refuses one whose numbers are those of tables that only an open scan still reads', async () => {
+    const { db, env } = await openSim(TINY);
+    for (const key of ['a', 'b']) await db.put(key, `old ${key}`);
+    await db.flush();
+    const reader = await openReader(env);
+    const scan = reader.scan();
+    expect(scan.take(1)).toHaveLength(1);
+    await db.put('c', 'x');
+    await db.compact();
+    expect(reader.refresh()).toBe(true);
+    await db.close();
+    const next = await beginAnew(env, ['b', 'c'], TINY, true);
+    expect(() => reader.refresh()).toThrow('another database');
+    expect(rowsOf(scan)).toEqual(['b=old b']);
+    // Nothing is left that could be mixed up.
+    expect(reader.refresh()).toBe(true);
+    expect(rowsOf(reader.scan())).toEqual(['b=new b', 'c=new c']);
+    await reader.close();
+    await next.close();
+  });
+
+  it('reads a log anew that a copy of the workdir, put in its place, went on with otherwise', async () => {
+    const { db, env } = await openSim(TINY);
+    await db.put('kept', '1');
+    await db.put('cut', '1');
+    const reader = await openReader(env);
+    const other = await openSim(TINY, { policy: RUN_MANUALLY });
+    await other.db.put('kept', '1');
+    await other.db.put('cut', '2');
+    void other.db.flush(); // begins another log; the job does not run
+    for (const name of other.env.fs.list(WORKDIR)) {
+      const bytes = other.env.fs.readFile(`${WORKDIR}/${name}`);
+      const path = `${WORKDIR}/${name}`;
+      if (env.fs.stat(path) !== undefined) env.fs.remove(path);
+      const file = env.fs.open(path, 'create');
+      file.write(bytes, 0, bytes.length, 0);
+      file.close();
+    }
+    const snapshot = reader.snapshot();
+    const transaction = reader.begin({ readOnly: true });
+    expect(reader.refresh()).toBe(true);
+    expect(rowsOf(reader.scan())).toEqual(['cut=2', 'kept=1']);
+    // The same number stands for two writes; the row of the later one is cached.
+    expect(text(reader.get('cut'))).toBe('2');
+    expect(text(reader.get('cut', { snapshot }))).toBe('1');
+    expect(reader.has('late', { snapshot })).toBe(false);
+    expect(text(transaction.get('cut'))).toBe('1');
+    expect(rowsOf(reader.scan({ snapshot }))).toEqual(['cut=1', 'kept=1']);
+    transaction.rollback();
+    snapshot.close();
+    await reader.close();
   });
 
   it('leaves snapshots and open scans where they are', async () => {
