@@ -1,5 +1,5 @@
 /** The findings of an inspection as lines for people. The data comes from the engine, as plain data. */
-import { formatText, type KeyFormat } from './key-format.js';
+import { formatKey, type KeyFormat } from './key-format.js';
 
 /** See engine/inspect/findings.ts. */
 export interface ShownFinding {
@@ -19,8 +19,8 @@ export function findingLines(
   return findings.map(({ kind, file, offset, what, key_range: range }) => {
     const place = offset === 0 ? file : `${file} at ${offset}`;
     if (range === undefined) return `${kind.padEnd(7)} ${place}: ${what}`;
-    const lower = formatText(range.lower, keyFormat, isTerminal);
-    const upper = formatText(range.upper, keyFormat, isTerminal);
+    const lower = formatKey(range.lower, keyFormat, isTerminal);
+    const upper = formatKey(range.upper, keyFormat, isTerminal);
     const keys = lower === upper ? `key ${lower}` : `keys ${lower} .. ${upper}`;
     return `${kind.padEnd(7)} ${place}: ${what}, ${keys}`;
   });

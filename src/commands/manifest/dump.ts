@@ -2,7 +2,7 @@ import { integer } from '@oclif/core/flags';
 import { formatBytes } from '../../cli/format.js';
 import { keyFormatFlag, workdirFlag } from '../../cli/flags.js';
 import { InspectingCommand } from '../../cli/inspecting-command.js';
-import { formatText } from '../../cli/key-format.js';
+import { formatKey } from '../../cli/key-format.js';
 import { dumpManifest } from '../../server/workdir.js';
 
 type Dump = ReturnType<typeof dumpManifest>;
@@ -48,7 +48,7 @@ export default class ManifestDump extends InspectingCommand<typeof ManifestDump>
   *#lines(edit: Edit): Generator<string, void, void> {
     const isTerminal = process.stdout.isTTY;
     const key = (bytes: Uint8Array): string =>
-      formatText(bytes, this.flags['key-format'], isTerminal);
+      formatKey(bytes, this.flags['key-format'], isTerminal);
     if (edit.is_snapshot) yield 'snapshot: everything before is replaced';
     if (edit.next_file_number !== null) yield `next file number ${edit.next_file_number}`;
     if (edit.last_seq !== null) yield `last seq ${edit.last_seq}`;

@@ -2,7 +2,7 @@ import { string } from '@oclif/core/args';
 import { keyFormatFlag, optionalWorkdirFlag } from '../../cli/flags.js';
 import { formatBytes, formatCount } from '../../cli/format.js';
 import { InspectingCommand } from '../../cli/inspecting-command.js';
-import { formatText } from '../../cli/key-format.js';
+import { formatKey } from '../../cli/key-format.js';
 import { mustGiveOne } from '../../cli/one-of.js';
 import { readTableFile, readTables } from '../../server/workdir.js';
 
@@ -31,7 +31,7 @@ export default class SstInspect extends InspectingCommand<typeof SstInspect> {
   }
 
   #key(bytes: Uint8Array): string {
-    return formatText(bytes, this.flags['key-format'], process.stdout.isTTY);
+    return formatKey(bytes, this.flags['key-format'], process.stdout.isTTY);
   }
 
   async #list(tables: readonly Table[]): Promise<void> {
