@@ -46,7 +46,8 @@ export default class SstIngest extends BaseCommand<typeof SstIngest> {
   static override summary = 'Take tables made by "sst build" or "sst export" into a database.';
   static override description = `All of them or none, at one moment: their rows are newer than all that the database holds. The
 files are checked whole and copied; with --move they are taken as they are, without a copy where the file system can, and
-removed at the end. Their key ranges must not overlap each other. The workdir is created when it is not there.`;
+removed at the end. Their key ranges must not overlap each other. The workdir is created when it is not there.
+Interrupted, it leaves database and files as they were.`;
   static override examples = [
     '<%= config.bin %> sst ingest --workdir ./data ./tables/table-000001.sst ./tables/table-000002.sst',
     '<%= config.bin %> sst ingest --workdir ./data --move ./tables/*.sst --json',
@@ -86,12 +87,13 @@ removed at the end. Their key ranges must not overlap each other. The workdir is
 
   async #ingest(db: Db, files: readonly string[]): Promise<IngestResult> {
     const { move, verify, quiet } = this.flags;
+    const { signal } = this;
     const label = verify ? 'Checking and ingesting' : 'Ingesting';
     const format = (count: number): string => `${formatCount(count)} files`;
     const progress = await startProgress({ label, format, isQuiet: quiet });
     const poll = setInterval(() => progress.update(files.length), POLL_MS);
     try {
-      return await db.ingest(files, { move, verify });
+      return await db.ingest(files, { move, verify, signal });
     } finally {
       clearInterval(poll);
       progress.stop();
