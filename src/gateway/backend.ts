@@ -40,7 +40,7 @@ export interface View {
 export interface KeyspaceView extends View {
   /** Live keys, exactly, without a scan. */
   size(): number;
-  /** Those of them that expire. Requires `size` in the same body. */
+  /** Those of them that expire. */
   expiring(): number;
   /**
    * Live keys in byte order from the first one that is greater than `after` (all, when undefined), changes of this

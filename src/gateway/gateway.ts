@@ -72,6 +72,7 @@ export class Gateway implements SessionHost {
   #timer: Timer | undefined;
   #ticks: number;
   #isExpiring: boolean;
+  #hasExpiryFailed: boolean;
   #isSyncing: boolean;
   /** Written since the last sync began. */
   #isDirty: boolean;
@@ -109,6 +110,7 @@ export class Gateway implements SessionHost {
     this.#timer = undefined;
     this.#ticks = 0;
     this.#isExpiring = false;
+    this.#hasExpiryFailed = false;
     this.#isSyncing = false;
     this.#isDirty = false;
     this.#hasSyncFailed = false;
@@ -180,6 +182,7 @@ export class Gateway implements SessionHost {
     this.counters.commands++;
     entry.calls++;
     entry.totalMs += ms;
+    entry.latency.record(ms);
     if (entry.isWrite) this.#isDirty = true;
     const slowMs = this.config.slowlogMicroseconds / 1000;
     if (ms >= slowMs && slowMs >= 0 && entry.isInSlowlog) this.#logSlow(session, args, ms);
@@ -293,10 +296,13 @@ export class Gateway implements SessionHost {
     try {
       for (let i = 0; i < EXPIRY_STEPS_MAX; i++) {
         if (!(await this.backend.expireSome())) return;
+        this.#hasExpiryFailed = false;
         await this.clock.nextTurn();
       }
     } catch (error) {
-      this.#report('redis_expiry_failed', error);
+      // Once, and not in every tick until somebody frees the disk.
+      if (!this.#hasExpiryFailed) this.#report('redis_expiry_failed', error);
+      this.#hasExpiryFailed = true;
     }
   }
 
@@ -309,7 +315,7 @@ export class Gateway implements SessionHost {
     this.save()
       .catch((error: unknown) => {
         this.#isDirty = true;
-        // Once, and not every second until somebody frees the disk.
+        // Once, as above.
         if (!this.#hasSyncFailed) this.#report('redis_sync_failed', error);
         this.#hasSyncFailed = true;
       })

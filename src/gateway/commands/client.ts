@@ -107,7 +107,9 @@ function filterOf(name: string, value: Buffer): Filter {
   const text = value.toString('latin1');
   switch (name) {
     case 'ID': {
-      const id = integer(value, new RedisError('ERR client-id should be greater than 0'));
+      const error = new RedisError('ERR client-id should be greater than 0');
+      const id = integer(value, error);
+      if (id < 1) throw error;
       return (one) => one.id === id;
     }
     case 'ADDR':
@@ -168,6 +170,10 @@ function setInfo(client: Client, args: readonly Buffer[]): Reply {
   return OK;
 }
 
+const NOT_TRACKING = new RedisError(
+  'ERR CLIENT CACHING can be called only when the client is in tracking mode with OPTIN or OPTOUT mode enabled',
+);
+
 function tracking(args: readonly Buffer[]): Reply {
   const isOn = onOrOff(args[2]);
   if (!isOn && args.length === 3) return OK;
@@ -215,6 +221,7 @@ const SUBCOMMANDS: Subcommands<Run> = {
   ],
   UNBLOCK: [-3, () => 0],
   GETREDIR: [2, () => -1],
+  CACHING: [3, () => NOT_TRACKING],
   TRACKING: [-3, (_client, args) => tracking(args)],
   TRACKINGINFO: [
     2,
