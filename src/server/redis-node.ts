@@ -2,7 +2,14 @@
  * `nokv redis`: a database, the embedded backend on it, the gateway on that, and listeners in front. Owns all of them:
  * they open in this order, and close in the reverse one.
  */
-import type { ListenAddress, Listener, Net, TlsMaterial } from '../base/env.js';
+import type {
+  Connection,
+  ConnectionHandler,
+  ListenAddress,
+  Listener,
+  Net,
+  TlsMaterial,
+} from '../base/env.js';
 import { NokvError } from '../base/errors.js';
 import { type Db, openDb } from '../engine/db.js';
 import type { OpenOptions } from '../engine/options.js';
@@ -62,6 +69,8 @@ export async function startRedisNode(options: RedisNodeOptions): Promise<RedisNo
   const tls = options.tls === undefined ? undefined : readTls(env.fs, options.tls);
   const given: OpenOptions =
     options.optionsFile === undefined ? {} : await loadOptions(options.optionsFile);
+  // A workdir that is not there is not made for a server that could not listen.
+  if (env.fs.stat(options.workdir) === undefined) await tryListening(env.net as Net, options, tls);
   const db = await openDb(env, options.workdir, given);
   const node = new RedisNode(options, env, db);
   try {
@@ -71,6 +80,33 @@ export async function startRedisNode(options: RedisNodeOptions): Promise<RedisNo
     throw error;
   }
   return node;
+}
+
+/** Listens, and no more. @throws as listening for good does */
+async function tryListening(
+  net: Net,
+  { address, unixSocket, tls, metrics }: RedisNodeOptions,
+  material: TlsMaterial | undefined,
+): Promise<void> {
+  const listeners: Listener[] = [];
+  const listen = async (where: ListenAddress, secret?: TlsMaterial): Promise<void> => {
+    listeners.push(await net.listen(where, secret, turnedAway));
+  };
+  try {
+    if (address !== undefined) await listen(address);
+    if (unixSocket !== undefined) await listen({ path: unixSocket });
+    if (tls !== undefined) await listen({ host: tls.host, port: tls.port }, material);
+    if (metrics !== undefined) await listen(metrics);
+  } finally {
+    await Promise.all(listeners.map((listener) => listener.close()));
+  }
+}
+
+/** Of a client that is too early. */
+function turnedAway(connection: Connection): ConnectionHandler {
+  connection.destroy();
+  const nothing = (): void => undefined;
+  return { onData: nothing, onDrain: nothing, onEnd: nothing, onClose: nothing };
 }
 
 /** The command matrix of `nokv redis compat`. */

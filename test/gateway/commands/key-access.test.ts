@@ -10,7 +10,9 @@ function told(call: string): string[] {
   const args = call.split(' ').map((word) => Buffer.from(word));
   const entry = table.find(args[0] as Buffer);
   if (entry === undefined) throw new Error(`there is no ${call}`);
-  return keysWithFlags(entry.command, args).map(([key, flags]) => `${key.toString()} ${flags.join(' ')}`);
+  return keysWithFlags(entry.command, args).map(
+    ([key, flags]) => `${key.toString()} ${flags.join(' ')}`,
+  );
 }
 
 describe('keysWithFlags', () => {
