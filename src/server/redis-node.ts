@@ -303,5 +303,11 @@ function readPem(fs: Files, path: string): Uint8Array {
       hint: 'Give PEM files with --tls-cert and --tls-key',
     });
   }
+  if (fs.stat(path)?.isDirectory === true) {
+    throw new NokvError('NOKV_INVALID', `Cannot listen with TLS: ${path} is a directory`, {
+      details: { path },
+      hint: 'Give PEM files with --tls-cert and --tls-key',
+    });
+  }
   return fs.readFile(path);
 }
