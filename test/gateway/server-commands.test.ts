@@ -18,6 +18,12 @@ describe('CLIENT', () => {
       .split('\n');
     expect(lines[0]).toMatch(/^id=1 addr=client:1 .* name=one .* multi=-1 .* cmd=client .* resp=2/);
     expect(lines[1]).toMatch(/^id=2 addr=client:2 .* flags=x .* multi=1 .* lib-name=lib/);
+    // Those of Redis 7.0.15, and the two of a later one that clients set.
+    const names = lines[0]?.split(' ').map((field) => field.split('=', 1).join());
+    expect(names?.join(' ')).toBe(
+      'id addr laddr fd name age idle flags db sub psub ssub multi qbuf qbuf-free argv-mem multi-mem rbs rbp obl oll ' +
+        'omem tot-mem events cmd user redir resp lib-name lib-ver',
+    );
   });
 
   it('KILL ends others at once, and itself after the reply', async () => {

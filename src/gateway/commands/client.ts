@@ -23,7 +23,7 @@ function plainName(name: Buffer, error: string): string {
   return name.toString('latin1');
 }
 
-/** A line of CLIENT LIST. */
+/** A line of CLIENT LIST: all fields of Redis 7.0, those of its buffers as 0. */
 function describe(client: Client): string {
   const { server, transaction } = client;
   const nowMs = server.clock.nowMs();
@@ -43,7 +43,13 @@ function describe(client: Client): string {
     ['ssub', 0],
     ['multi', transaction.isOpen ? transaction.queued.length : -1],
     ['qbuf', client.inputBytes],
+    ['qbuf-free', 0],
+    ['argv-mem', 0],
     ['multi-mem', transaction.queuedBytes],
+    ['rbs', 0],
+    ['rbp', 0],
+    ['obl', 0],
+    ['oll', 0],
     ['omem', client.outputBytes],
     ['tot-mem', client.inputBytes + client.outputBytes + transaction.queuedBytes],
     ['events', 'r'],
