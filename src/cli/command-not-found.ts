@@ -1,7 +1,7 @@
 /**
  * What happens at an unknown command: on a terminal oclif's plugin asks whether the nearest one was
  * meant; elsewhere the nearest one is named, and nothing waits for an answer. Status 127 either way. A flag in the
- * place of a command is wrong usage.
+ * place of a command, and arguments of one that takes none, are wrong usage.
  */
 import type { Hook } from '@oclif/core/hooks';
 import type { Config } from '@oclif/core/interfaces';
@@ -21,6 +21,11 @@ const hook: Hook.CommandNotFound = async function (options) {
     tell(`Cannot run "${id}": it is a flag, not a command`, hint, { flag: id }, isJson);
     this.exit(EXIT_USAGE);
   }
+  const extra = unexpectedArgument(config, id);
+  if (extra !== undefined) {
+    tell(`Unexpected argument: ${extra}`, 'See --help', { argument: extra }, isJson);
+    this.exit(EXIT_USAGE);
+  }
   if (process.stdin.isTTY && process.stdout.isTTY && !isJson) {
     const { default: ask } = await import('@oclif/plugin-not-found');
     await ask.call(this, options);
@@ -29,6 +34,18 @@ const hook: Hook.CommandNotFound = async function (options) {
   tellUnknownCommand(config, id, isJson);
   this.exit(EXIT_UNKNOWN_COMMAND);
 };
+
+/** What is too much, where a command that takes no arguments, and is no topic either, was given some. */
+function unexpectedArgument(config: Config, id: string): string | undefined {
+  const words = id.split(':');
+  for (let length = words.length - 1; length > 0; length--) {
+    const prefix = words.slice(0, length).join(':');
+    if (config.findCommand(prefix) === undefined) continue;
+    const isTopic = config.commands.some((command) => command.id.startsWith(`${prefix}:`));
+    return isTopic ? undefined : words[length];
+  }
+  return undefined;
+}
 
 /** Says that there is no command `id`, and which one is near. */
 export function tellUnknownCommand(config: Config, id: string, isJson: boolean): void {

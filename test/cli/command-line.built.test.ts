@@ -123,6 +123,26 @@ describe('nokv', () => {
     expect(nokv(['sst', 'nonsense']).stderr).toContain('Run "nokv help sst"');
   });
 
+  it('says what is missing, too much or wrong in one plain line, also in color', () => {
+    const color = { FORCE_COLOR: '1', NO_COLOR: '' };
+    for (const [line, message] of [
+      ['get', 'Missing argument KEY'],
+      ['put -w x', 'Missing arguments KEY, VALUE'],
+      ['get k', 'Missing required flag workdir'],
+      ['get k extra -w x', 'Unexpected argument: extra'],
+      ['stats extra more', 'Unexpected argument: extra'],
+      ['redis compat extra', 'Unexpected argument: extra'],
+      ['put k v -w x --ttl soon', '--ttl: Cannot read duration "soon": write it like 250ms'],
+    ] as const) {
+      const { status, stderr } = nokv(line.split(' '), color);
+      expect([line, status, stderr.split('\n')[0]]).toEqual([
+        line,
+        2,
+        `Error: ${message} [NOKV_INVALID]`,
+      ]);
+    }
+  });
+
   it('does the same whatever NODE_ENV says', () => {
     const help = nokv(['--help']);
     expect(nokv(['--help'], { NODE_ENV: 'development' })).toEqual(help);

@@ -4,6 +4,7 @@ import { BaseCommand } from '../../cli/base-command.js';
 import { optionsFlag, workdirFlag } from '../../cli/flags.js';
 import { formatBytes, formatCount, formatDuration } from '../../cli/format.js';
 import { startProgress } from '../../cli/progress.js';
+import { mustBeFiles } from '../../cli/source.js';
 import { type Column, tableLines } from '../../cli/table.js';
 import type { Db, IngestResult } from '../../index.js';
 import { openWorkdir } from '../../server/open-workdir.js';
@@ -74,6 +75,7 @@ Interrupted, it leaves database and files as they were.`;
   override async run(): Promise<IngestSummary> {
     const { workdir, options } = this.flags;
     const files = this.args.file;
+    await mustBeFiles('ingest', files);
     const db = await openWorkdir(workdir, options);
     try {
       const startMs = performance.now();
