@@ -1,7 +1,7 @@
 import { aborted } from '../base/aborted.js';
 import { BaseCommand } from '../cli/base-command.js';
 import { optionsFlag, workdirFlag } from '../cli/flags.js';
-import { formatBytes, formatCount, formatDuration } from '../cli/format.js';
+import { formatBytes, formatCount, formatCountOf, formatDuration } from '../cli/format.js';
 import { startProgress } from '../cli/progress.js';
 import { tableLines, type Column } from '../cli/table.js';
 import type { Db, Stats } from '../index.js';
@@ -96,7 +96,7 @@ two steps: a compaction is installed whole or not at all.`;
     const count = Object.values(dropped).reduce((sum, entries) => sum + entries, 0);
     this.log(
       `\nread ${formatBytes(work.bytes_read)}, wrote ${formatBytes(work.bytes_written)}, ` +
-        `dropped ${formatCount(count)} entries, ${formatDuration(work.elapsed_ms)}`,
+        `dropped ${formatCountOf(count, 'entry', 'entries')}, ${formatDuration(work.elapsed_ms)}`,
     );
   }
 }

@@ -352,6 +352,12 @@ describe('what clients ask of things that are not here', () => {
       'CLIENT CACHING yes',
       /^-ERR CLIENT CACHING can be called only when the client is in tracking/,
     ],
+    ['CLIENT KILL TYPE foo', "-ERR Unknown client type 'foo'\r\n"],
+    ['CLIENT LIST TYPE pubsub', '$0\r\n\r\n'],
+    ['MEMORY USAGE k SAMPLES -1', '-ERR syntax error\r\n'],
+    ['SWAPDB 0 0', '+OK\r\n'],
+    ['SWAPDB 0 1', '-ERR DB index is out of range\r\n'],
+    ['SWAPDB 0 x', '-ERR invalid second DB index\r\n'],
     ['CLIENT KILL ID 0', '-ERR client-id should be greater than 0\r\n'],
   ])('%s', async (line, answer) => {
     const fixture = new GatewayFixture();

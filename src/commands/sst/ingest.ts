@@ -2,7 +2,7 @@ import { string as stringArg } from '@oclif/core/args';
 import { boolean } from '@oclif/core/flags';
 import { BaseCommand } from '../../cli/base-command.js';
 import { optionsFlag, workdirFlag } from '../../cli/flags.js';
-import { formatBytes, formatCount, formatDuration } from '../../cli/format.js';
+import { formatBytes, formatCount, formatCountOf, formatDuration } from '../../cli/format.js';
 import { startProgress } from '../../cli/progress.js';
 import { mustBeFiles } from '../../cli/source.js';
 import { type Column, tableLines } from '../../cli/table.js';
@@ -91,7 +91,7 @@ Interrupted, it leaves database and files as they were.`;
     const { move, verify, quiet } = this.flags;
     const { signal } = this;
     const label = verify ? 'Checking and ingesting' : 'Ingesting';
-    const format = (count: number): string => `${formatCount(count)} files`;
+    const format = (count: number): string => formatCountOf(count, 'file');
     const progress = await startProgress({ label, format, isQuiet: quiet });
     const poll = setInterval(() => progress.update(files.length), POLL_MS);
     try {
@@ -114,7 +114,7 @@ Interrupted, it leaves database and files as they were.`;
     for await (const line of tableLines(COLUMNS, rows)) this.log(line);
     for (const file of left_behind) this.note(`could not be removed: ${file}`);
     this.note(
-      `${formatCount(entries)} entries, ${formatBytes(bytes)}, ${formatDuration(elapsed_ms)}`,
+      `${formatCountOf(entries, 'entry', 'entries')}, ${formatBytes(bytes)}, ${formatDuration(elapsed_ms)}`,
     );
   }
 }

@@ -67,17 +67,21 @@ function list(client: Client, args: readonly Buffer[]): Reply {
   let listed = [...client.server.clients.values()];
   const filter = word(args[2]);
   if (args.length === 4 && filter === 'TYPE') {
-    const type = word(args[3]);
-    if (!['NORMAL', 'MASTER', 'REPLICA', 'SLAVE', 'PUBSUB'].includes(type)) {
-      return new RedisError(`ERR Unknown client type '${type.toLowerCase()}'`);
-    }
-    if (type !== 'NORMAL') listed = [];
+    if (!isNormal(args[3] as Buffer)) listed = [];
   } else if (args.length >= 4 && filter === 'ID') {
     const error = new RedisError('ERR Invalid client ID');
     const ids = new Set(args.slice(3).map((arg) => integer(arg, error)));
     listed = listed.filter(({ id }) => ids.has(id));
   } else if (args.length > 2) return SYNTAX_ERROR;
   return listed.map((one) => `${describe(one)}\n`).join('');
+}
+
+/** All clients are. @throws RedisError for what is no type of clients in Redis */
+function isNormal(type: Buffer): boolean {
+  const name = word(type);
+  if (name === 'NORMAL') return true;
+  if (['MASTER', 'REPLICA', 'SLAVE', 'PUBSUB'].includes(name)) return false;
+  throw new RedisError(`ERR Unknown client type '${type.toString('latin1', 0, 64)}'`);
 }
 
 type Filter = (one: Client) => boolean;
@@ -122,8 +126,10 @@ function filterOf(name: string, value: Buffer): Filter {
       return (one) => one.remoteAddress === text;
     case 'LADDR':
       return (one) => one.localAddress === text;
-    case 'TYPE':
-      return () => text.toLowerCase() === 'normal';
+    case 'TYPE': {
+      const matches = isNormal(value);
+      return () => matches;
+    }
     case 'USER':
       if (text !== 'default') throw new RedisError(`ERR No such user '${text}'`);
       return () => true;

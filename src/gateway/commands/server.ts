@@ -177,8 +177,10 @@ function scriptCommand(name: string): Run {
   };
 }
 
-function refusing(text: string): Run {
-  return () => new RedisError(`ERR ${text}`);
+function swapDatabases(_client: Client, args: readonly Buffer[]): Reply {
+  const first = integer(args[1], new RedisError('ERR invalid first DB index'));
+  const second = integer(args[2], new RedisError('ERR invalid second DB index'));
+  return first === 0 && second === 0 ? OK : new RedisError('ERR DB index is out of range');
 }
 
 const ONE_USER = 'there is one user, "default", with the password of requirepass';
@@ -313,7 +315,7 @@ export const SERVER_COMMANDS: readonly SessionCommand[] = [
     3,
     ['write', 'fast'],
     '4.0.0',
-    'Refused: there is one database.',
-    refusing('DB index is out of range'),
+    'Refused but for 0 and 0: there is one database.',
+    swapDatabases,
   ),
 ];
