@@ -14,6 +14,7 @@ import type { CommandTable } from './command-table.js';
 import type { GatewayConfig } from './config.js';
 import { GatewayCounters, gatewayStats } from './counters.js';
 import { shown, storeError, unsupportedCommand } from './error-text.js';
+import { FailureLog } from './failure-log.js';
 import { NameCache } from './name-cache.js';
 import { RedisError, type Reply } from './reply.js';
 import { SlotPool } from './reply-queue.js';
@@ -66,6 +67,7 @@ export class Gateway implements SessionHost {
   /** Why commands of Redis are not here, by name. */
   readonly #missing: ReadonlyMap<string, string>;
   readonly #log: Log;
+  readonly #failures: FailureLog;
   readonly #onShutdown: () => void;
   readonly #sessions: Map<number, Session>;
   #nextId: number;
@@ -104,6 +106,7 @@ export class Gateway implements SessionHost {
     this.startedMs = options.clock.nowMs();
     this.randomFraction = () => options.random.u32() / 4_294_967_296;
     this.#log = options.log;
+    this.#failures = new FailureLog(options.clock, options.log);
     this.#onShutdown = options.onShutdown;
     this.#sessions = new Map();
     this.#nextId = 1;
@@ -233,7 +236,7 @@ export class Gateway implements SessionHost {
   errorReply(error: unknown): RedisError {
     if (error instanceof RedisError) return error;
     if (error instanceof NokvError) {
-      this.#log.write('warn', 'redis_command_failed', { code: error.code, message: error.message });
+      this.#failures.add(error.code, error.message);
       return storeError(error);
     }
     this.reportDefect(error);

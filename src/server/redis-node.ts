@@ -69,6 +69,7 @@ export async function startRedisNode(options: RedisNodeOptions): Promise<RedisNo
   const tls = options.tls === undefined ? undefined : readTls(env.fs, options.tls);
   const given: OpenOptions =
     options.optionsFile === undefined ? {} : await loadOptions(options.optionsFile);
+  if ((given.hotKeyWriteLimit ?? 0) > 0) throw limitRefused();
   // A workdir that is not there is not made for a server that could not listen.
   if (env.fs.stat(options.workdir) === undefined) await tryListening(env.net as Net, options, tls);
   const db = await openDb(env, options.workdir, given);
@@ -80,6 +81,13 @@ export async function startRedisNode(options: RedisNodeOptions): Promise<RedisNo
     throw error;
   }
   return node;
+}
+
+/** The engine refuses a batch as a whole, and a batch has the writes of many clients. */
+function limitRefused(): NokvError {
+  return new NokvError('NOKV_INVALID', 'Cannot serve with hotKeyWriteLimit', {
+    hint: 'Leave the option out: the writes of one key would be refused together with those of other clients',
+  });
 }
 
 /** Listens, and no more. @throws as listening for good does */

@@ -1,5 +1,5 @@
 /** `nokv redis` with real clients, connecting as their users do. */
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer, type Socket } from 'node:net';
 import { connect } from 'node:net';
 import { join } from 'node:path';
@@ -248,6 +248,17 @@ describe('nokv redis', () => {
     });
     expect(await known.ping()).toBe('PONG');
     await expect(ioredis({ port, tls: { ca, servername: 'localhost' } }).ping()).rejects.toThrow();
+  });
+
+  it('refuses a limit on writes of one key, which would meet other clients', () => {
+    const directory = temporaryDirectory();
+    const file = join(directory, 'nokv.toml');
+    writeFileSync(file, 'hot_key_write_limit = 100\n');
+    const workdir = join(directory, 'data');
+    const run = nokv(['redis', '--workdir', workdir, '--addr', '127.0.0.1:0', '--options', file]);
+    expect(run.status).toBe(2);
+    expect(run.stderr).toContain('Cannot serve with hotKeyWriteLimit [NOKV_INVALID]');
+    expect(existsSync(workdir)).toBe(false);
   });
 
   it('refuses to serve when there is nothing to listen on', () => {
