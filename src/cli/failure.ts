@@ -123,7 +123,10 @@ function systemFailure(error: Error): Failure | undefined {
   const code = CODE_OF_ERRNO[errno] ?? 'NOKV_IO';
   return failureOf(
     new NokvError(code, `Cannot ${syscall}${path === undefined ? '' : ` ${path}`}: ${errno}`, {
-      hint: 'Check the path and its permissions',
+      hint:
+        code === 'NOKV_NO_SPACE'
+          ? 'Free space on the file system, and run the command again'
+          : 'Check the path and its permissions',
       details: { errno, op: syscall, path: path ?? null },
     }),
   );

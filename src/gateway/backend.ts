@@ -106,6 +106,9 @@ export interface Backend {
   /** The stamp of a key now. The key of the map of `updateUnchanged` is `watchName(key)`. */
   stamp(key: Uint8Array): Stamp | Promise<Stamp>;
 
+  /** The last commit failed. */
+  readonly hasFailed?: boolean;
+
   /** Keys that have expired since the start, as far as they were noticed. */
   readonly expiredKeys?: number;
 

@@ -136,6 +136,10 @@ export class EmbeddedBackend implements Backend {
     }
   }
 
+  get hasFailed(): boolean {
+    return this.#line.hasFailed;
+  }
+
   get expiredKeys(): number {
     return this.#expiry.expiredKeys;
   }

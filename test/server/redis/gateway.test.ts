@@ -49,8 +49,12 @@ describe('a gateway on an embedded database', () => {
     expect(await ask(served, client, 3, `SET b ${'x'.repeat(5000)}`, 'GET a')).toMatch(
       /^-MISCONF Cannot persist writes: .*\[NOKV_NO_SPACE\].*\r\n\$1\r\n1\r\n$/,
     );
+    const status = async (): Promise<string | undefined> =>
+      /aof_last_write_status:(\w+)/.exec(await ask(served, client, 13, 'INFO persistence'))?.[1];
+    expect(await status()).toBe('err');
     served.env.fs.setCapacity(undefined);
     expect(await ask(served, client, 2, 'SET b 2', 'DBSIZE')).toBe('+OK\r\n:2\r\n');
+    expect(await status()).toBe('ok');
   });
 
   it('tells how many keys there are on a full disk, also when some have expired', async () => {
