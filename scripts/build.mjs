@@ -63,6 +63,7 @@ function entryPoints() {
   const entries = {
     run: 'src/cli/run.ts',
     'hooks/command-not-found': 'src/cli/command-not-found.ts',
+    help: 'src/cli/help.ts',
     'commands/help': plugin('plugin-help', 'commands/help.js'),
     'commands/autocomplete/index': plugin('plugin-autocomplete', 'commands/autocomplete/index.js'),
     'commands/autocomplete/create': plugin(

@@ -27,7 +27,7 @@ const ROOTS = [
   /^src\/index\.ts$/,
   /^src\/env\/worker-entry\.ts$/, // started by the executor, by its URL
   /^src\/env\/(mem|sim|inline)-[^/]+\.ts$/, // the simulated world of the tests
-  /^src\/cli\/(run|command-not-found)\.ts$/, // entries of the bundle
+  /^src\/cli\/(run|command-not-found|help)\.ts$/, // entries of the bundle
   /^src\/commands\//,
   /^src\/raft\/core\/index\.ts$/, // the consensus core; src/raft beyond the core comes on top
 ];

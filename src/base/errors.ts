@@ -129,6 +129,11 @@ function hintOfErrno(errno: string): { readonly hint?: string } {
       };
     case 'EEXIST':
       return { hint: 'The file is there already: remove it, or choose another name' };
+    case 'EACCES':
+    case 'EPERM':
+      return { hint: 'Check who owns the path, and the permissions on it and above it' };
+    case 'EROFS':
+      return { hint: 'The file system is mounted read-only: name a path on another one' };
     default:
       return {};
   }

@@ -16,13 +16,11 @@ import { Command } from '@oclif/core/command';
 import { boolean } from '@oclif/core/flags';
 import type { InferredArgs, InferredFlags } from '@oclif/core/interfaces';
 import { IoError, type NokvError } from '../base/errors.js';
+import { isTruthy, JSON_SCHEMA } from './envelope.js';
 import { failureOf, usageErrorOf, type Failure } from './failure.js';
 import { InterruptSource } from './interrupt.js';
 import { Output } from './output.js';
 import { toPlain } from './plain.js';
-
-/** Grows when the shape of any `data` or of the envelope changes. */
-export const JSON_SCHEMA = 1;
 
 export type FlagsOf<T extends typeof Command> = InferredFlags<
   (typeof BaseCommand)['baseFlags'] & T['flags']
@@ -209,8 +207,4 @@ function errorOf({ code, message, hint, details }: Failure): object {
 /** What `this.exit(n)` throws: not an error. */
 function isExit(error: unknown): boolean {
   return error instanceof Error && 'code' in error && error.code === 'EEXIT';
-}
-
-function isTruthy(text: string | undefined): boolean {
-  return text !== undefined && /^(1|true|t|yes|y|on)$/i.test(text);
 }

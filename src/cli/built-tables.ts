@@ -1,6 +1,6 @@
 /** Tables that a command made, as --json prints them, and as a list. */
 import { formatBytes, formatCount } from './format.js';
-import { formatText, type KeyFormat } from './key-format.js';
+import { formatKey, type KeyFormat } from './key-format.js';
 import type { Column } from './table.js';
 
 /** What the library says of a table. */
@@ -53,7 +53,7 @@ export function builtRow(
   format: KeyFormat,
   isTerminal: boolean,
 ): string[] {
-  const key = (one: Uint8Array): string => formatText(one, format, isTerminal);
+  const key = (one: Uint8Array): string => formatKey(one, format, isTerminal);
   const keys = `${key(first)} .. ${key(last)}`;
   return [file, formatBytes(bytes), formatCount(entries), column_family, keys];
 }

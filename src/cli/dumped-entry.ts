@@ -1,5 +1,5 @@
 /** One stored entry as a line: "put default key @seq = value". */
-import { formatText, type KeyFormat } from './key-format.js';
+import { formatKey, formatText, type KeyFormat } from './key-format.js';
 
 /** See engine/inspect/stored-entry.ts. */
 export interface ShownEntry {
@@ -23,7 +23,7 @@ export interface EntryFormat {
 
 export function entryLine(entry: ShownEntry, format: EntryFormat): string {
   const { key: keyFormat, value: valueFormat, isTerminal } = format;
-  const key = formatText(entry.key, keyFormat, isTerminal);
+  const key = formatKey(entry.key, keyFormat, isTerminal);
   const version = entry.version === entry.seq ? '' : ` v${entry.version}`;
   const expiry =
     entry.expires_at_ms === null ? '' : ` expires ${new Date(entry.expires_at_ms).toISOString()}`;
@@ -31,7 +31,7 @@ export function entryLine(entry: ShownEntry, format: EntryFormat): string {
   return `${head}${tailOf()} @${entry.seq}${version}${expiry}${valueOf()}`;
 
   function tailOf(): string {
-    return entry.end === undefined ? '' : ` .. ${formatText(entry.end, keyFormat, isTerminal)}`;
+    return entry.end === undefined ? '' : ` .. ${formatKey(entry.end, keyFormat, isTerminal)}`;
   }
 
   function valueOf(): string {

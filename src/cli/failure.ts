@@ -3,6 +3,7 @@
  * and JSON. Errors of the engine keep what they say of themselves; mistakes in the arguments are
  * NOKV_INVALID (status 2); errors of the system get the code of their errno; anything else is a defect.
  */
+import { stripVTControlCharacters } from 'node:util';
 import { closestName } from '../base/closest-name.js';
 import { NokvError, hasCode, type Details, type NokvErrorCode } from '../base/errors.js';
 import { EXIT_CORRUPTION, EXIT_FAILED, EXIT_SIGINT, exitStatusOf } from './exit-status.js';
@@ -56,12 +57,27 @@ export function usageErrorOf(error: unknown, flags: readonly string[]): unknown 
   const unknown = 'flags' in error && Array.isArray(error.flags) ? error.flags.map(String) : [];
   const first = unknown[0];
   const name = first === undefined ? undefined : closestName(first.replace(/^-+/, ''), flags);
-  // The parser lays its message out over lines, with a last one that the hint repeats.
-  const message = error.message.replace(/\nSee more help with --help$/, '').replace(/\s+/g, ' ');
-  return new NokvError('NOKV_INVALID', message, {
+  return new NokvError('NOKV_INVALID', usageMessage(error), {
     hint: name === undefined ? 'See --help' : `Did you mean --${name}? See --help`,
     cause: error,
   });
+}
+
+/** The parser lays its message out over lines, dims some, and ends with one that the hint repeats. */
+function usageMessage(error: Error): string {
+  if ('args' in error && Array.isArray(error.args) && error.name !== 'UnexpectedArgsError') {
+    const names = error.args.map((arg: { name?: string }) => (arg.name ?? '').toUpperCase());
+    if (/^Missing \d+ required arg/.test(error.message)) {
+      return `Missing argument${names.length === 1 ? '' : 's'} ${names.join(', ')}`;
+    }
+  }
+  return stripVTControlCharacters(error.message)
+    .replace(/\nSee more help with --help$/, '')
+    .replace(/^The following errors? occurred:\s*/, '')
+    .replace(/^Parsing (--\S+)\s+/, '$1: ')
+    .trim()
+    .replace(/\s*\n\s*/g, '; ')
+    .replace(/\s+/g, ' ');
 }
 
 /** The outermost error of ours, looked for through `cause`. */
@@ -107,7 +123,10 @@ function systemFailure(error: Error): Failure | undefined {
   const code = CODE_OF_ERRNO[errno] ?? 'NOKV_IO';
   return failureOf(
     new NokvError(code, `Cannot ${syscall}${path === undefined ? '' : ` ${path}`}: ${errno}`, {
-      hint: 'Check the path and its permissions',
+      hint:
+        code === 'NOKV_NO_SPACE'
+          ? 'Free space on the file system, and run the command again'
+          : 'Check the path and its permissions',
       details: { errno, op: syscall, path: path ?? null },
     }),
   );

@@ -1,5 +1,5 @@
 /** The findings of an inspection as lines for people. The data comes from the engine, as plain data. */
-import { formatRange, formatText, type KeyFormat, type ShownRange } from './key-format.js';
+import { formatKey, formatRange, type KeyFormat, type ShownRange } from './key-format.js';
 
 /** See engine/inspect/findings.ts. */
 export interface ShownFinding {
@@ -22,7 +22,7 @@ export function findingLines(
     const isOne =
       range.lower_family === undefined && Buffer.compare(range.lower, range.upper) === 0;
     const keys = isOne
-      ? `key ${formatText(range.lower, keyFormat, isTerminal)}`
+      ? `key ${formatKey(range.lower, keyFormat, isTerminal)}`
       : `keys ${formatRange(range, keyFormat, isTerminal)}`;
     return `${kind.padEnd(7)} ${place}: ${what}, ${keys}`;
   });

@@ -2,7 +2,8 @@
  * Keys and values as text, both ways. Control bytes never reach a terminal raw: a key could move the
  * cursor, or change the title of the window.
  *
- *   auto     printable UTF-8 as it is, anything else escaped; as input, the text itself
+ *   auto     printable UTF-8 as it is, anything else escaped; as input, the text itself. In keys a backslash is doubled:
+ *            what is printed of a key is one key only, and is read back as `escaped`
  *   utf8     the text; on a terminal its control characters are escaped
  *   hex      two digits a byte
  *   base64   with padding
@@ -39,7 +40,7 @@ export function printableText(bytes: Uint8Array): string | undefined {
   return UNPRINTABLE.test(text) ? undefined : text;
 }
 
-/** Text of a key or value. `isTerminal`: whether it goes to one, and not into a file or a pipe. */
+/** Text of a value; formatKey is for keys. `isTerminal`: whether it goes to one, and not into a file or a pipe. */
 export function formatText(bytes: Uint8Array, format: KeyFormat, isTerminal: boolean): string {
   switch (format) {
     case 'auto':
@@ -57,6 +58,12 @@ export function formatText(bytes: Uint8Array, format: KeyFormat, isTerminal: boo
   }
 }
 
+/** Text of a key: formatText, and no two keys look alike in `auto`. */
+export function formatKey(bytes: Uint8Array, format: KeyFormat, isTerminal: boolean): string {
+  const text = format === 'auto' ? printableText(bytes) : undefined;
+  return text?.replaceAll('\\', '\\\\') ?? formatText(bytes, format, isTerminal);
+}
+
 /** See engine/inspect/findings.ts. */
 export interface ShownRange {
   readonly lower: Uint8Array;
@@ -68,8 +75,8 @@ export interface ShownRange {
 /** "a .. k"; "default:k .. system:a" when it reaches from one column family into another. */
 export function formatRange(range: ShownRange, format: KeyFormat, isTerminal: boolean): string {
   const family = (name: string | undefined): string => (name === undefined ? '' : `${name}:`);
-  const lower = family(range.lower_family) + formatText(range.lower, format, isTerminal);
-  const upper = family(range.upper_family) + formatText(range.upper, format, isTerminal);
+  const lower = family(range.lower_family) + formatKey(range.lower, format, isTerminal);
+  const upper = family(range.upper_family) + formatKey(range.upper, format, isTerminal);
   return `${lower} .. ${upper}`;
 }
 

@@ -4,15 +4,28 @@
  */
 import { execute } from '@oclif/core/execute';
 import { settings } from '@oclif/core/settings';
+import { isJsonAsked } from './envelope.js';
+
+const GLOBAL_FLAGS: ReadonlySet<string> = new Set(['--json', '--quiet', '--no-color']);
 
 /** Runs the command that the arguments name, then ends the process with its exit status. */
 export async function run(binUrl: string): Promise<void> {
   // Whatever NODE_ENV says, run what was built: never TypeScript that happens to lie beside it.
   settings.enableAutoTranspile = false;
   if (process.env['NOKV_NO_COLOR']) process.env['NO_COLOR'] = '1';
-  await execute({ dir: binUrl });
+  await execute({ dir: binUrl, args: withHelp(process.argv.slice(2)) });
   await Promise.all([drain(process.stdout), drain(process.stderr)]);
   process.exit();
+}
+
+/**
+ * Flags that every command has, without a command, ask for help; and `help --json` does so by the flag --help, as oclif's
+ * own help command knows no --json.
+ */
+function withHelp(args: string[]): string[] {
+  const isBare = args.length > 0 && args.every((arg) => GLOBAL_FLAGS.has(arg));
+  if (isBare) return ['--help', ...args];
+  return args[0] === 'help' && isJsonAsked(args) ? [...args.slice(1), '--help'] : args;
 }
 
 /** Resolves when everything written so far was handed to the system, or nobody reads any more. */

@@ -1,5 +1,5 @@
 /** Where a command takes its lines from: a file, or standard input. */
-import { open as openFile } from 'node:fs/promises';
+import { open as openFile, stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { addAbortSignal } from 'node:stream';
 import { NokvError } from '../base/errors.js';
@@ -16,6 +16,18 @@ export interface Source {
   readonly close: () => Promise<void>;
 }
 
+/** Before something is made for their sake. @throws what the system says; NokvError NOKV_INVALID for a directory */
+export async function mustBeFiles(call: string, files: readonly string[]): Promise<void> {
+  for (const file of files) {
+    if ((await stat(file)).isDirectory()) {
+      throw new NokvError('NOKV_INVALID', `Cannot ${call} ${file}: it is a directory`, {
+        hint: 'Name the files in it',
+        details: { path: file },
+      });
+    }
+  }
+}
+
 /** `signal` ends the wait for more bytes, too: a pipe may be silent for long. */
 export async function openSource(call: string, file: string, signal: AbortSignal): Promise<Source> {
   if (file === STDIN) {
@@ -23,8 +35,8 @@ export async function openSource(call: string, file: string, signal: AbortSignal
     return { name: STDIN, chunks, bytes: undefined, close: () => Promise.resolve() };
   }
   const handle = await openFile(file);
-  const stat = await handle.stat();
-  if (stat.isDirectory()) {
+  const found = await handle.stat();
+  if (found.isDirectory()) {
     await handle.close();
     throw new NokvError('NOKV_INVALID', `Cannot ${call} ${file}: it is a directory`, {
       hint: 'Name a file of JSON lines, or - for standard input',
@@ -36,7 +48,7 @@ export async function openSource(call: string, file: string, signal: AbortSignal
       signal,
       handle.createReadStream({ highWaterMark: CHUNK_BYTES, autoClose: false }),
     ),
-    bytes: stat.isFile() ? stat.size : undefined,
+    bytes: found.isFile() ? found.size : undefined,
     close: () => handle.close(),
   };
 }

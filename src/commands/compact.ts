@@ -1,6 +1,7 @@
+import { aborted } from '../base/aborted.js';
 import { BaseCommand } from '../cli/base-command.js';
 import { optionsFlag, workdirFlag } from '../cli/flags.js';
-import { formatBytes, formatCount, formatDuration } from '../cli/format.js';
+import { formatBytes, formatCount, formatCountOf, formatDuration } from '../cli/format.js';
 import { startProgress } from '../cli/progress.js';
 import { tableLines, type Column } from '../cli/table.js';
 import type { Db, Stats } from '../index.js';
@@ -71,7 +72,7 @@ two steps: a compaction is installed whole or not at all.`;
     });
     const poll = setInterval(() => progress.update(db.stats().compaction.bytes_read), POLL_MS);
     try {
-      await Promise.race([db.compact(), rejectionOf(signal)]);
+      await Promise.race([db.compact(), aborted(signal)]);
     } finally {
       clearInterval(poll);
       progress.stop();
@@ -95,20 +96,9 @@ two steps: a compaction is installed whole or not at all.`;
     const count = Object.values(dropped).reduce((sum, entries) => sum + entries, 0);
     this.log(
       `\nread ${formatBytes(work.bytes_read)}, wrote ${formatBytes(work.bytes_written)}, ` +
-        `dropped ${formatCount(count)} entries, ${formatDuration(work.elapsed_ms)}`,
+        `dropped ${formatCountOf(count, 'entry', 'entries')}, ${formatDuration(work.elapsed_ms)}`,
     );
   }
-}
-
-/** Rejects with the reason of the signal, as soon as there is one. */
-function rejectionOf(signal: AbortSignal): Promise<never> {
-  return new Promise((_, reject) => {
-    const abort = (): void => {
-      reject(signal.reason as Error);
-    };
-    if (signal.aborted) abort();
-    else signal.addEventListener('abort', abort, { once: true });
-  });
 }
 
 function figuresOf({ lsm, entries, value_log }: Stats): Figures {

@@ -1,7 +1,7 @@
 import { string } from '@oclif/core/flags';
 import { BaseCommand } from '../cli/base-command.js';
 import { workdirFlag } from '../cli/flags.js';
-import { formatBytes, formatCount } from '../cli/format.js';
+import { formatBytes, formatCountOf } from '../cli/format.js';
 import { OutputFile } from '../cli/output-file.js';
 import { startProgress } from '../cli/progress.js';
 import { keyRangeOf, rangeFlags } from '../cli/range-flags.js';
@@ -63,7 +63,7 @@ Times of expiry, versions and other column families are not part of it.`;
     try {
       const rows = (await this.#write(lines, (line) => file.line(line))) ?? 0;
       await file.commit();
-      this.note(`${formatCount(rows)} rows, ${formatBytes(file.bytes)}`);
+      this.note(`${formatCountOf(rows, 'row')}, ${formatBytes(file.bytes)}`);
       return { rows, bytes: file.bytes };
     } finally {
       await file.dispose();
@@ -97,5 +97,5 @@ Times of expiry, versions and other column families are not part of it.`;
 }
 
 function rowsText(rows: number): string {
-  return `${formatCount(rows)} rows`;
+  return formatCountOf(rows, 'row');
 }

@@ -2,7 +2,7 @@ import { string } from '@oclif/core/args';
 import { NokvError } from '../base/errors.js';
 import { BaseCommand } from '../cli/base-command.js';
 import { columnFamilyFlag, keyFormatFlag, valueFormatFlag, workdirFlag } from '../cli/flags.js';
-import { formatText, parseKey } from '../cli/key-format.js';
+import { formatKey, formatText, parseKey } from '../cli/key-format.js';
 import { open } from '../index.js';
 
 export default class Get extends BaseCommand<typeof Get> {
@@ -29,7 +29,7 @@ export default class Get extends BaseCommand<typeof Get> {
       const value = db.get(key, { columnFamily: flags['column-family'] });
       if (value === undefined) {
         throw new NokvError('NOKV_NOT_FOUND', 'Cannot get key: it is not there', {
-          details: { key: formatText(key, 'auto', true) },
+          details: { key: formatKey(key, 'auto', true) },
         });
       }
       this.log(formatText(value, flags['value-format'], process.stdout.isTTY));

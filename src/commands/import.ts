@@ -8,7 +8,7 @@ import {
   optionsFlag,
   workdirFlag,
 } from '../cli/flags.js';
-import { formatBytes, formatCount, formatDuration } from '../cli/format.js';
+import { formatBytes, formatCount, formatCountOf, formatDuration } from '../cli/format.js';
 import { startProgress, type Progress } from '../cli/progress.js';
 import { openSource, type Source } from '../cli/source.js';
 import type { Db } from '../index.js';
@@ -119,14 +119,15 @@ before it. The workdir is created when it is not there.`;
   #print({ rows, bytes, bad_lines, elapsed_ms, total, continued_from }: ImportSummary): void {
     const seconds = Math.max(elapsed_ms, 1) / 1000;
     const parts = [
-      `${formatCount(rows)} rows`,
+      formatCountOf(rows, 'row'),
       formatBytes(bytes),
       formatDuration(elapsed_ms),
       `${formatCount(Math.round(rows / seconds))} rows/s`,
       `${formatBytes(bytes / seconds)}/s`,
     ];
-    if (bad_lines > 0) parts.push(`${formatCount(bad_lines)} bad lines left out`);
-    if (continued_from !== null) parts.push(`${formatCount(total.rows)} rows with what was there`);
+    if (bad_lines > 0) parts.push(`${formatCountOf(bad_lines, 'bad line')} left out`);
+    if (continued_from !== null)
+      parts.push(`${formatCountOf(total.rows, 'row')} with what was there`);
     this.log(parts.join(', '));
   }
 }
@@ -155,7 +156,7 @@ class ImportMeter {
       detail: (done, elapsedMs) => {
         const perSecond = 1000 / Math.max(1, elapsedMs);
         const rows = this.#position.rows - this.#from.rows;
-        return `${formatCount(rows)} rows, ${formatBytes(done * perSecond)}/s`;
+        return `${formatCountOf(rows, 'row')}, ${formatBytes(done * perSecond)}/s`;
       },
       isQuiet: this.#isQuiet,
     });

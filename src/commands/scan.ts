@@ -1,7 +1,7 @@
 import { boolean } from '@oclif/core/flags';
 import { BaseCommand } from '../cli/base-command.js';
 import { valueFormatFlag, workdirFlag } from '../cli/flags.js';
-import { formatText } from '../cli/key-format.js';
+import { formatKey, formatText } from '../cli/key-format.js';
 import { keyRangeOf, rangeFlags } from '../cli/range-flags.js';
 import { open, type Row, type ScanOptions } from '../index.js';
 
@@ -53,7 +53,7 @@ export default class Scan extends BaseCommand<typeof Scan> {
     const isKeyOnly = flags['keys-only'];
     if (this.jsonEnabled()) return this.jsonLine(isKeyOnly ? { key } : { key, value });
     const isTerminal = process.stdout.isTTY;
-    const keyText = formatText(key, flags['key-format'], isTerminal);
+    const keyText = formatKey(key, flags['key-format'], isTerminal);
     if (isKeyOnly) return this.output.line(keyText);
     return this.output.line(`${keyText}\t${formatText(value, flags['value-format'], isTerminal)}`);
   }

@@ -18,6 +18,8 @@ import { NetOutbox } from './net-outbox.js';
 
 /** A client that does not finish its TLS handshake is cut off after this. */
 const HANDSHAKE_MS_MAX = 10_000;
+/** Of the path of a socket, without its NUL. */
+const SOCKET_PATH_BYTES_MAX = process.platform === 'linux' ? 107 : 103;
 /** Connections that the system holds ready for us. */
 const BACKLOG = 511;
 
@@ -33,7 +35,7 @@ export class NodeNet implements Net {
       tls === undefined
         ? await plainServer(outbox, accept)
         : await tlsServer(tls, (socket) => attachStream(socket, outbox, accept));
-    if ('path' in address) await removeDeadSocket(address.path);
+    if ('path' in address) await preparePath(address.path);
     await listen(server, address);
     // A failure to accept (no descriptor left) concerns one client; the server goes on.
     server.on('error', () => undefined);
@@ -59,6 +61,7 @@ async function tlsServer(
   open: (socket: Socket) => void,
 ): Promise<Server> {
   const { createServer } = await import('node:tls');
+  const { X509Certificate } = await import('node:crypto');
   const options = {
     key: Buffer.from(key),
     cert: Buffer.from(cert),
@@ -71,22 +74,53 @@ async function tlsServer(
     handshakeTimeout: HANDSHAKE_MS_MAX,
   };
   try {
+    // A file without a certificate would be taken for an authority that nobody has a certificate of.
+    if (ca !== undefined) new X509Certificate(Buffer.from(ca));
     const server = createServer(options, open);
     server.on('tlsClientError', (_error, socket) => socket.destroy());
     return server;
   } catch (cause) {
-    throw new NokvError('NOKV_INVALID', 'Cannot listen with TLS: key or certificate is bad', {
-      hint: 'Give PEM files of a key and of its certificate',
-      details: { reason: cause instanceof Error ? cause.message : String(cause) },
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    const short = reason.split('::').at(-1) ?? '';
+    const message = `Cannot listen with TLS: key or certificate is bad (${short})`;
+    throw new NokvError('NOKV_INVALID', message, {
+      hint: 'Give PEM files of a key and of its certificate, and of the certificate of an authority',
+      details: { reason },
       cause,
     });
   }
 }
 
-/** A process that was killed leaves its socket behind: nobody answers there, and nobody can listen either. */
-async function removeDeadSocket(path: string): Promise<void> {
-  const { lstatSync, unlinkSync } = await import('node:fs');
-  if (lstatSync(path, { throwIfNoEntry: false })?.isSocket() !== true) return;
+/**
+ * A process that was killed leaves its socket behind: nobody answers there, and nobody can listen either. It goes.
+ * @throws NokvError NOKV_INVALID for what the system would misunderstand or blame on something else
+ */
+async function preparePath(path: string): Promise<void> {
+  if (process.platform === 'win32') return;
+  const bytes = Buffer.byteLength(path);
+  // The system's structure ends there, and libuv would cut the path.
+  if (bytes > SOCKET_PATH_BYTES_MAX) {
+    throw new NokvError('NOKV_INVALID', `Cannot listen at ${path}: the path is too long`, {
+      hint: `The path of a socket has up to ${SOCKET_PATH_BYTES_MAX} bytes: choose a shorter one, or a relative one`,
+      details: { path, bytes },
+    });
+  }
+  const { lstatSync, statSync, unlinkSync } = await import('node:fs');
+  const { dirname } = await import('node:path');
+  if (statSync(dirname(path), { throwIfNoEntry: false })?.isDirectory() !== true) {
+    throw new NokvError('NOKV_NOT_FOUND', `Cannot listen at ${path}: there is no such directory`, {
+      hint: 'Make the directory, or choose another path',
+      details: { path },
+    });
+  }
+  const stat = lstatSync(path, { throwIfNoEntry: false });
+  if (stat === undefined) return;
+  if (!stat.isSocket()) {
+    throw new NokvError('NOKV_INVALID', `Cannot listen at ${path}: it is no socket`, {
+      hint: 'Choose another path; only a socket that a killed server left behind is replaced',
+      details: { path },
+    });
+  }
   const { connect } = await import('node:net');
   const isDead = await new Promise<boolean>((resolve) => {
     const socket = connect(path);

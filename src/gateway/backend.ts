@@ -40,7 +40,7 @@ export interface View {
 export interface KeyspaceView extends View {
   /** Live keys, exactly, without a scan. */
   size(): number;
-  /** Those of them that expire. Requires `size` in the same body. */
+  /** Those of them that expire. */
   expiring(): number;
   /**
    * Live keys in byte order from the first one that is greater than `after` (all, when undefined), changes of this
@@ -105,6 +105,9 @@ export interface Backend {
 
   /** The stamp of a key now. The key of the map of `updateUnchanged` is `watchName(key)`. */
   stamp(key: Uint8Array): Stamp | Promise<Stamp>;
+
+  /** The last commit failed. */
+  readonly hasFailed?: boolean;
 
   /** Keys that have expired since the start, as far as they were noticed. */
   readonly expiredKeys?: number;

@@ -3,6 +3,7 @@
  * open hash table of twice as many slots as names, built once.
  */
 import type { CommandSpec } from './command.js';
+import { LatencyHistogram } from './latency-histogram.js';
 
 const ABOUT_TRANSACTION = ['multi', 'exec', 'discard', 'watch', 'quit', 'reset'];
 
@@ -27,6 +28,7 @@ export class TableEntry<C extends CommandSpec = CommandSpec> {
   rejected: number;
   /** Milliseconds on the thread; the wait for the disk is not in it. */
   totalMs: number;
+  readonly latency: LatencyHistogram;
 
   constructor(command: C) {
     this.command = command;
@@ -43,6 +45,7 @@ export class TableEntry<C extends CommandSpec = CommandSpec> {
     this.failed = 0;
     this.rejected = 0;
     this.totalMs = 0;
+    this.latency = new LatencyHistogram();
   }
 
   resetFigures(): void {
@@ -50,6 +53,7 @@ export class TableEntry<C extends CommandSpec = CommandSpec> {
     this.failed = 0;
     this.rejected = 0;
     this.totalMs = 0;
+    this.latency.reset();
   }
 }
 

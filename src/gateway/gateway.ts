@@ -14,6 +14,7 @@ import type { CommandTable } from './command-table.js';
 import type { GatewayConfig } from './config.js';
 import { GatewayCounters, gatewayStats } from './counters.js';
 import { shown, storeError, unsupportedCommand } from './error-text.js';
+import { FailureLog } from './failure-log.js';
 import { NameCache } from './name-cache.js';
 import { RedisError, type Reply } from './reply.js';
 import { SlotPool } from './reply-queue.js';
@@ -66,12 +67,14 @@ export class Gateway implements SessionHost {
   /** Why commands of Redis are not here, by name. */
   readonly #missing: ReadonlyMap<string, string>;
   readonly #log: Log;
+  readonly #failures: FailureLog;
   readonly #onShutdown: () => void;
   readonly #sessions: Map<number, Session>;
   #nextId: number;
   #timer: Timer | undefined;
   #ticks: number;
   #isExpiring: boolean;
+  #hasExpiryFailed: boolean;
   #isSyncing: boolean;
   /** Written since the last sync began. */
   #isDirty: boolean;
@@ -103,12 +106,14 @@ export class Gateway implements SessionHost {
     this.startedMs = options.clock.nowMs();
     this.randomFraction = () => options.random.u32() / 4_294_967_296;
     this.#log = options.log;
+    this.#failures = new FailureLog(options.clock, options.log);
     this.#onShutdown = options.onShutdown;
     this.#sessions = new Map();
     this.#nextId = 1;
     this.#timer = undefined;
     this.#ticks = 0;
     this.#isExpiring = false;
+    this.#hasExpiryFailed = false;
     this.#isSyncing = false;
     this.#isDirty = false;
     this.#hasSyncFailed = false;
@@ -180,6 +185,7 @@ export class Gateway implements SessionHost {
     this.counters.commands++;
     entry.calls++;
     entry.totalMs += ms;
+    entry.latency.record(ms);
     if (entry.isWrite) this.#isDirty = true;
     const slowMs = this.config.slowlogMicroseconds / 1000;
     if (ms >= slowMs && slowMs >= 0 && entry.isInSlowlog) this.#logSlow(session, args, ms);
@@ -230,7 +236,7 @@ export class Gateway implements SessionHost {
   errorReply(error: unknown): RedisError {
     if (error instanceof RedisError) return error;
     if (error instanceof NokvError) {
-      this.#log.write('warn', 'redis_command_failed', { code: error.code, message: error.message });
+      this.#failures.add(error.code, error.message);
       return storeError(error);
     }
     this.reportDefect(error);
@@ -293,10 +299,13 @@ export class Gateway implements SessionHost {
     try {
       for (let i = 0; i < EXPIRY_STEPS_MAX; i++) {
         if (!(await this.backend.expireSome())) return;
+        this.#hasExpiryFailed = false;
         await this.clock.nextTurn();
       }
     } catch (error) {
-      this.#report('redis_expiry_failed', error);
+      // Once, and not in every tick until somebody frees the disk.
+      if (!this.#hasExpiryFailed) this.#report('redis_expiry_failed', error);
+      this.#hasExpiryFailed = true;
     }
   }
 
@@ -309,7 +318,7 @@ export class Gateway implements SessionHost {
     this.save()
       .catch((error: unknown) => {
         this.#isDirty = true;
-        // Once, and not every second until somebody frees the disk.
+        // Once, as above.
         if (!this.#hasSyncFailed) this.#report('redis_sync_failed', error);
         this.#hasSyncFailed = true;
       })

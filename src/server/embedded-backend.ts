@@ -9,6 +9,7 @@
  */
 import { assert } from '../base/assert.js';
 import type { Env } from '../base/env.js';
+import { hasCode } from '../base/errors.js';
 import type { Db } from '../engine/db.js';
 import type { Durability } from '../engine/options.js';
 import {
@@ -37,8 +38,13 @@ const EXPIRE_MAX = 1000;
 export async function openEmbeddedBackend(env: Env, db: Db): Promise<EmbeddedBackend> {
   const counts = await openCount(db, db.entryReader(), env.clock);
   const backend = new EmbeddedBackend(env, db, counts);
-  // What has expired since the last time, in bounded pieces.
-  while (await backend.expireSome()) continue;
+  try {
+    // What has expired since the last time, in bounded pieces.
+    while (await backend.expireSome()) continue;
+  } catch (error) {
+    // It can wait: reads are served on a full disk.
+    if (!hasCode(error, 'NOKV_NO_SPACE')) throw error;
+  }
   return backend;
 }
 
@@ -95,7 +101,8 @@ export class EmbeddedBackend implements Backend {
     return this.#run(body, this.#time.of(wallMs));
   }
 
-  #run<T>(body: (view: KeyspaceView) => T, nowMs: number): T {
+  /** `isForgetting`: the body changes no key but expired ones. */
+  #run<T>(body: (view: KeyspaceView) => T, nowMs: number, isForgetting = false): T {
     const pending = this.#pending;
     this.#begin(nowMs);
     let result: T;
@@ -106,7 +113,7 @@ export class EmbeddedBackend implements Backend {
       throw error;
     }
     this.#isRunning = false;
-    const changed = pending.end();
+    const changed = pending.end(isForgetting);
     if (changed !== undefined) this.#line.schedule();
     this.waitsFor = changed ?? pending.met;
     return result;
@@ -129,6 +136,10 @@ export class EmbeddedBackend implements Backend {
     }
   }
 
+  get hasFailed(): boolean {
+    return this.#line.hasFailed;
+  }
+
   get expiredKeys(): number {
     return this.#expiry.expiredKeys;
   }
@@ -145,7 +156,9 @@ export class EmbeddedBackend implements Backend {
   expireSome(): boolean | Promise<boolean> {
     this.#time.sample();
     if (!this.#expiry.isDue(this.#time.nowMs())) return false;
-    return this.update([], () => this.#expiry.popDue(this.#view.nowMs, EXPIRE_MAX) > 0);
+    const forget = (): boolean => this.#expiry.popDue(this.#view.nowMs, EXPIRE_MAX) > 0;
+    const isMore = this.#run(forget, this.#time.nowMs(), true);
+    return this.waitsFor === undefined ? isMore : this.waitsFor.answer(isMore);
   }
 
   close(): Promise<void> {

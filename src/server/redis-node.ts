@@ -2,7 +2,14 @@
  * `nokv redis`: a database, the embedded backend on it, the gateway on that, and listeners in front. Owns all of them:
  * they open in this order, and close in the reverse one.
  */
-import type { ListenAddress, Listener, Net, TlsMaterial } from '../base/env.js';
+import type {
+  Connection,
+  ConnectionHandler,
+  ListenAddress,
+  Listener,
+  Net,
+  TlsMaterial,
+} from '../base/env.js';
 import { NokvError } from '../base/errors.js';
 import { type Db, openDb } from '../engine/db.js';
 import type { OpenOptions } from '../engine/options.js';
@@ -62,6 +69,9 @@ export async function startRedisNode(options: RedisNodeOptions): Promise<RedisNo
   const tls = options.tls === undefined ? undefined : readTls(env.fs, options.tls);
   const given: OpenOptions =
     options.optionsFile === undefined ? {} : await loadOptions(options.optionsFile);
+  if ((given.hotKeyWriteLimit ?? 0) > 0) throw limitRefused();
+  // A workdir that is not there is not made for a server that could not listen.
+  if (env.fs.stat(options.workdir) === undefined) await tryListening(env.net as Net, options, tls);
   const db = await openDb(env, options.workdir, given);
   const node = new RedisNode(options, env, db);
   try {
@@ -71,6 +81,40 @@ export async function startRedisNode(options: RedisNodeOptions): Promise<RedisNo
     throw error;
   }
   return node;
+}
+
+/** The engine refuses a batch as a whole, and a batch has the writes of many clients. */
+function limitRefused(): NokvError {
+  return new NokvError('NOKV_INVALID', 'Cannot serve with hotKeyWriteLimit', {
+    hint: 'Leave the option out: the writes of one key would be refused together with those of other clients',
+  });
+}
+
+/** Listens, and no more. @throws as listening for good does */
+async function tryListening(
+  net: Net,
+  { address, unixSocket, tls, metrics }: RedisNodeOptions,
+  material: TlsMaterial | undefined,
+): Promise<void> {
+  const listeners: Listener[] = [];
+  const listen = async (where: ListenAddress, secret?: TlsMaterial): Promise<void> => {
+    listeners.push(await net.listen(where, secret, turnedAway));
+  };
+  try {
+    if (address !== undefined) await listen(address);
+    if (unixSocket !== undefined) await listen({ path: unixSocket });
+    if (tls !== undefined) await listen({ host: tls.host, port: tls.port }, material);
+    if (metrics !== undefined) await listen(metrics);
+  } finally {
+    await Promise.all(listeners.map((listener) => listener.close()));
+  }
+}
+
+/** Of a client that is too early. */
+function turnedAway(connection: Connection): ConnectionHandler {
+  connection.destroy();
+  const nothing = (): void => undefined;
+  return { onData: nothing, onDrain: nothing, onEnd: nothing, onClose: nothing };
 }
 
 /** The command matrix of `nokv redis compat`. */
@@ -263,6 +307,12 @@ function readTls(fs: Files, { certFile, keyFile, caFile }: TlsFiles): TlsMateria
 function readPem(fs: Files, path: string): Uint8Array {
   if (fs.stat(path) === undefined) {
     throw new NokvError('NOKV_NOT_FOUND', `Cannot listen with TLS: there is no ${path}`, {
+      details: { path },
+      hint: 'Give PEM files with --tls-cert and --tls-key',
+    });
+  }
+  if (fs.stat(path)?.isDirectory === true) {
+    throw new NokvError('NOKV_INVALID', `Cannot listen with TLS: ${path} is a directory`, {
       details: { path },
       hint: 'Give PEM files with --tls-cert and --tls-key',
     });

@@ -3,6 +3,7 @@
  * engine. Everything here opens read-only, leaves access times alone where the system can, and closes
  * what it opened.
  */
+import { aborted } from '../base/aborted.js';
 import type { Env } from '../base/env.js';
 import {
   checkWorkdir as checkWith,
@@ -157,20 +158,21 @@ export function dumpLogFile(path: string, isKeyOnly: boolean): WalDump {
 
 /**
  * Opens for writing, with the options of a file if one is named, and collects the value-log segments with at
- * least this share of garbage.
+ * least this share of garbage; a signal ends it between two steps, with its reason.
  * @throws NokvError NOKV_NOT_FOUND, LockedError; what loadOptions throws
  */
 export async function collectValueLog(
   workdir: string,
   ratio: number,
   optionsFile: string | undefined,
+  signal: AbortSignal,
 ): Promise<Collection> {
   // The inspectors start without the code that writes.
   const { openWorkdir } = await import('./open-workdir.js');
   const db = await openWorkdir(workdir, optionsFile, { createIfMissing: false });
   try {
     const before = await db.collectValueLog({ ratio, dryRun: true });
-    const after = await db.collectValueLog({ ratio });
+    const after = await Promise.race([db.collectValueLog({ ratio }), aborted(signal)]);
     const left = new Map(after.map((segment) => [segment.fileNumber, segment]));
     return {
       ratio,

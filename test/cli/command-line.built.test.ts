@@ -55,6 +55,94 @@ describe('nokv', () => {
     expect(nokv(['zzzzzzzz']).stderr).toContain('Run "nokv help"');
   });
 
+  it.each([
+    [['--json']],
+    [['help', '--json']],
+    [['--help', '--json']],
+    [['--json', '--no-color']],
+  ] as const)('%j lists the commands in one document', (args) => {
+    const { status, stdout, stderr } = nokv(args);
+    expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+    const { ok, schema, data } = JSON.parse(stdout) as {
+      ok: boolean;
+      schema: number;
+      data: { commands: { command: string; summary: string }[] };
+    };
+    expect({ ok, schema }).toEqual({ ok: true, schema: 1 });
+    const names = data.commands.map(({ command }) => command);
+    expect(names).toContain('sst build');
+    expect(names).toEqual([...names].sort());
+    for (const { summary } of data.commands) expect(summary).toMatch(/^[^<]+$/);
+  });
+
+  it('describes a topic and a command as JSON, too, and by the variable', () => {
+    const data = (args: string[], env = {}): unknown => {
+      const { data: parsed } = JSON.parse(nokv(args, env).stdout) as { data: unknown };
+      return parsed;
+    };
+    const topic = data(['sst', '--json']);
+    expect(topic).toMatchObject({ commands: [{ command: 'sst build' }, {}, {}, {}, {}] });
+    expect(data(['sst'], { NOKV_JSON: '1' })).toEqual(topic);
+    const command = data(['help', 'get', '--json']);
+    expect(data(['get', '--help', '--json'])).toEqual(command);
+    expect(command).toMatchObject({
+      command: 'get',
+      arguments: [{ name: 'key', is_required: true }],
+      commands: [],
+    });
+    const { flags } = command as { flags: unknown[] };
+    expect(flags).toContainEqual(
+      expect.objectContaining({ name: 'key-format', env: 'NOKV_KEY_FORMAT', default: 'auto' }),
+    );
+  });
+
+  it.each([[['help', 'foo']], [['foo', '--help']], [['foo']]])(
+    '%j: there is no such command, with status 127 and no stack',
+    (args) => {
+      const text = nokv(args);
+      expect(text).toEqual({
+        status: 127,
+        stdout: '',
+        stderr:
+          'Error: Unknown command "foo" [NOKV_INVALID]\n  hint: Run "nokv help" for the commands there are\n',
+      });
+      const json = nokv(args, { NOKV_JSON: '1' });
+      expect(json).toMatchObject({ status: 127, stderr: '' });
+      expect(JSON.parse(json.stdout)).toMatchObject({ ok: false, error: { code: 'NOKV_INVALID' } });
+    },
+  );
+
+  it('says where flags stand, with status 2', () => {
+    const text = nokv(['--json', 'get', 'k']);
+    expect(text).toMatchObject({ status: 2, stderr: '' });
+    expect(JSON.parse(text.stdout)).toMatchObject({
+      ok: false,
+      error: { hint: 'Flags stand behind the command: nokv get ... --json' },
+    });
+    expect(nokv(['--nonsense']).stderr).toContain('it is a flag, not a command [NOKV_INVALID]');
+    expect(nokv(['sst', 'nonsense']).stderr).toContain('Run "nokv help sst"');
+  });
+
+  it('says what is missing, too much or wrong in one plain line, also in color', () => {
+    const color = { FORCE_COLOR: '1', NO_COLOR: '' };
+    for (const [line, message] of [
+      ['get', 'Missing argument KEY'],
+      ['put -w x', 'Missing arguments KEY, VALUE'],
+      ['get k', 'Missing required flag workdir'],
+      ['get k extra -w x', 'Unexpected argument: extra'],
+      ['stats extra more', 'Unexpected argument: extra'],
+      ['redis compat extra', 'Unexpected argument: extra'],
+      ['put k v -w x --ttl soon', '--ttl: Cannot read duration "soon": write it like 250ms'],
+    ] as const) {
+      const { status, stderr } = nokv(line.split(' '), color);
+      expect([line, status, stderr.split('\n')[0]]).toEqual([
+        line,
+        2,
+        `Error: ${message} [NOKV_INVALID]`,
+      ]);
+    }
+  });
+
   it('does the same whatever NODE_ENV says', () => {
     const help = nokv(['--help']);
     expect(nokv(['--help'], { NODE_ENV: 'development' })).toEqual(help);

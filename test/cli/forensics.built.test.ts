@@ -155,6 +155,14 @@ describe('inspecting commands', () => {
     }
   });
 
+  it('say of a directory in the place of a file that it is one', () => {
+    for (const command of ['sst inspect', 'sst dump', 'wal dump', 'wal check']) {
+      const { status, stderr } = nokv([...command.split(' '), base]);
+      expect([command, status]).toEqual([command, 2]);
+      expect(stderr).toContain('it is a directory [NOKV_INVALID]');
+    }
+  });
+
   it('need a workdir, an address or a file', () => {
     for (const command of [
       ['stats'],

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { NokvError } from '../../src/base/errors.js';
 import { Prng } from '../../src/base/prng.js';
 import {
+  formatKey,
   formatRange,
   formatText,
   parseKey,
@@ -44,6 +45,29 @@ describe('formatRange', () => {
     expect(formatRange({ ...range, ...families }, 'auto', true)).toBe(
       'default:user:9 .. system:import/x',
     );
+  });
+});
+
+describe('formatKey', () => {
+  it('prints in auto what escaped reads back, and no two keys alike', () => {
+    expect(formatKey(utf8('grün'), 'auto', true)).toBe('grün');
+    expect(formatKey(utf8('\\xff'), 'auto', true)).toBe('\\\\xff');
+    expect(formatKey(Uint8Array.of(0xff), 'auto', true)).toBe('\\xff');
+    expect(formatKey(utf8('C:\\größe'), 'auto', true)).toBe('C:\\\\größe');
+    const random = new Prng(4);
+    const alphabet = utf8('\\xf0n "ü\n\u0000');
+    for (let i = 0; i < 500; i++) {
+      const key = Uint8Array.from({ length: random.below(8) }, () =>
+        random.below(9) === 0 ? 0xff : (alphabet[random.below(alphabet.length)] as number),
+      );
+      expect(parseText(formatKey(key, 'auto', true), 'escaped')).toEqual(key);
+    }
+  });
+
+  it('prints the other formats as formatText does', () => {
+    for (const format of ['utf8', 'hex', 'base64', 'escaped'] as const) {
+      expect(formatKey(BINARY, format, true)).toBe(formatText(BINARY, format, true));
+    }
   });
 });
 

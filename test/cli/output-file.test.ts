@@ -67,6 +67,7 @@ describe('OutputFile', () => {
     expect(failure).toMatchObject({
       code: 'NOKV_NO_SPACE',
       message: 'Cannot write /dev/full: ENOSPC',
+      hint: 'Free space on the file system, and run the command again',
       details: { errno: 'ENOSPC', op: 'write', path: '/dev/full' },
     });
     await file.dispose();

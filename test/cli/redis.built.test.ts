@@ -1,5 +1,5 @@
 /** `nokv redis` with real clients, connecting as their users do. */
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer, type Socket } from 'node:net';
 import { connect } from 'node:net';
 import { join } from 'node:path';
@@ -204,9 +204,13 @@ describe('nokv redis', () => {
     });
     const address = other.address();
     const port = typeof address === 'object' ? address?.port : 0;
-    const run = nokv(['redis', '--workdir', temporaryDirectory(), '--addr', `127.0.0.1:${port}`]);
+    const workdir = join(temporaryDirectory(), 'data');
+    const run = nokv(['redis', '--workdir', workdir, '--addr', `127.0.0.1:${port}`]);
     expect(run.status).toBe(1);
     expect(run.stderr).toMatch(/Cannot listen 127\.0\.0\.1:\d+: EADDRINUSE.*\n.*Another process/);
+    const figures = ['--addr', '127.0.0.1:0', '--metrics-addr', `127.0.0.1:${port}`];
+    expect(nokv(['redis', '--workdir', workdir, ...figures]).status).toBe(1);
+    expect(existsSync(workdir), 'a workdir is left behind').toBe(false);
   });
 
   it.each([
@@ -244,6 +248,17 @@ describe('nokv redis', () => {
     });
     expect(await known.ping()).toBe('PONG');
     await expect(ioredis({ port, tls: { ca, servername: 'localhost' } }).ping()).rejects.toThrow();
+  });
+
+  it('refuses a limit on writes of one key, which would meet other clients', () => {
+    const directory = temporaryDirectory();
+    const file = join(directory, 'nokv.toml');
+    writeFileSync(file, 'hot_key_write_limit = 100\n');
+    const workdir = join(directory, 'data');
+    const run = nokv(['redis', '--workdir', workdir, '--addr', '127.0.0.1:0', '--options', file]);
+    expect(run.status).toBe(2);
+    expect(run.stderr).toContain('Cannot serve with hotKeyWriteLimit [NOKV_INVALID]');
+    expect(existsSync(workdir)).toBe(false);
   });
 
   it('refuses to serve when there is nothing to listen on', () => {

@@ -80,7 +80,8 @@ describe('sst build, ingest and export', () => {
       nokv(['sst', 'ingest', '--workdir', path('other'), file]).status;
     writeFileSync(path('text.sst'), 'x'.repeat(200));
     expect(ingest(path('none.sst'))).toBe(3);
-    expect(ingest(path('text.sst'))).toBe(6);
     expect(ingest(base)).toBe(2);
+    expect(readdirSync(base), 'a workdir is left behind').not.toContain('other');
+    expect(ingest(path('text.sst'))).toBe(6);
   });
 });

@@ -120,7 +120,7 @@ describe('import and export', () => {
     expect(skipped.status).toBe(0);
     expect(skipped.stderr).toContain('continues behind line 1');
     expect(skipped.stderr).toContain('left out line 2: it is no JSON');
-    expect(skipped.stdout).toContain('1 bad lines left out');
+    expect(skipped.stdout).toContain('1 bad line left out');
     expect(nokv(['export', '--workdir', path('bad')]).stdout).toBe(lineOf(1) + lineOf(2));
   });
 

@@ -1,8 +1,15 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it, onTestFinished } from 'vitest';
-import type { Connection, ConnectionHandler, ListenAddress, Listener } from '../../src/base/env.js';
+import type {
+  Connection,
+  ConnectionHandler,
+  ListenAddress,
+  Listener,
+  TlsMaterial,
+} from '../../src/base/env.js';
 import { NetInput } from '../../src/env/net-input.js';
 import { NodeNet } from '../../src/env/node-net.js';
 import { temporaryDirectory } from './temp-directory.js';
@@ -199,6 +206,35 @@ describe('NodeNet', () => {
     await peer.until(() => peer.events.includes('end'));
     peer.connection.end();
     await peer.until(() => peer.events.includes('close'));
+  });
+
+  it('refuses a path that is no place for a socket, and touches nothing there', async () => {
+    const directory = temporaryDirectory();
+    writeFileSync(join(directory, 'file'), 'mine');
+    const long = join(directory, 'x'.repeat(108));
+    for (const [path, code, message] of [
+      [join(directory, 'file'), 'NOKV_INVALID', /it is no socket/],
+      [directory, 'NOKV_INVALID', /it is no socket/],
+      [join(directory, 'none', 'socket'), 'NOKV_NOT_FOUND', /no such directory/],
+      [long, 'NOKV_INVALID', /too long/],
+    ] as const) {
+      const error: unknown = await serve({ path }).catch((one: unknown) => one);
+      expect(error).toMatchObject({ code, message: expect.stringMatching(message) as string });
+    }
+    expect(readdirSync(directory)).toEqual(['file']);
+    expect(readFileSync(join(directory, 'file'), 'utf8')).toBe('mine');
+  });
+
+  it('says what is wrong with the files of TLS', async () => {
+    const read = (name: string): Buffer => readFileSync(`test/cli/fixtures/tls/${name}.pem`);
+    const [cert, key] = [read('cert'), read('key')];
+    const listen = (material: TlsMaterial): Promise<Listener> =>
+      new NodeNet().listen({ host: '127.0.0.1', port: 0 }, material, () => {
+        throw new Error('nobody connects');
+      });
+    await expect(listen({ cert: key, key })).rejects.toThrow(/bad \(no start line\)/);
+    await expect(listen({ cert, key, ca: key })).rejects.toMatchObject({ code: 'NOKV_INVALID' });
+    listeners.push(await listen({ cert, key, ca: cert }));
   });
 
   it('reads from streams where sockets are built in another way', async () => {

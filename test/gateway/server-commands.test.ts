@@ -18,6 +18,12 @@ describe('CLIENT', () => {
       .split('\n');
     expect(lines[0]).toMatch(/^id=1 addr=client:1 .* name=one .* multi=-1 .* cmd=client .* resp=2/);
     expect(lines[1]).toMatch(/^id=2 addr=client:2 .* flags=x .* multi=1 .* lib-name=lib/);
+    // Those of Redis 7.0.15, and the two of a later one that clients set.
+    const names = lines[0]?.split(' ').map((field) => field.split('=', 1).join());
+    expect(names?.join(' ')).toBe(
+      'id addr laddr fd name age idle flags db sub psub ssub multi qbuf qbuf-free argv-mem multi-mem rbs rbp obl oll ' +
+        'omem tot-mem events cmd user redir resp lib-name lib-ver',
+    );
   });
 
   it('KILL ends others at once, and itself after the reply', async () => {
@@ -309,11 +315,74 @@ describe('COMMAND', () => {
   });
 });
 
+describe('LATENCY', () => {
+  it('HISTOGRAM tells of the commands that were called, or of those that are named', async () => {
+    const fixture = new GatewayFixture();
+    const client = fixture.connect();
+    await fixture.ask(client, 'GET a', 'GET b', 'SET a 1');
+    const get =
+      '$3\r\nget\r\n*4\r\n$5\r\ncalls\r\n:2\r\n$14\r\nhistogram_usec\r\n*2\r\n:1\r\n:2\r\n';
+    const set =
+      '$3\r\nset\r\n*4\r\n$5\r\ncalls\r\n:1\r\n$14\r\nhistogram_usec\r\n*2\r\n:1\r\n:1\r\n';
+    expect(await fixture.ask(client, 'LATENCY HISTOGRAM')).toBe(`*4\r\n${get}${set}`);
+    expect(await fixture.ask(client, 'LATENCY HISTOGRAM GET get nothing incr')).toBe(
+      `*2\r\n${get}`,
+    );
+    expect(await fixture.ask(client, 'CONFIG RESETSTAT', 'LATENCY HISTOGRAM get')).toBe(
+      '+OK\r\n*0\r\n',
+    );
+  });
+
+  it('GRAPH has no samples, as in Redis before there are any', async () => {
+    const fixture = new GatewayFixture();
+    expect(await fixture.ask(fixture.connect(), 'LATENCY GRAPH command')).toBe(
+      "-ERR No samples available for event 'command'\r\n",
+    );
+  });
+});
+
+describe('what clients ask of things that are not here', () => {
+  it.each([
+    ['ACL WHOAMI', '$7\r\ndefault\r\n'],
+    ['ACL USERS', '*1\r\n$7\r\ndefault\r\n'],
+    ['ACL SETUSER joe', /^-ERR ACL is not supported by nokv: there is one user/],
+    ['MODULE LIST', '*0\r\n'],
+    ['MODULE LOAD x', /^-ERR MODULE is not supported by nokv/],
+    [
+      'CLIENT CACHING yes',
+      /^-ERR CLIENT CACHING can be called only when the client is in tracking/,
+    ],
+    ['CLIENT KILL TYPE foo', "-ERR Unknown client type 'foo'\r\n"],
+    ['CLIENT LIST TYPE pubsub', '$0\r\n\r\n'],
+    ['MEMORY USAGE k SAMPLES -1', '-ERR syntax error\r\n'],
+    ['SWAPDB 0 0', '+OK\r\n'],
+    ['SWAPDB 0 1', '-ERR DB index is out of range\r\n'],
+    ['SWAPDB 0 x', '-ERR invalid second DB index\r\n'],
+    ['CLIENT KILL ID 0', '-ERR client-id should be greater than 0\r\n'],
+  ])('%s', async (line, answer) => {
+    const fixture = new GatewayFixture();
+    expect(await fixture.ask(fixture.connect(), line)).toEqual(
+      typeof answer === 'string' ? answer : expect.stringMatching(answer),
+    );
+  });
+});
+
 describe('SHUTDOWN', () => {
   it('tells the host', async () => {
     const fixture = new GatewayFixture();
     await fixture.ask(fixture.connect(), 'SHUTDOWN NOSAVE');
     expect(fixture.shutdowns).toBe(1);
+  });
+
+  it('answers by the end of the connection, behind the replies before it', async () => {
+    const fixture = new GatewayFixture();
+    const client = fixture.connect();
+    fixture.commits.isHeld = true;
+    expect(await fixture.ask(client, 'SET a 1', 'SHUTDOWN', 'PING')).toBe('');
+    fixture.commits.settle();
+    await fixture.settled();
+    expect(client.takeReceived().toString()).toBe('+OK\r\n');
+    expect(client.isClosed).toBe(true);
   });
 
   it.each(['SAVE NOSAVE', 'NOSAVE SAVE', 'ABORT NOW', 'FOO'])(

@@ -10,7 +10,7 @@ import {
   type ReportedBuild,
 } from '../../cli/built-tables.js';
 import { bytesFlag, columnFamilyFlag, keyFormatFlag } from '../../cli/flags.js';
-import { formatBytes, formatCount } from '../../cli/format.js';
+import { formatBytes, formatCount, formatCountOf } from '../../cli/format.js';
 import { type Progress, startProgress } from '../../cli/progress.js';
 import { tableLines } from '../../cli/table.js';
 import { openSource, type Source } from '../../cli/source.js';
@@ -144,7 +144,7 @@ equal keys the last one counts: the rows go through a database in DIR/.sort, whi
       label,
       ...(bytes === undefined ? {} : { total: Math.max(1, bytes) }),
       format: formatBytes,
-      detail: () => `${formatCount(rows())} rows`,
+      detail: () => formatCountOf(rows(), 'row'),
       isQuiet: this.flags.quiet,
     });
   }
@@ -155,7 +155,7 @@ equal keys the last one counts: the rows go through a database in DIR/.sort, whi
     for await (const line of tableLines(BUILT_COLUMNS, rows)) this.log(line);
     const perSecond = Math.round((1000 * entries) / Math.max(1, elapsed_ms));
     this.note(
-      `${formatCount(entries)} rows, ${formatBytes(bytes)}, ${formatCount(perSecond)} rows/s`,
+      `${formatCountOf(entries, 'row')}, ${formatBytes(bytes)}, ${formatCount(perSecond)} rows/s`,
     );
   }
 }

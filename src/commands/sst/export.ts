@@ -7,7 +7,7 @@ import {
   type ReportedBuild,
 } from '../../cli/built-tables.js';
 import { bytesFlag, workdirFlag } from '../../cli/flags.js';
-import { formatBytes, formatCount } from '../../cli/format.js';
+import { formatBytes, formatCountOf } from '../../cli/format.js';
 import { startProgress } from '../../cli/progress.js';
 import { keyRangeOf, rangeFlags } from '../../cli/range-flags.js';
 import { tableLines } from '../../cli/table.js';
@@ -83,7 +83,7 @@ the workdir read-only, also beside a running process.`;
     const progress = await startProgress({
       label: 'Exporting',
       format: formatBytes,
-      detail: () => `${formatCount(entries)} entries`,
+      detail: () => formatCountOf(entries, 'entry', 'entries'),
       isQuiet: flags.quiet,
     });
     try {
@@ -106,6 +106,6 @@ the workdir read-only, also beside a running process.`;
     const format = this.flags['key-format'];
     const rows = tables.map((table) => builtRow(table, format, process.stdout.isTTY));
     for await (const line of tableLines(BUILT_COLUMNS, rows)) this.log(line);
-    this.note(`${formatCount(entries)} entries, ${formatBytes(bytes)}`);
+    this.note(`${formatCountOf(entries, 'entry', 'entries')}, ${formatBytes(bytes)}`);
   }
 }

@@ -2,8 +2,9 @@ import { string as stringArg } from '@oclif/core/args';
 import { boolean } from '@oclif/core/flags';
 import { BaseCommand } from '../../cli/base-command.js';
 import { optionsFlag, workdirFlag } from '../../cli/flags.js';
-import { formatBytes, formatCount, formatDuration } from '../../cli/format.js';
+import { formatBytes, formatCount, formatCountOf, formatDuration } from '../../cli/format.js';
 import { startProgress } from '../../cli/progress.js';
+import { mustBeFiles } from '../../cli/source.js';
 import { type Column, tableLines } from '../../cli/table.js';
 import type { Db, IngestResult } from '../../index.js';
 import { openWorkdir } from '../../server/open-workdir.js';
@@ -46,7 +47,8 @@ export default class SstIngest extends BaseCommand<typeof SstIngest> {
   static override summary = 'Take tables made by "sst build" or "sst export" into a database.';
   static override description = `All of them or none, at one moment: their rows are newer than all that the database holds. The
 files are checked whole and copied; with --move they are taken as they are, without a copy where the file system can, and
-removed at the end. Their key ranges must not overlap each other. The workdir is created when it is not there.`;
+removed at the end. Their key ranges must not overlap each other. The workdir is created when it is not there.
+Interrupted, it leaves database and files as they were.`;
   static override examples = [
     '<%= config.bin %> sst ingest --workdir ./data ./tables/table-000001.sst ./tables/table-000002.sst',
     '<%= config.bin %> sst ingest --workdir ./data --move ./tables/*.sst --json',
@@ -73,6 +75,7 @@ removed at the end. Their key ranges must not overlap each other. The workdir is
   override async run(): Promise<IngestSummary> {
     const { workdir, options } = this.flags;
     const files = this.args.file;
+    await mustBeFiles('ingest', files);
     const db = await openWorkdir(workdir, options);
     try {
       const startMs = performance.now();
@@ -86,12 +89,13 @@ removed at the end. Their key ranges must not overlap each other. The workdir is
 
   async #ingest(db: Db, files: readonly string[]): Promise<IngestResult> {
     const { move, verify, quiet } = this.flags;
+    const { signal } = this;
     const label = verify ? 'Checking and ingesting' : 'Ingesting';
-    const format = (count: number): string => `${formatCount(count)} files`;
+    const format = (count: number): string => formatCountOf(count, 'file');
     const progress = await startProgress({ label, format, isQuiet: quiet });
     const poll = setInterval(() => progress.update(files.length), POLL_MS);
     try {
-      return await db.ingest(files, { move, verify });
+      return await db.ingest(files, { move, verify, signal });
     } finally {
       clearInterval(poll);
       progress.stop();
@@ -110,7 +114,7 @@ removed at the end. Their key ranges must not overlap each other. The workdir is
     for await (const line of tableLines(COLUMNS, rows)) this.log(line);
     for (const file of left_behind) this.note(`could not be removed: ${file}`);
     this.note(
-      `${formatCount(entries)} entries, ${formatBytes(bytes)}, ${formatDuration(elapsed_ms)}`,
+      `${formatCountOf(entries, 'entry', 'entries')}, ${formatBytes(bytes)}, ${formatDuration(elapsed_ms)}`,
     );
   }
 }

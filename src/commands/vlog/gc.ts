@@ -11,7 +11,8 @@ export default class VlogGc extends InspectingCommand<typeof VlogGc> {
   static override summary = 'Collect value-log segments with enough garbage.';
   static override description =
     'Opens the workdir for writing, so that no other process may hold it, and says of each segment what was done or why ' +
-    'not. With --dry-run nothing is written and no lock is taken. A running database collects by itself.';
+    'not. With --dry-run nothing is written and no lock is taken. A running database collects by itself. Interrupted, it ' +
+    'stops between two steps.';
   static override examples = [
     '<%= config.bin %> vlog gc --workdir ./data --dry-run',
     '<%= config.bin %> vlog gc --workdir ./data --ratio 0.2',
@@ -31,7 +32,7 @@ export default class VlogGc extends InspectingCommand<typeof VlogGc> {
     const { workdir, ratio, options, 'dry-run': isDryRun } = this.flags;
     const result = isDryRun
       ? planCollection(workdir, ratio)
-      : await collectValueLog(workdir, ratio, options);
+      : await collectValueLog(workdir, ratio, options, this.signal);
     const columns = [{ name: 'BUCKET', align: 'right' as const }, ...SEGMENT_COLUMNS];
     await this.table(
       columns,

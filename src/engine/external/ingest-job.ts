@@ -7,7 +7,7 @@
  */
 import { compareArrays } from '../../base/bytes.js';
 import type { FsFile, JobEnv } from '../../base/env.js';
-import { IoError, NokvError } from '../../base/errors.js';
+import { ClosedError, IoError, NokvError } from '../../base/errors.js';
 import { MIB } from '../../base/limits.js';
 import { BlockCache } from '../cache/block-cache.js';
 import { FAMILY_DEFAULT, FAMILY_SYSTEM } from '../key.js';
@@ -29,6 +29,8 @@ export interface IngestJob {
   readonly isLinked: boolean;
   /** Every checksum and the order of all entries; else footer and properties only. */
   readonly isVerified: boolean;
+  /** One Int32; not zero asks the job to stop. It ends with ClosedError. */
+  readonly cancel?: SharedArrayBuffer | undefined;
 }
 
 /** An external table in the workdir. */
@@ -53,6 +55,7 @@ const NO_LINK: ReadonlySet<string> = new Set([
 export function* runIngest(job: IngestJob, env: JobEnv): Generator<void, PlacedTable[], void> {
   const placed: PlacedTable[] = [];
   for (const source of job.sources) {
+    mustGoOn(job);
     placed.push(checkSource(source, job, env));
     yield;
   }
@@ -61,7 +64,8 @@ export function* runIngest(job: IngestJob, env: JobEnv): Generator<void, PlacedT
   let isDone = false;
   try {
     for (const source of job.sources) {
-      if (!job.isLinked || !maybeLink(env, source, created)) yield* copy(env, source, created);
+      mustGoOn(job);
+      if (!job.isLinked || !maybeLink(env, source, created)) yield* copy(env, source, job, created);
       yield;
     }
     env.fs.syncDirectory(job.directory);
@@ -70,6 +74,11 @@ export function* runIngest(job: IngestJob, env: JobEnv): Generator<void, PlacedT
   } finally {
     if (!isDone) removeTables(env, created);
   }
+}
+
+function mustGoOn({ cancel }: IngestJob): void {
+  if (cancel !== undefined && Atomics.load(new Int32Array(cancel), 0) !== 0)
+    throw new ClosedError('finish a background job');
 }
 
 /** Removes tables that nothing refers to; one that stays is an orphan, which the next open removes. */
@@ -105,7 +114,7 @@ function checkSource(source: IngestSource, job: IngestJob, env: JobEnv): PlacedT
     if (!isOfUsers || meta.minSeq < 1)
       throw refused(path, 'it has keys or numbers of no user', propertiesAt);
     if (job.isVerified) {
-      const damage = reader.verify()[0];
+      const damage = reader.verify(() => mustGoOn(job))[0];
       if (damage !== undefined) throw damage;
     }
     return { ...source, meta, facts: external };
@@ -171,6 +180,7 @@ function maybeLink(env: JobEnv, { path, target }: IngestSource, created: string[
 function* copy(
   env: JobEnv,
   { path, target }: IngestSource,
+  job: IngestJob,
   created: string[],
 ): Generator<void, void, void> {
   const from = env.fs.open(path, 'read');
@@ -184,6 +194,7 @@ function* copy(
         writeAll(to, piece, count, at);
         at += count;
         yield;
+        mustGoOn(job);
         count = from.read(piece, 0, PIECE_BYTES, at);
       }
       to.syncBlocking();

@@ -12,6 +12,8 @@
  * 6. In one turn the numbers become visible, cached rows go, transactions that are open learn of the ranges, and writes go on.
  * 7. With `move` the sources are removed.
  *
+ * An abort by `signal` is a failure until step 2 begins, and passed over from there on.
+ *
  * Crashes: before the edit is durable the placed files are orphans, which the next open removes; the sources are untouched.
  * Afterwards the ingest has happened; at most sources that should have gone are still there. A failure undoes
  * step 1, unless nobody knows whether the edit is durable (the manifest is latched then): the next open judges the files.
@@ -36,6 +38,8 @@ export interface IngestOptions {
   readonly move?: boolean;
   /** Checks every checksum and the order of all entries first. Default true. */
   readonly verify?: boolean;
+  /** Ends it early, with the signal's reason and nothing changed: while files are checked and copied, not afterwards. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 export interface IngestedTable {
@@ -83,7 +87,7 @@ export interface IngestHost {
 }
 
 export const INGEST_LANE = 'ingest';
-const OPTION_NAMES = new Set(['move', 'verify']);
+const OPTION_NAMES = new Set(['move', 'verify', 'signal']);
 
 export class Ingester {
   readonly #host: IngestHost;
@@ -112,7 +116,8 @@ export class Ingester {
   }
 
   async #ingest(paths: readonly string[], options: IngestOptions): Promise<IngestResult> {
-    const { move = false, verify = true } = checkRequest(paths, options);
+    const { move = false, verify = true, signal } = checkRequest(paths, options);
+    signal?.throwIfAborted();
     const { env, tree } = this.#host;
     this.#host.mustWrite();
     if (paths.length === 0)
@@ -127,11 +132,12 @@ export class Ingester {
       })),
       isLinked: move,
       isVerified: verify,
+      cancel: new SharedArrayBuffer(4),
     };
-    const run = () => env.executor.run(INGEST_LANE, job);
-    const placed = (await tree.runJob(run)) as PlacedTable[];
+    const placed = await this.#place(job, signal);
     let plan: IngestPlan;
     try {
+      signal?.throwIfAborted();
       for (const table of placed) this.#checkForeign(table);
       plan = await this.#install(placed, firstNumber);
     } catch (error) {
@@ -150,6 +156,23 @@ export class Ingester {
       seq: plan.lastSeq,
       leftBehind,
     };
+  }
+
+  /** Runs the job; the signal asks it to stop. */
+  async #place(job: IngestJob, signal: AbortSignal | undefined): Promise<PlacedTable[]> {
+    const cancel = (): void => {
+      if (job.cancel !== undefined) Atomics.store(new Int32Array(job.cancel), 0, 1);
+    };
+    signal?.addEventListener('abort', cancel);
+    try {
+      const { env, tree } = this.#host;
+      return (await tree.runJob(() => env.executor.run(INGEST_LANE, job))) as PlacedTable[];
+    } catch (error) {
+      signal?.throwIfAborted();
+      throw error;
+    } finally {
+      signal?.removeEventListener('abort', cancel);
+    }
   }
 
   /**
@@ -238,11 +261,13 @@ function checkRequest(paths: readonly string[], options: IngestOptions): IngestO
   const isList =
     Array.isArray(paths) && paths.every((path) => typeof path === 'string' && path !== '');
   if (!isList) throw new TypeError('Cannot ingest: the paths must be an array of strings');
-  const { move, verify } = options;
+  const { move, verify, signal } = options;
   for (const flag of [move, verify]) {
     if (flag !== undefined && typeof flag !== 'boolean')
       throw new TypeError('Cannot ingest: move and verify must be true or false');
   }
+  if (signal !== undefined && !(signal instanceof AbortSignal))
+    throw new TypeError('Cannot ingest: signal must be an AbortSignal');
   return options;
 }
 

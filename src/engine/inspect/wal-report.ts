@@ -72,6 +72,7 @@ function checkOf(wals: readonly WalInspection[], findings: FindingList): WalChec
 
 function openWalFile(env: Env, path: string): { wal: WalInspection; findings: FindingList } {
   const fs = new ReadOnlyFs(env.fs);
+  mustBeFile(fs, path);
   const { directory, name } = splitPath(path);
   const parsed = parseFileName(name);
   if (parsed?.kind !== 'wal') {
@@ -79,7 +80,6 @@ function openWalFile(env: Env, path: string): { wal: WalInspection; findings: Fi
       hint: 'A segment is called NNNNN.wal',
     });
   }
-  mustBeFile(fs, path);
   const findings = new FindingList(fs, directory);
   const facts = {
     bootId: env.host.bootId,
@@ -90,9 +90,16 @@ function openWalFile(env: Env, path: string): { wal: WalInspection; findings: Fi
   return { wal: inspectWal(fs, path, parsed.fileNumber, facts, findings), findings };
 }
 
-/** @throws NokvError NOKV_NOT_FOUND */
+/** @throws NokvError NOKV_NOT_FOUND; NOKV_INVALID for a directory */
 export function mustBeFile(fs: Fs, path: string): void {
-  if (fs.stat(path)?.isDirectory === false) return;
+  const stat = fs.stat(path);
+  if (stat?.isDirectory === false) return;
+  if (stat !== undefined) {
+    throw new NokvError('NOKV_INVALID', `Cannot read ${path}: it is a directory`, {
+      hint: 'Name a file; a workdir is given by --workdir',
+      details: { path },
+    });
+  }
   throw new NokvError('NOKV_NOT_FOUND', `Cannot read ${path}: there is no such file`, {
     hint: 'Check the path',
     details: { path },

@@ -23,7 +23,7 @@ function plainName(name: Buffer, error: string): string {
   return name.toString('latin1');
 }
 
-/** A line of CLIENT LIST. */
+/** A line of CLIENT LIST: all fields of Redis 7.0, those of its buffers as 0. */
 function describe(client: Client): string {
   const { server, transaction } = client;
   const nowMs = server.clock.nowMs();
@@ -43,7 +43,13 @@ function describe(client: Client): string {
     ['ssub', 0],
     ['multi', transaction.isOpen ? transaction.queued.length : -1],
     ['qbuf', client.inputBytes],
+    ['qbuf-free', 0],
+    ['argv-mem', 0],
     ['multi-mem', transaction.queuedBytes],
+    ['rbs', 0],
+    ['rbp', 0],
+    ['obl', 0],
+    ['oll', 0],
     ['omem', client.outputBytes],
     ['tot-mem', client.inputBytes + client.outputBytes + transaction.queuedBytes],
     ['events', 'r'],
@@ -61,17 +67,21 @@ function list(client: Client, args: readonly Buffer[]): Reply {
   let listed = [...client.server.clients.values()];
   const filter = word(args[2]);
   if (args.length === 4 && filter === 'TYPE') {
-    const type = word(args[3]);
-    if (!['NORMAL', 'MASTER', 'REPLICA', 'SLAVE', 'PUBSUB'].includes(type)) {
-      return new RedisError(`ERR Unknown client type '${type.toLowerCase()}'`);
-    }
-    if (type !== 'NORMAL') listed = [];
+    if (!isNormal(args[3] as Buffer)) listed = [];
   } else if (args.length >= 4 && filter === 'ID') {
     const error = new RedisError('ERR Invalid client ID');
     const ids = new Set(args.slice(3).map((arg) => integer(arg, error)));
     listed = listed.filter(({ id }) => ids.has(id));
   } else if (args.length > 2) return SYNTAX_ERROR;
   return listed.map((one) => `${describe(one)}\n`).join('');
+}
+
+/** All clients are. @throws RedisError for what is no type of clients in Redis */
+function isNormal(type: Buffer): boolean {
+  const name = word(type);
+  if (name === 'NORMAL') return true;
+  if (['MASTER', 'REPLICA', 'SLAVE', 'PUBSUB'].includes(name)) return false;
+  throw new RedisError(`ERR Unknown client type '${type.toString('latin1', 0, 64)}'`);
 }
 
 type Filter = (one: Client) => boolean;
@@ -107,15 +117,19 @@ function filterOf(name: string, value: Buffer): Filter {
   const text = value.toString('latin1');
   switch (name) {
     case 'ID': {
-      const id = integer(value, new RedisError('ERR client-id should be greater than 0'));
+      const error = new RedisError('ERR client-id should be greater than 0');
+      const id = integer(value, error);
+      if (id < 1) throw error;
       return (one) => one.id === id;
     }
     case 'ADDR':
       return (one) => one.remoteAddress === text;
     case 'LADDR':
       return (one) => one.localAddress === text;
-    case 'TYPE':
-      return () => text.toLowerCase() === 'normal';
+    case 'TYPE': {
+      const matches = isNormal(value);
+      return () => matches;
+    }
     case 'USER':
       if (text !== 'default') throw new RedisError(`ERR No such user '${text}'`);
       return () => true;
@@ -168,6 +182,10 @@ function setInfo(client: Client, args: readonly Buffer[]): Reply {
   return OK;
 }
 
+const NOT_TRACKING = new RedisError(
+  'ERR CLIENT CACHING can be called only when the client is in tracking mode with OPTIN or OPTOUT mode enabled',
+);
+
 function tracking(args: readonly Buffer[]): Reply {
   const isOn = onOrOff(args[2]);
   if (!isOn && args.length === 3) return OK;
@@ -215,6 +233,7 @@ const SUBCOMMANDS: Subcommands<Run> = {
   ],
   UNBLOCK: [-3, () => 0],
   GETREDIR: [2, () => -1],
+  CACHING: [3, () => NOT_TRACKING],
   TRACKING: [-3, (_client, args) => tracking(args)],
   TRACKINGINFO: [
     2,

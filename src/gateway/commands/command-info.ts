@@ -4,9 +4,9 @@ import type { CommandSpec } from '../command.js';
 import type { TableEntry } from '../command-table.js';
 import { SYNTAX_ERROR } from '../error-text.js';
 import { matchesGlob } from '../glob-pattern.js';
-import { keyArguments } from '../key-positions.js';
 import { RedisError, type Reply, ReplyMap, ReplySet, SimpleString } from '../reply.js';
 import { helpReply, type Subcommands, subcommand, word } from './arguments.js';
+import { keySpecsOf, keysWithFlags, type KeySpec } from './key-access.js';
 import { sessionCommand } from './session-command.js';
 
 type Run = (client: Client, args: readonly Buffer[]) => Reply;
@@ -21,7 +21,7 @@ function infoOf({ command }: TableEntry): Reply {
     ...keys,
     new ReplySet(categoriesOf(command).map((category) => new SimpleString(category))),
     new ReplySet([]),
-    new ReplySet(keySpecsOf(command)),
+    new ReplySet(keySpecsOf(command).map(keySpecReply)),
     [],
   ];
 }
@@ -41,39 +41,31 @@ function categoriesOf({ group, flags, keys }: CommandSpec): string[] {
   return categories;
 }
 
-function keySpecsOf({ keys, flags }: CommandSpec): Reply[] {
-  const [first, last, step] = keys;
-  if (first === 0) return [];
-  const isWrite = flags.includes('write');
-  return [
-    new ReplyMap([
-      [
-        'flags',
-        new ReplySet((isWrite ? ['RW', 'access', 'update'] : ['RO', 'access']).map(simple)),
-      ],
-      [
-        'begin_search',
-        new ReplyMap([
-          ['type', 'index'],
-          ['spec', new ReplyMap([['index', first]])],
-        ]),
-      ],
-      [
-        'find_keys',
-        new ReplyMap([
-          ['type', 'range'],
-          [
-            'spec',
-            new ReplyMap([
-              ['lastkey', last < 0 ? last : last - first],
-              ['keystep', step],
-              ['limit', 0],
-            ]),
-          ],
-        ]),
-      ],
-    ]),
-  ];
+function keySpecReply({ flags, first, last, step }: KeySpec): Reply {
+  return new ReplyMap([
+    ['flags', new ReplySet(flags.map(simple))],
+    [
+      'begin_search',
+      new ReplyMap([
+        ['type', 'index'],
+        ['spec', new ReplyMap([['index', first]])],
+      ]),
+    ],
+    [
+      'find_keys',
+      new ReplyMap([
+        ['type', 'range'],
+        [
+          'spec',
+          new ReplyMap([
+            ['lastkey', last < 0 ? last : last - first],
+            ['keystep', step],
+            ['limit', 0],
+          ]),
+        ],
+      ]),
+    ],
+  ]);
 }
 
 function simple(text: string): SimpleString {
@@ -127,17 +119,26 @@ function list(client: Client, args: readonly Buffer[]): Reply {
   return entries.map(({ name }) => name);
 }
 
-function getKeys(client: Client, args: readonly Buffer[]): Reply {
-  const rest = args.slice(2);
-  const entry = client.server.table.find(rest[0] as Buffer);
-  if (entry === undefined) return new RedisError('ERR Invalid command specified');
+/** @throws RedisError unless the arguments are a call of a command with keys */
+function keysOfCall(client: Client, args: readonly Buffer[]): ReturnType<typeof keysWithFlags> {
+  const call = args.slice(2);
+  const entry = client.server.table.find(call[0] as Buffer);
+  if (entry === undefined) throw new RedisError('ERR Invalid command specified');
   if (entry.command.keys[0] === 0) {
-    return new RedisError('ERR The command has no key arguments');
+    throw new RedisError('ERR The command has no key arguments');
   }
-  if (rest.length < entry.argsMin || rest.length > entry.argsMax) {
-    return new RedisError('ERR Invalid number of arguments specified for command');
+  if (call.length < entry.argsMin || call.length > entry.argsMax) {
+    throw new RedisError('ERR Invalid number of arguments specified for command');
   }
-  return keyArguments(entry.command, rest);
+  return keysWithFlags(entry.command, call);
+}
+
+function getKeys(client: Client, args: readonly Buffer[]): Reply {
+  return keysOfCall(client, args).map(([key]) => key);
+}
+
+function getKeysAndFlags(client: Client, args: readonly Buffer[]): Reply {
+  return keysOfCall(client, args).map(([key, flags]) => [key, new ReplySet(flags.map(simple))]);
 }
 
 const SUBCOMMANDS: Subcommands<Run> = {
@@ -146,6 +147,7 @@ const SUBCOMMANDS: Subcommands<Run> = {
   DOCS: [-2, docs],
   LIST: [-2, list],
   GETKEYS: [-4, getKeys],
+  GETKEYSANDFLAGS: [-4, getKeysAndFlags],
   HELP: [
     2,
     () =>
@@ -156,6 +158,7 @@ const SUBCOMMANDS: Subcommands<Run> = {
         'INFO [<command-name> ...] -- Return details about commands.',
         'DOCS [<command-name> ...] -- Return documentation of commands.',
         'GETKEYS <full-command> -- Return the keys from a full command.',
+        'GETKEYSANDFLAGS <full-command> -- Return the keys and what the command does with them.',
       ]),
   ],
 };

@@ -71,7 +71,7 @@ function human(bytes: number): string {
   return `${(bytes / (1024 * 1024)).toFixed(2)}M`;
 }
 
-function persistence({ config, lastSaveMs, facts }: Server): Fields {
+function persistence({ backend, config, lastSaveMs, facts }: Server): Fields {
   return [
     ['loading', 0],
     ['async_loading', 0],
@@ -83,7 +83,7 @@ function persistence({ config, lastSaveMs, facts }: Server): Fields {
     ['aof_rewrite_in_progress', 0],
     ['aof_rewrite_scheduled', 0],
     ['aof_last_bgrewrite_status', 'ok'],
-    ['aof_last_write_status', 'ok'],
+    ['aof_last_write_status', backend.hasFailed === true ? 'err' : 'ok'],
     ['nokv_appendfsync', config.appendFsync],
     ['nokv_workdir', facts.workdir],
     ...[...facts.store()].map(([name, value]) => [`nokv_${name}`, value] as const),

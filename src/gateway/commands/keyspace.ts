@@ -7,6 +7,8 @@ import { arg, isWord, positionArg, SYNTAX_ERROR } from './data-arguments.js';
 import { keyspaceCommand, READ, READ_FAST, WRITE } from './command-specs.js';
 
 const STAR = 0x2a;
+const PLUS = 0x2b;
+const MINUS = 0x2d;
 const ZERO = 0x30;
 const COUNT_DEFAULT = 10;
 /** 2^64 - 1. */
@@ -51,12 +53,19 @@ function scanOptionsOf(args: readonly Buffer[]): ScanOptions {
   return { pattern, count, isOfOtherType };
 }
 
-/** Where a cursor goes on; undefined: at the beginning. Nothing is 0, as in C. @throws RedisError unless it is a 64-bit number */
+/**
+ * Where a cursor goes on; undefined: at the beginning. Read as by strtoul: nothing is 0, a sign may be there. A negative
+ * number is none that was given out.
+ * @throws RedisError unless it is a 64-bit number
+ */
 function positionOf(view: KeyspaceView, cursor: Uint8Array): Uint8Array | undefined {
-  const isNumber = cursor.length <= CURSOR_DIGITS_MAX && isDigits(cursor);
-  const value = isNumber ? BigInt(Buffer.from(cursor).toString('latin1')) : CURSOR_MAX + 1n;
+  const hasSign = cursor[0] === PLUS || cursor[0] === MINUS;
+  const digits = hasSign ? cursor.subarray(1) : cursor;
+  const isNumber =
+    digits.length <= CURSOR_DIGITS_MAX && isDigits(digits) && !(hasSign && digits.length === 0);
+  const value = isNumber ? BigInt(Buffer.from(digits).toString('latin1')) : CURSOR_MAX + 1n;
   if (value > CURSOR_MAX) throw new RedisError('ERR invalid cursor');
-  return view.cursors?.find(Number(value));
+  return cursor[0] === MINUS ? undefined : view.cursors?.find(Number(value));
 }
 
 function isDigits(bytes: Uint8Array): boolean {

@@ -58,7 +58,7 @@ const OBJECT: Subcommands<Run> = {
 function usage(view: View, args: readonly Buffer[]): Reply {
   if (args.length !== 3) {
     if (args.length !== 5 || word(args[3]) !== 'SAMPLES') return new RedisError('ERR syntax error');
-    integer(args[4]);
+    if (integer(args[4]) < 0) return new RedisError('ERR syntax error');
   }
   const size = ofKey((bytes, key) => bytes.length + key.length + KEY_OVERHEAD_BYTES);
   return size(view, args);

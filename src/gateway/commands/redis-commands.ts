@@ -63,14 +63,12 @@ const GROUP_REASONS: Readonly<Record<string, string>> = {
 };
 
 const REASONS: Readonly<Record<string, string>> = {
-  acl: 'there is one user, "default", with the password of requirepass',
   failover: `there are no replicas: ${ALONE}`,
   psync: `there are no replicas: ${ALONE}`,
   replconf: `there are no replicas: ${ALONE}`,
   replicaof: `there are no replicas: ${ALONE}`,
   slaveof: `there are no replicas: ${ALONE}`,
   sync: `there are no replicas: ${ALONE}`,
-  module: 'there are no modules',
   monitor: 'nothing is pushed to clients; see SLOWLOG',
   sort: 'there are no lists and sets to sort',
   sort_ro: 'there are no lists and sets to sort',
@@ -101,16 +99,18 @@ export function reasonOf({ name, group }: RedisCommand): string {
 
 /** What is missing of commands that are here. */
 export const PARTLY: Readonly<Record<string, string>> = {
+  acl: 'WHOAMI and USERS only: there is one user, "default", with the password of requirepass',
   auth: 'the one user is "default"',
-  client: 'no CACHING, TRACKING on; UNBLOCK finds nobody',
+  client: 'TRACKING cannot be switched on, so CACHING is refused; UNBLOCK finds nobody',
   command: 'no arguments in DOCS',
   config: 'few settings can change; REWRITE is refused',
   debug: 'SLEEP, RELOAD, LOADAOF, SET-ACTIVE-EXPIRE only',
   function: 'FLUSH and LIST only',
-  latency: 'answers that nothing was recorded',
+  latency: 'HISTOGRAM only: no events are recorded',
   memory: 'USAGE, DOCTOR, PURGE only; sizes are estimates',
   move: 'there is one database',
-  object: 'FREQ is refused, IDLETIME is 0',
+  module: 'LIST only: there are no modules',
+  object: 'ENCODING goes by the value alone: APPEND makes none raw; FREQ is refused, IDLETIME is 0',
   script: 'FLUSH and EXISTS only',
   select: 'there is one database, 0',
   shutdown: 'data is always kept; no ABORT',

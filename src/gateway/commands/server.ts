@@ -2,7 +2,7 @@
 import type { Client, SessionCommand } from '../client.js';
 import type { CommandFlag } from '../command.js';
 import { SYNTAX_ERROR } from '../error-text.js';
-import { OK, RedisError, type Reply, SimpleString } from '../reply.js';
+import { OK, RedisError, type Reply, ReplyMap, SimpleString } from '../reply.js';
 import { helpReply, integer, type Subcommands, subcommand, word } from './arguments.js';
 import { sessionCommand } from './session-command.js';
 
@@ -39,6 +39,8 @@ function shutdown(client: Client, args: readonly Buffer[]): Reply {
     return words.length > 1 ? SYNTAX_ERROR : new RedisError('ERR No shutdown in progress.');
   }
   client.server.shutdown();
+  // As Redis: the end of the connection is the answer.
+  client.replyMode = 'off';
   client.closeAfterReplies();
   return OK;
 }
@@ -117,12 +119,48 @@ const SLOWLOG: Subcommands<Run> = {
   ],
 };
 
+/** Of the named commands, or of all, those that were called. */
+function histograms({ server: { table } }: Client, args: readonly Buffer[]): Reply {
+  const asked = args.slice(2).map((name) => table.find(name));
+  const entries = args.length === 2 ? table.entries : new Set(asked);
+  return new ReplyMap(
+    [...entries]
+      .filter((entry) => entry !== undefined && entry.latency.calls > 0)
+      .map((entry) => {
+        const { name, latency } = entry as (typeof table.entries)[number];
+        const histogram = new ReplyMap(latency.cumulative());
+        return [
+          name,
+          new ReplyMap([
+            ['calls', latency.calls],
+            ['histogram_usec', histogram],
+          ]),
+        ];
+      }),
+  );
+}
+
 const LATENCY: Subcommands<Run> = {
   LATEST: [2, () => []],
   HISTORY: [3, () => []],
+  HISTOGRAM: [-2, histograms],
+  GRAPH: [
+    3,
+    (_client, args) => {
+      const event = (args[2] as Buffer).toString('latin1', 0, 64);
+      return new RedisError(`ERR No samples available for event '${event}'`);
+    },
+  ],
   RESET: [-2, () => 0],
   DOCTOR: [2, () => 'Nothing is measured here: see SLOWLOG GET and INFO commandstats.'],
-  HELP: [2, () => helpReply('LATENCY', ['LATEST -- Nothing is recorded; see SLOWLOG.'])],
+  HELP: [
+    2,
+    () =>
+      helpReply('LATENCY', [
+        'HISTOGRAM [<command> ...] -- Return how long calls of commands took, cumulated by powers of two.',
+        'LATEST -- Return nothing: no events are recorded; see SLOWLOG.',
+      ]),
+  ],
 };
 
 /** No scripts are kept: flushing them is easy. */
@@ -139,10 +177,13 @@ function scriptCommand(name: string): Run {
   };
 }
 
-function refusing(text: string): Run {
-  return () => new RedisError(`ERR ${text}`);
+function swapDatabases(_client: Client, args: readonly Buffer[]): Reply {
+  const first = integer(args[1], new RedisError('ERR invalid first DB index'));
+  const second = integer(args[2], new RedisError('ERR invalid second DB index'));
+  return first === 0 && second === 0 ? OK : new RedisError('ERR DB index is out of range');
 }
 
+const ONE_USER = 'there is one user, "default", with the password of requirepass';
 const ADMIN: readonly CommandFlag[] = ['admin', 'noscript'];
 
 function server(
@@ -232,7 +273,7 @@ export const SERVER_COMMANDS: readonly SessionCommand[] = [
     -2,
     [...ADMIN, 'loading', 'stale'],
     '2.8.13',
-    'Answers that nothing was recorded.',
+    'How long calls of commands took; no events are recorded.',
     (client, args) => subcommand('latency', LATENCY, args)(client, args),
   ),
   server(
@@ -252,11 +293,29 @@ export const SERVER_COMMANDS: readonly SessionCommand[] = [
     scriptCommand('SCRIPT'),
   ),
   server(
+    'acl',
+    -2,
+    ADMIN,
+    '6.0.0',
+    'WHOAMI and USERS only: there is one user.',
+    (_client, args) => {
+      const sub = args.length === 2 ? word(args[1]) : '';
+      if (sub === 'WHOAMI') return 'default';
+      if (sub === 'USERS') return ['default'];
+      return new RedisError(`ERR ACL is not supported by nokv: ${ONE_USER}`);
+    },
+  ),
+  server('module', -2, ADMIN, '4.0.0', 'LIST only: there are no modules.', (_client, args) =>
+    word(args[1]) === 'LIST' && args.length === 2
+      ? []
+      : new RedisError('ERR MODULE is not supported by nokv: there are no modules'),
+  ),
+  server(
     'swapdb',
     3,
     ['write', 'fast'],
     '4.0.0',
-    'Refused: there is one database.',
-    refusing('DB index is out of range'),
+    'Refused but for 0 and 0: there is one database.',
+    swapDatabases,
   ),
 ];

@@ -30,6 +30,8 @@ const USUAL_END = new Uint8Array(64).fill(0xff);
 export class CommitLine {
   /** Of the batches sent from now on. */
   durability: Durability;
+  /** The last batch failed. */
+  hasFailed: boolean;
   readonly #db: Db;
   readonly #clock: Clock;
   readonly #pending: PendingWrites;
@@ -46,6 +48,7 @@ export class CommitLine {
     onFailure: () => void,
   ) {
     this.durability = parts.db.options.durability;
+    this.hasFailed = false;
     this.#db = parts.db;
     this.#clock = parts.clock;
     this.#pending = parts.pending;
@@ -84,6 +87,7 @@ export class CommitLine {
 
   #onCommitted(batch: PendingBatch): void {
     this.#isSending = false;
+    this.hasFailed = false;
     this.#committed = batch.counts;
     this.#pending.committed();
     batch.resolve();
@@ -93,6 +97,7 @@ export class CommitLine {
   /** Later batches were decided on what this one would have changed: none of them may happen. */
   #failed(error: unknown): void {
     this.#isSending = false;
+    this.hasFailed = true;
     this.#pending.fail(error, this.#committed);
     this.#onFailure();
   }

@@ -164,12 +164,11 @@ export class EmbeddedView implements KeyspaceView {
 
   size(): number {
     this.#pending.meetAll();
-    this.#expiry.popDue(this.nowMs, Infinity);
-    return this.#pending.count;
+    return this.#pending.count - this.#expiry.dueCount(this.nowMs);
   }
 
   expiring(): number {
-    return this.#pending.expiring;
+    return this.#pending.expiring - this.#expiry.dueCount(this.nowMs);
   }
 
   keysAfter(after: Uint8Array | undefined): Iterable<Uint8Array> {

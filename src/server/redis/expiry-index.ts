@@ -71,6 +71,25 @@ export class ExpiryIndex {
     return popped;
   }
 
+  /** Keys that have expired and are not counted out yet. Changes nothing. */
+  dueCount(nowMs: number): number {
+    if (!this.isDue(nowMs)) return 0;
+    const pending = this.#pending;
+    let due = 0;
+    for (const write of pending.newest().values()) {
+      const key = entryKeyOf(write);
+      if (key !== undefined && expiryOfIndexKey(key) <= nowMs) due++;
+    }
+    if (pending.isCleared) return due;
+    const rows = this.#scan(expiryBound(nowMs + 1));
+    for (let row = rows.next(); row !== undefined; row = rows.next()) {
+      // What is written in memory was counted there, or is deleted and no longer counted.
+      if (pending.peek(systemName(row.key)) === undefined) due++;
+    }
+    rows.close();
+    return due;
+  }
+
   /** What was deleted is there again, or everything is gone: look from the beginning. */
   reset(): void {
     this.#lookFrom = EXPIRY_PREFIX;

@@ -57,6 +57,8 @@ export class PendingBatch implements CommitSignal {
   writes: Map<string, PendingWrite>;
   /** Everything that was there before is deleted first. */
   isClearing: boolean;
+  /** It holds nothing but the index entries of expired keys, deleted: no answer tells of it. */
+  isForgetting: boolean;
   /** Keys and values, about. */
   bytes: number;
   /** Keys when all of it is done. */
@@ -73,6 +75,7 @@ export class PendingBatch implements CommitSignal {
     this.isSent = false;
     this.writes = new Map();
     this.isClearing = false;
+    this.isForgetting = true;
     this.bytes = 0;
     this.counts = { keys: 0, expiring: 0 };
     this.promise = new Promise<void>((resolve, reject) => {
@@ -193,6 +196,14 @@ export class PendingWrites {
     return undefined;
   }
 
+  /** As `find`, for what is no matter of an answer: notes nothing. */
+  peek(name: string): PendingWrite | undefined {
+    const { met } = this;
+    const write = this.find(name);
+    this.met = met;
+    return write;
+  }
+
   /** The newest write of every key, by name. */
   newest(): ReadonlyMap<string, PendingWrite> {
     const [first, ...later] = this.batches;
@@ -205,9 +216,12 @@ export class PendingWrites {
     return merged;
   }
 
-  /** The current body has looked at everything. */
+  /** The current body has looked at every key. */
   meetAll(): void {
-    this.met = this.batches.at(-1);
+    const { batches } = this;
+    let last = batches.length - 1;
+    while (last >= 0 && (batches[last] as PendingBatch).isForgetting) last--;
+    this.met = batches[last];
   }
 
   /** Keeps key and value, which are the receiver's from now on. @throws RedisError when it is too much at once */
@@ -243,10 +257,11 @@ export class PendingWrites {
     this.expiring = 0;
   }
 
-  /** The batch that the current body changed; undefined: it changed nothing. */
-  end(): PendingBatch | undefined {
+  /** The batch that the current body changed; undefined: it changed nothing. `isForgetting`: no key but expired ones. */
+  end(isForgetting: boolean): PendingBatch | undefined {
     const batch = this.#current;
     if (batch === undefined) return undefined;
+    if (!isForgetting) batch.isForgetting = false;
     const undo = this.#undo;
     for (let write = undo.pop(); write !== undefined; write = undo.pop()) {
       write.previous = undefined;

@@ -7,6 +7,7 @@ import { INGEST_LANE } from '../../../src/engine/external/ingest.js';
 import type { Env } from '../../../src/base/env.js';
 import { openDb } from '../../../src/engine/db.js';
 import { SYSTEM_FAMILY } from '../../../src/engine/requests.js';
+import { RUN_MANUALLY } from '../../../src/env/inline-executor.js';
 import { openSim, reopen, rowsOf, text, TINY, WORKDIR, killAndReopen } from '../db-fixture.js';
 
 /** Builds `key=value` rows; a key without a value is a delete, `a..b` a range delete. */
@@ -316,5 +317,38 @@ describe('Db.ingest', () => {
     const again = await reopen(opened, TINY);
     expect(all(again.db)).toEqual([]);
     await again.db.close();
+  });
+
+  it('is ended by a signal at any step of its job, and leaves no file', async () => {
+    const reason = new Error('enough');
+    let isWhole = false;
+    for (let steps = 0; !isWhole; steps++) {
+      const { db, env } = await openSim(TINY, { policy: RUN_MANUALLY });
+      const tables = await build(env, '/in', ['a=1', 'b=2']);
+      const more = await build(env, '/in', ['c=3'], { name: 'more' });
+      const paths = files([...tables, ...more]);
+      const abort = new AbortController();
+      const ingest = db.ingest(paths, { signal: abort.signal });
+      for (let i = 0; i < steps; i++) isWhole = !env.executor.advance(INGEST_LANE);
+      abort.abort(reason);
+      while (env.executor.advance(INGEST_LANE)) continue;
+      await expect(ingest, `after ${steps} steps`).rejects.toBe(reason);
+      expect(all(db)).toEqual([]);
+      expect(env.fs.list(WORKDIR).filter((name) => name.endsWith('.sst'))).toEqual([]);
+      expect(paths.every((path) => env.fs.stat(path) !== undefined)).toBe(true);
+      await db.close();
+    }
+  });
+
+  it('takes no notice of a signal that comes later, and does not begin after one', async () => {
+    const { db, env } = await openSim(TINY);
+    const paths = files(await build(env, '/in', ['a=1']));
+    const abort = new AbortController();
+    await db.ingest(paths, { signal: abort.signal });
+    abort.abort();
+    expect(all(db)).toEqual(['a=1']);
+    await expect(db.ingest(paths, { signal: abort.signal })).rejects.toThrow(/aborted/);
+    await expect(db.ingest(paths, { signal: {} as AbortSignal })).rejects.toThrow(TypeError);
+    await db.close();
   });
 });

@@ -1,6 +1,8 @@
 import { expect, it } from 'vitest';
 import { ALL_KEYS, CHANGED, type View, watchName } from '../../../src/gateway/backend.js';
 import { kept } from '../../../src/gateway/reply.js';
+import { openEmbeddedBackend } from '../../../src/server/embedded-backend.js';
+import { reopen } from '../../engine/db-fixture.js';
 import {
   bytes,
   clear,
@@ -340,4 +342,21 @@ it('durability disk answers after a sync, os before', async () => {
   env.fs.syncMode = 'microtask';
   await done;
   await backend.sync();
+});
+
+it('is served on a full disk, although keys have expired since the last time', async () => {
+  const served = await serve();
+  const { env } = served;
+  for (let i = 0; i < 30; i++) {
+    await set(served.backend, `k${i}`, 'v', i % 3 === 0 ? env.clock.nowMs() + 1000 : 0);
+  }
+  await served.backend.close();
+  await served.db.close();
+  env.clock.advance(1000);
+  const { db, env: later } = await reopen(served);
+  const fault = later.fs.injectFault({ op: 'write', errno: 'ENOSPC', times: Infinity });
+  const backend = await openEmbeddedBackend(later, db);
+  expect(fault.hits).toBeGreaterThan(0);
+  expect(size(backend)).toBe(20);
+  expect(get(backend, 'k1')).toBe('v');
 });

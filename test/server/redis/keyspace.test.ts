@@ -53,6 +53,22 @@ it('a cursor of an earlier process begins anew', async () => {
   expect(found).toHaveLength(30);
 });
 
+it('a cursor is read as by strtoul: with a sign, and from the beginning when it was never given out', async () => {
+  const { backend } = await serve();
+  for (let i = 0; i < 30; i++) await set(backend, `k${i}`, 'v');
+  const [cursor, first] = await scanPart(backend, '0', 10);
+  const rest = (await scanPart(backend, cursor, 100))[1];
+  expect([...first, ...rest]).toHaveLength(30);
+  expect((await scanPart(backend, `+${cursor}`, 100))[1]).toEqual(rest);
+  for (const other of ['-1', `-${cursor}`, '+0', '-0', '', '007']) {
+    expect((await scanPart(backend, other, 100))[1], other).toHaveLength(30);
+  }
+  for (const none of ['-', '+', 'x', '1x', '--1', ' 1', '99999999999999999999999']) {
+    const answer = await runCommand(backend, ['SCAN', none].map(bytes), never);
+    expect(answer, none).toEqual({ error: 'ERR invalid cursor' });
+  }
+});
+
 it('keysAfter merges what is stored with what is pending', async () => {
   const { backend } = await serve();
   for (const key of ['b', 'd', 'f', 'h']) await set(backend, key, 'v');
