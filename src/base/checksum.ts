@@ -23,6 +23,11 @@ export function isChecksumType(type: number): boolean {
   return type === CHECKSUM_CRC32 || type === CHECKSUM_XXH64;
 }
 
+/** What inspectors call it. Requires a known type. */
+export function checksumName(type: number): 'crc32' | 'xxh64' {
+  return type === CHECKSUM_XXH64 ? 'xxh64' : 'crc32';
+}
+
 /** Checksum of a byte range, unsigned 32 bits. Requires a known type. `seed` is unsigned, too. */
 export function checksum(
   type: number,

@@ -87,6 +87,7 @@ export default class SstInspect extends InspectingCommand<typeof SstInspect> {
         ? '-'
         : `${blocks.count}, ${formatBytes(blocks.bytes)}, restored ${formatBytes(blocks.payload_bytes)}`,
     );
+    await line('checksum', table.checksum ?? '-');
     for (const { fid, bytes, count } of table.value_log) {
       await line('value log', `${fid}: ${count} records, ${formatBytes(bytes)}`);
     }

@@ -1,4 +1,5 @@
 /** Tables as plain data: what one says of itself for `sst inspect`, its entries for `sst dump`. */
+import { checksumName } from '../../base/checksum.js';
 import type { Env } from '../../base/env.js';
 import { BlockCache } from '../cache/block-cache.js';
 import { KIND_RANGE_DELETE, NO_EXPIRY } from '../entry.js';
@@ -37,6 +38,8 @@ export interface ReportedTable {
   readonly is_external: boolean;
   /** What the stored sequence numbers of an ingested table count from; null for others, and for one by itself. */
   readonly seq_base: number | null;
+  /** Of its blocks; null when it can not be opened. */
+  readonly checksum: 'crc32' | 'xxh64' | null;
   readonly blocks: {
     readonly count: number;
     /** Stored bytes of the data blocks, trailers included, and their payload restored. */
@@ -124,6 +127,7 @@ function reportOf(
     created_ms: meta.createdMs,
     is_external: table?.isExternal ?? meta.seqBase !== undefined,
     seq_base: meta.seqBase ?? null,
+    checksum: table === undefined ? null : checksumName(table.checksumType),
     blocks,
     options,
   };

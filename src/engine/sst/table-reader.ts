@@ -259,6 +259,11 @@ export class TableReader {
     return this.#footer.isExternal;
   }
 
+  /** Of its blocks: base/checksum.ts. */
+  get checksumType(): number {
+    return this.#footer.checksumType;
+  }
+
   get blockCount(): number {
     return this.#footer.blockCount;
   }
