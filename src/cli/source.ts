@@ -39,7 +39,7 @@ export async function openSource(call: string, file: string, signal: AbortSignal
   if (found.isDirectory()) {
     await handle.close();
     throw new NokvError('NOKV_INVALID', `Cannot ${call} ${file}: it is a directory`, {
-      hint: 'Name a file of JSON lines, or - for standard input',
+      hint: 'Name a file, or - for standard input',
     });
   }
   return {
@@ -51,4 +51,31 @@ export async function openSource(call: string, file: string, signal: AbortSignal
     bytes: found.isFile() ? found.size : undefined,
     close: () => handle.close(),
   };
+}
+
+/** All bytes of a file or of standard input. @throws as openSource; NokvError NOKV_INVALID when they are more than `bytesMax` */
+export async function readWhole(
+  call: string,
+  file: string,
+  signal: AbortSignal,
+  bytesMax: number,
+): Promise<Uint8Array> {
+  const source = await openSource(call, file, signal);
+  try {
+    const chunks: Uint8Array[] = [];
+    let bytes = 0;
+    for await (const chunk of source.chunks) {
+      bytes += chunk.length;
+      if (bytes > bytesMax) {
+        throw new NokvError('NOKV_INVALID', `Cannot ${call} ${file}: it is too large`, {
+          hint: `Give at most ${bytesMax} bytes`,
+          details: { path: source.name },
+        });
+      }
+      chunks.push(chunk);
+    }
+    return Buffer.concat(chunks, bytes);
+  } finally {
+    await source.close();
+  }
 }

@@ -127,7 +127,7 @@ describe('nokv', () => {
     const color = { FORCE_COLOR: '1', NO_COLOR: '' };
     for (const [line, message] of [
       ['get', 'Missing argument KEY'],
-      ['put -w x', 'Missing arguments KEY, VALUE'],
+      ['put -w x', 'Missing argument KEY'],
       ['get k', 'Missing required flag workdir'],
       ['get k extra -w x', 'Unexpected argument: extra'],
       ['stats extra more', 'Unexpected argument: extra'],

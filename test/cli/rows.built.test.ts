@@ -40,6 +40,39 @@ describe('put, get and del', () => {
     });
   });
 
+  it('take a value of any size and content from a file or standard input, as it is', () => {
+    const path = join(base, 'value.bin');
+    const value = Buffer.alloc(300_000, Uint8Array.from([0, 10, 0xff, 0x41, 13]));
+    writeFileSync(path, value);
+    const read = (key: string): Buffer => {
+      const { stdout } = nokv(['get', key, '--value-format=base64'], env);
+      return Buffer.from(stdout, 'base64');
+    };
+    expect(nokv(['put', 'from a file', '--value-file', path], env).status).toBe(0);
+    expect(read('from a file').equals(value)).toBe(true);
+    const piped = runNode([RUN_JS, 'put', 'piped', '--value-file=-', '--json'], env, {
+      input: 'two\nlines\n',
+    });
+    expect(json(piped.stdout)).toMatchObject({ ok: true, data: { bytes: 10 } });
+    expect(read('piped').toString()).toBe('two\nlines\n');
+    const empty = runNode([RUN_JS, 'put', 'empty', '--value-file', '-'], env, { input: '' });
+    expect(empty.status).toBe(0);
+    expect(nokv(['get', 'empty'], env)).toMatchObject({ status: 0, stdout: '\n' });
+  });
+
+  it.each([
+    ['neither a value nor a file', ['put', 'k'], 2],
+    ['both', ['put', 'k', 'v', '--value-file', 'x'], 2],
+    ['a format for a file', ['put', 'k', '--value-file', 'x', '--value-format=hex'], 2],
+    ['a file that is not there', ['put', 'k', '--value-file', join(base, 'none')], 3],
+    ['a directory', ['put', 'k', '--value-file', base], 2],
+  ])('put is refused with %s, and writes nothing', (_what, args, status) => {
+    const refused = nokv(args, env);
+    expect(refused).toMatchObject({ status, stdout: '' });
+    expect(refused.stderr).toMatch(/Cannot (put|open)/);
+    expect(nokv(['get', 'k'], env).status).toBe(3);
+  });
+
   it('delete several keys at once, and mind no missing one', () => {
     expect(nokv(['del', '\\0\\xff', 'missing', '--key-format=escaped'], env).status).toBe(0);
     expect(nokv(['get', '00ff', '--key-format=hex'], env).status).toBe(3);
