@@ -3,7 +3,15 @@
  * elsewhere (`node --jitless`) in BigInts, right and a thousand times slower, so that files stay readable.
  */
 import { copyBytes } from './bytes.js';
-import { INPUT_BYTES, xxh64Module } from './xxh64-module.js';
+import {
+  INPUT_BYTES,
+  PRIME_1,
+  PRIME_2,
+  PRIME_3,
+  PRIME_4,
+  PRIME_5,
+  xxh64Module,
+} from './xxh64-module.js';
 
 interface Machine {
   /** The module's memory: [0, INPUT_BYTES). */
@@ -63,12 +71,6 @@ export function xxh64(bytes: Uint8Array, start: number, length: number, seed: nu
   copyBytes(bytes, start + done, input, 0, length - done);
   return MACHINE.finish(length - done, length) >>> 0;
 }
-
-const PRIME_1 = 0x9e3779b185ebca87n;
-const PRIME_2 = 0xc2b2ae3d27d4eb4fn;
-const PRIME_3 = 0x165667b19e3779f9n;
-const PRIME_4 = 0x85ebca77c2b2ae63n;
-const PRIME_5 = 0x27d4eb2f165667c5n;
 
 const u64 = (value: bigint): bigint => BigInt.asUintN(64, value);
 const rotate = (value: bigint, bits: bigint): bigint =>
