@@ -11,6 +11,7 @@
  * Internal order: (encoded key ascending, version descending, sequence descending).
  */
 import { KEY_BYTES_MAX, ENCODED_KEY_BYTES_MAX } from '../base/limits.js';
+import { requireUtf8 } from '../base/utf8.js';
 
 /** Column families; the byte is on disk, frozen. Byte 0xF0 and above are the engine's own. */
 export const FAMILY_DEFAULT = 0x10;
@@ -73,7 +74,7 @@ export class KeyBuffer {
 
   /**
    * Encodes a user key. A string is its UTF-8 bytes.
-   * @throws TypeError when the key is neither, RangeError when it is empty or over 65,535 bytes.
+   * @throws TypeError when the key is neither, or a string that has none, RangeError when it is empty or over 65,535 bytes.
    */
   encode(family: number, key: Uint8Array | string): void {
     if (typeof key === 'string') {
@@ -119,6 +120,7 @@ export class KeyBuffer {
     for (let i = 0; i < length; i++) {
       const code = key.charCodeAt(i);
       if (code <= ESCAPE || code > 0x7f) {
+        requireUtf8(key, 'key');
         this.#encodeBytes(family, utf8.encode(key));
         return;
       }
@@ -136,6 +138,7 @@ export class KeyBuffer {
    * that prefix, and prefixSuccessor() of it after all of them. An empty prefix covers the family.
    */
   encodePrefix(family: number, prefix: Uint8Array | string): void {
+    if (typeof prefix === 'string') requireUtf8(prefix, 'key');
     const raw = typeof prefix === 'string' ? utf8.encode(prefix) : prefix;
     if (raw.length === 0) {
       this.bytes[0] = family;

@@ -4,6 +4,7 @@
  */
 import { closestName } from '../base/closest-name.js';
 import { VALUE_BYTES_MAX } from '../base/limits.js';
+import { requireUtf8 } from '../base/utf8.js';
 import { KIND_DELETE, KIND_PUT, KIND_RANGE_DELETE, NO_EXPIRY } from './entry.js';
 import {
   encodeKey,
@@ -183,6 +184,7 @@ export function expiryOf(
 }
 
 export function valueBytes(value: Value): Uint8Array {
+  if (typeof value === 'string') requireUtf8(value, 'value');
   const bytes = typeof value === 'string' ? Buffer.from(value, 'utf8') : value;
   if (!(bytes instanceof Uint8Array)) {
     throw new TypeError('Cannot use value: it is neither a string nor a Uint8Array');

@@ -1,0 +1,15 @@
+/** Text that bytes can be made of. */
+
+/** `isWellFormed` came with ES2024; Node 20 has it. */
+type Text = string & { isWellFormed(): boolean };
+
+/**
+ * Half of a surrogate pair has no UTF-8: encoders put U+FFFD in its place, and two keys would become one, or a value another.
+ * @throws TypeError for a text that has one. `what` names it there.
+ */
+export function requireUtf8(text: string, what: 'key' | 'value'): void {
+  if ((text as Text).isWellFormed()) return;
+  throw new TypeError(
+    `Cannot use ${what}: it has half of a surrogate pair, which has no UTF-8; give its bytes as a Uint8Array`,
+  );
+}
