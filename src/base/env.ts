@@ -191,6 +191,15 @@ export interface Net {
   ): Promise<Listener>;
 }
 
+/** Memory of the process. */
+export interface Memory {
+  /**
+   * Has the system give the pages of `bytes` to the process now, off this thread, instead of at their first use. `done` is
+   * always called, in a later turn of the loop. Until then `bytes` are nobody else's; then their content is arbitrary.
+   */
+  prepare(bytes: Uint8Array, done: () => void): void;
+}
+
 export interface Env {
   readonly clock: Clock;
   readonly random: Random;
@@ -198,6 +207,8 @@ export interface Env {
   readonly executor: Executor;
   readonly log: Log;
   readonly host: Host;
+  /** Absent where pages come at their first use. */
+  readonly memory?: Memory | undefined;
   /** Absent where nobody listens. */
   readonly net?: Net | undefined;
   /** Receives RECOVERY_METRIC lines at open; absent: nobody asked. */

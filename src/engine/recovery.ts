@@ -127,7 +127,7 @@ async function openLocked(
     loaded === undefined
       ? ManifestLog.create(env.fs, workdir, manifestInit(env, 1), env.clock.nowMs(), rewriteBytes)
       : ManifestLog.open(env.fs, workdir, loaded, rewriteBytes);
-  const blockCache = new BlockCache(options.cacheBytes);
+  const blockCache = new BlockCache(options.cacheBytes, env.memory);
   const tableCache = new TableCache(options.indexCacheBytes);
   const pruning = new ScanPruning(prefixRulesFor(options.prefixFilters));
   const tree = new Tree({ env, frugal, workdir, manifest, blockCache, tableCache, pruning });

@@ -5,6 +5,7 @@ import { NodeExecutor } from './node-executor.js';
 import { NodeFs } from './node-fs.js';
 import { createNodeHost } from './node-host.js';
 import { NodeLog } from './node-log.js';
+import { NodeMemory } from './node-memory.js';
 import { NodeNet } from './node-net.js';
 import { NodeRandom } from './node-random.js';
 
@@ -32,6 +33,7 @@ export function createNodeEnv(options: NodeEnvOptions = {}): Env {
     executor: new NodeExecutor({ log, logLevel, ...workerUrl }),
     log,
     host,
+    memory: new NodeMemory(),
     net: new NodeNet(),
     trace: process.env['RECOVERY_TRACE_METRICS'] === '1' ? traceToStderr : undefined,
   };

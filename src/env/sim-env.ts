@@ -1,6 +1,6 @@
 /** The simulated environment: the whole database in one thread, from one seed. */
 import { unreachable } from '../base/assert.js';
-import type { Env, Host, Log, LogFields, LogLevel } from '../base/env.js';
+import type { Clock, Env, Host, Log, LogFields, LogLevel, Memory } from '../base/env.js';
 import { Prng } from '../base/prng.js';
 import { InlineExecutor, RUN_AT_ONCE } from './inline-executor.js';
 import type { StepPolicy } from './inline-executor.js';
@@ -36,6 +36,25 @@ export class RecordingLog implements Log {
   }
 }
 
+/** Takes its time, and leaves what nobody takes for data: who uses memory too early loses what was there. */
+export class SimMemory implements Memory {
+  prepared: number;
+  readonly #clock: Pick<Clock, 'nextTurn'>;
+
+  constructor(clock: Pick<Clock, 'nextTurn'>) {
+    this.prepared = 0;
+    this.#clock = clock;
+  }
+
+  prepare(bytes: Uint8Array, done: () => void): void {
+    void this.#clock.nextTurn().then(() => {
+      bytes.fill(0xdb);
+      this.prepared++;
+      done();
+    });
+  }
+}
+
 /** An Env whose parts a test can reach. */
 export interface SimEnv extends Env {
   readonly clock: SimClock;
@@ -43,6 +62,7 @@ export interface SimEnv extends Env {
   readonly fs: MemFs;
   readonly executor: InlineExecutor;
   readonly log: RecordingLog;
+  readonly memory: SimMemory;
 }
 
 export interface SimEnvOptions {
@@ -67,7 +87,8 @@ export function createSimEnv(seed: number, fs?: MemFs, options: SimEnvOptions = 
     { clock, fs: disk, log },
     options.policy ?? RUN_AT_ONCE,
   );
-  return { clock, random: new Prng(seed), fs: disk, executor, log, host: hostOf(disk) };
+  const memory = new SimMemory(clock);
+  return { clock, random: new Prng(seed), fs: disk, executor, log, host: hostOf(disk), memory };
 }
 
 const noJobs: StartJob = () => unreachable('sim-env: a job was run, pass startJob to createSimEnv');

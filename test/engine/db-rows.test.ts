@@ -54,6 +54,22 @@ describe('Db.get with rows cached', () => {
     await db.close();
   });
 
+  it('fills memory that is prepared meanwhile, and loses no row to it', async () => {
+    const { db, env } = await openSim({ cacheBytes: 40 * 1024 * 1024 });
+    const rowOf = (i: number): Uint8Array => new Uint8Array(100_000).fill(i);
+    for (let i = 0; i < 200; i++) await db.put(`k${i}`, rowOf(i));
+    await db.flush();
+    for (let round = 0; round < 2; round++) {
+      for (let i = 0; i < 200; i++) {
+        expect(Buffer.compare(db.get(`k${i}`) as Uint8Array, rowOf(i))).toBe(0);
+        if (i % 7 === 0) await env.clock.nextTurn();
+      }
+    }
+    expect(env.memory.prepared).toBeGreaterThan(5);
+    expect(db.stats().cache.rows.hits).toBe(200);
+    await db.close();
+  });
+
   it('does not keep the old row when it is read while its successor waits for its sync', async () => {
     const { db } = await openSim(TINY);
     await db.put('k', value('1'));

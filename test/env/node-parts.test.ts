@@ -1,11 +1,12 @@
 /** NodeClock, NodeRandom, NodeLog, createNodeHost, createNodeEnv. */
 import { spawnSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { describe, expect, it, vi } from 'vitest';
 import { NodeClock } from '../../src/env/node-clock.js';
 import { createNodeEnv } from '../../src/env/node-env.js';
 import { createNodeHost } from '../../src/env/node-host.js';
 import { NodeLog } from '../../src/env/node-log.js';
+import { NodeMemory } from '../../src/env/node-memory.js';
 import { NodeRandom } from '../../src/env/node-random.js';
 import { bundleFixture } from './fixtures/bundle.js';
 import { temporaryDirectory } from './temp-directory.js';
@@ -133,5 +134,31 @@ describe('createNodeEnv', () => {
     expect(env.fs.stat('/')).toMatchObject({ isDirectory: true });
     expect(env.random.u32()).toBeGreaterThanOrEqual(0);
     await env.executor.close();
+  });
+});
+
+describe('NodeMemory', () => {
+  const prepare = (memory: NodeMemory, bytes: Uint8Array): Promise<void> =>
+    new Promise((resolve) => memory.prepare(bytes, resolve));
+
+  it('touches memory off this thread, and holds no descriptor after it', async () => {
+    const memory = new NodeMemory();
+    const descriptors = (): number => readdirSync('/dev/fd').length;
+    const before = process.platform === 'linux' ? descriptors() : 0;
+    const pieces = Array.from({ length: 6 }, () => new Uint8Array(256 * 1024));
+    await Promise.all(pieces.map((piece) => prepare(memory, piece)));
+    await prepare(memory, new Uint8Array(4096));
+    if (process.platform === 'linux') expect(descriptors()).toBe(before);
+  });
+
+  it('answers in a later turn where there is nothing to read from', async () => {
+    const memory = new NodeMemory('/nosuch/device');
+    const bytes = new Uint8Array(4096).fill(7);
+    const done = vi.fn();
+    memory.prepare(bytes, done);
+    expect(done).not.toHaveBeenCalled();
+    await prepare(memory, bytes);
+    expect(done).toHaveBeenCalledTimes(1);
+    expect(bytes.every((byte) => byte === 7)).toBe(true);
   });
 });

@@ -26,9 +26,11 @@
  * or put of a row, and callers that keep them longer copy.
  */
 import { assert, INVARIANTS } from '../../base/assert.js';
+import type { Memory } from '../../base/env.js';
 import { KIB, MIB } from '../../base/limits.js';
 import type { BlockOwner } from './block-owner.js';
 import { BufferPool } from './buffer-pool.js';
+import { ChunkSource } from './chunk-source.js';
 import { fingerprint, GhostList } from './ghost-list.js';
 import { SizeClasses, SLOT_BYTES_MIN } from './size-classes.js';
 import { type ChunkLender, RowCache, rowIndexBytes } from './row-cache.js';
@@ -36,8 +38,6 @@ import { type ChunkLender, RowCache, rowIndexBytes } from './row-cache.js';
 const NONE = -1;
 const CHUNK_BYTES_MAX = MIB;
 const CHUNK_BYTES_MIN = 64 * KIB;
-/** Larger ones are not for every machine. */
-const REGION_BYTES_MAX = 1024 * MIB;
 /** Chunks wanted at least, before chunks get smaller. */
 const CHUNKS_WANTED = 16;
 /** Slot arrays and fingerprints per slot: 5 * 4 + 1 + 4 bytes; a chunk counts as its bytes plus these. */
@@ -107,10 +107,7 @@ export class BlockCache implements ChunkLender {
   readonly #classes: SizeClasses;
   readonly #states: ClassState[];
   readonly #chunks: Uint8Array[];
-  /** Memory of chunks [#regionStart, #regionEnd). */
-  #region: ArrayBuffer;
-  #regionStart: number;
-  #regionEnd: number;
+  readonly #source: ChunkSource;
   readonly #chunkClass: Uint8Array;
   /** Slot size of each chunk, bytes. */
   readonly #chunkSlotBytes: Uint32Array;
@@ -137,8 +134,11 @@ export class BlockCache implements ChunkLender {
   #chunksMoved: number;
   #stealHand: number;
 
-  /** A budget below one chunk of 64 KiB and its bookkeeping disables the cache: everything is rejected. */
-  constructor(budgetBytes: number) {
+  /**
+   * A budget below one chunk of 64 KiB and its bookkeeping disables the cache: everything is rejected. `memory`: what
+   * prepares chunks before they are wanted, if anything does.
+   */
+  constructor(budgetBytes: number, memory?: Memory) {
     let chunkBytes = CHUNK_BYTES_MAX;
     while (chunkBytes > CHUNK_BYTES_MIN && chunkBytes * CHUNKS_WANTED > budgetBytes)
       chunkBytes /= 2;
@@ -156,9 +156,7 @@ export class BlockCache implements ChunkLender {
     this.#classes = new SizeClasses(chunkBytes);
     this.#states = Array.from(this.#classes.sizes, () => new ClassState());
     this.#chunks = [];
-    this.#region = new ArrayBuffer(0);
-    this.#regionStart = 0;
-    this.#regionEnd = 0;
+    this.#source = new ChunkSource(chunkBytes, this.chunksMax, memory);
     this.#chunkClass = new Uint8Array(this.chunksMax);
     this.#chunkSlotBytes = new Uint32Array(this.chunksMax);
     this.#chunkUsed = new Uint16Array(this.chunksMax);
@@ -272,7 +270,7 @@ export class BlockCache implements ChunkLender {
 
   /** There is memory that nobody uses yet. */
   get hasRoom(): boolean {
-    return this.#chunks.length < this.chunksMax;
+    return this.#source.hasChunk;
   }
 
   /** Lends a chunk to the rows; see ChunkLender. */
@@ -377,26 +375,8 @@ export class BlockCache implements ChunkLender {
     this.#cut(this.#chunks.length - 1, index);
   }
 
-  /**
-   * One more chunk, as a part of a region that doubles what there was. Every 32 MiB of new array buffers start a full
-   * collection of the application's heap: one buffer per chunk would start it again and again while the cache fills.
-   * Memory of a region that no chunk has used is not resident.
-   */
   #growChunks(): void {
-    const { chunkBytes } = this;
-    const first = this.#chunks.length;
-    if (first === this.#regionEnd) {
-      const chunks = Math.min(
-        Math.max(first, CHUNKS_WANTED),
-        this.chunksMax - first,
-        Math.floor(REGION_BYTES_MAX / chunkBytes),
-      );
-      this.#region = new ArrayBuffer(chunks * chunkBytes);
-      this.#regionStart = first;
-      this.#regionEnd = first + chunks;
-    }
-    const offset = (first - this.#regionStart) * chunkBytes;
-    this.#chunks.push(new Uint8Array(this.#region, offset, chunkBytes));
+    this.#chunks.push(this.#source.take());
   }
 
   /** Cuts an empty chunk into free slots of a class. */

@@ -128,7 +128,7 @@ class WorkdirFollower implements Follower {
     };
     return this.#load((loaded) => {
       const manifest = new FixedManifest(loaded.manifest, loaded.version);
-      const blockCache = new BlockCache(options.cacheBytes);
+      const blockCache = new BlockCache(options.cacheBytes, env.memory);
       const tableCache = new TableCache(options.indexCacheBytes);
       const pruning = new ScanPruning(prefixRulesFor(options.prefixFilters));
       const parts = { env, workdir, manifest, blockCache, tableCache, pruning };
