@@ -37,6 +37,21 @@ describe('nokv', () => {
     expect(nokv(['-V']).stdout).toBe(nokv(['--version']).stdout);
   });
 
+  it.each([[['--version', '--json']], [['--json', '-V']]])('prints it as JSON by %j', (args) => {
+    const { status, stdout, stderr } = nokv(args);
+    expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+    expect(JSON.parse(stdout)).toEqual({
+      ok: true,
+      schema: 1,
+      data: {
+        version: pjson.version,
+        node: process.version,
+        platform: `${process.platform}-${process.arch}`,
+      },
+    });
+    expect(nokv(['--version'], { NOKV_JSON: '1' }).stdout).toBe(stdout);
+  });
+
   it('prints the same help for no arguments, help, -h and --help', () => {
     const help = nokv(['--help']);
     expect(help).toMatchObject({ status: 0, stderr: '' });
