@@ -8,7 +8,8 @@
  *
  *   node scripts/build.mjs             everything, from a clean dist
  *   node scripts/build.mjs --dev       bundle and manifest only, no type check: what bin/dev.js runs
- *   node scripts/build.mjs --if-stale  everything, unless nothing changed since the last time
+ *   node scripts/build.mjs --if-stale  everything, unless nothing changed since the last time: npm prepares the project for
+ *                                      \`npx nokv\`, too, while commands that were started before may be running
  */
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -39,7 +40,9 @@ function filesBelow(directory) {
 /** Changes with every input of the build: name, size and time of each. */
 function inputsStamp() {
   const hash = createHash('sha256').update(process.version);
-  const inputs = ['package.json', 'tsconfig.json', 'scripts/build.mjs', ...filesBelow('src')];
+  const files = ['package.json', 'package-lock.json', 'tsconfig.json', 'scripts/build.mjs'];
+  // The lock file is not in a package, which may be built, too.
+  const inputs = [...files.filter((name) => existsSync(join(root, name))), ...filesBelow('src')];
   for (const name of inputs) {
     const { size, mtimeMs } = statSync(join(root, name));
     hash.update(`${name}\0${size}\0${mtimeMs}\n`);
