@@ -9,7 +9,7 @@
  *   node scripts/build.mjs             everything, from a clean dist
  *   node scripts/build.mjs --dev       bundle and manifest only, no type check: what bin/dev.js runs
  *   node scripts/build.mjs --if-stale  everything, unless nothing changed since the last time: npm prepares the project for
- *                                      \`npx nokv\`, too, while commands that were started before may be running
+ *                                      `npx nokv`, too, while commands that were started before may be running
  */
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
