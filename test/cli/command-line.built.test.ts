@@ -139,7 +139,7 @@ describe('nokv', () => {
   });
 
   it('says what is missing, too much or wrong in one plain line, also in color', () => {
-    const color = { FORCE_COLOR: '1', NO_COLOR: '' };
+    const color = { FORCE_COLOR: '1' };
     for (const [line, message] of [
       ['get', 'Missing argument KEY'],
       ['put -w x', 'Missing argument KEY'],

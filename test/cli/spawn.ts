@@ -14,10 +14,13 @@ export interface Run {
 export function cleanEnv(extra: Record<string, string> = {}): Record<string, string> {
   const env: Record<string, string> = {};
   for (const [name, value] of Object.entries(process.env)) {
-    if (value === undefined || /^(NOKV_|NODE_ENV$|VITEST|FORCE_COLOR$|DEBUG$)/.test(name)) continue;
+    if (value === undefined || /^(NOKV_|NODE_ENV$|VITEST|(FORCE|NO)_COLOR$|DEBUG$)/.test(name))
+      continue;
     env[name] = value;
   }
-  return { ...env, NO_COLOR: '1', COLUMNS: '100', ...extra };
+  // Node warns of one beside the other.
+  const color = extra['FORCE_COLOR'] === undefined ? { NO_COLOR: '1' } : {};
+  return { ...env, ...color, COLUMNS: '100', ...extra };
 }
 
 export const RUN_JS = `${ROOT}/bin/run.js`;
