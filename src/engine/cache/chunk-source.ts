@@ -6,7 +6,7 @@
  * Memory of a region that no chunk has used is not resident.
  *
  * The first touch of a page costs 2.4 us (a fault, zeroing, accounting), for rows of 4 KiB as much as reading one: a filling
- * cache would pay a third of its time for it. So the chunks wanted next are prepared off this thread (Memory), some at a time,
+ * cache paid a fifth of its time for it. So the chunks wanted next are prepared off this thread (Memory), some at a time,
  * as one piece: the answer comes in a later turn of the loop, and there may be thousands of reads in a turn. Those under
  * preparation are nobody's until it is done; who wants one before gets another, behind them.
  */
