@@ -25,6 +25,24 @@ export function compareArrays(a: Uint8Array, b: Uint8Array): number {
   return compareBytes(a, 0, a.length, b, 0, b.length);
 }
 
+/** Index of the first of ascending bounds that is above the key; bounds.length when none is. */
+export function indexAbove(
+  bounds: readonly Uint8Array[],
+  key: Uint8Array,
+  start: number,
+  length: number,
+): number {
+  let low = 0;
+  let high = bounds.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    const bound = bounds[middle] as Uint8Array;
+    if (compareBytes(bound, 0, bound.length, key, start, length) > 0) high = middle;
+    else low = middle + 1;
+  }
+  return low;
+}
+
 /** True when the ranges hold the same bytes. */
 export function equalBytes(
   a: Uint8Array,

@@ -18,7 +18,7 @@
  * Invariant: fragments are sorted, disjoint and non-empty ranges; each list is strictly descending.
  */
 import { assert, INVARIANTS } from '../base/assert.js';
-import { compareArrays, compareBytes } from '../base/bytes.js';
+import { compareArrays, compareBytes, indexAbove } from '../base/bytes.js';
 
 /** One range tombstone. It deletes the entries of [lower, upper) that sort before (version, seq). */
 export interface RangeTombstone {
@@ -29,20 +29,42 @@ export interface RangeTombstone {
   readonly seq: number;
 }
 
+/** What readers ask: the range tombstones of a memtable or of a sorted run. */
+export interface TombstoneSet {
+  /**
+   * True when a tombstone that a reader at (seqMax, versionMax) sees deletes the entry: its range holds
+   * the key and its (version, seq) is above the entry's. @throws CorruptionError
+   */
+  covers(
+    keyBytes: Uint8Array,
+    keyStart: number,
+    keyLength: number,
+    entryVersion: number,
+    entrySeq: number,
+    seqMax: number,
+    versionMax: number,
+  ): boolean;
+  /** The fragments that meet [lower, upper), cut to it; in key order. `undefined` is no bound. @throws CorruptionError */
+  clip(lower: Uint8Array | undefined, upper: Uint8Array | undefined): RangeFragment[];
+}
+
 /** Tombstones that may wait unsorted before the fragments are built again. */
 const TAIL_MIN = 16;
 /** What building the fragments costs per tombstone, in looks at one of the tail. */
 const TAIL_WORK = 16;
 
-export class RangeTombstones {
+export class RangeTombstones implements TombstoneSet {
   #lowers: Uint8Array[] = [];
   #uppers: Uint8Array[] = [];
   /** Fragment i owns #versions and #seqs [#starts[i], #starts[i + 1]). */
   #starts: number[] = [0];
   #versions: number[] = [];
   #seqs: number[] = [];
-  /** All tombstones in the fragments, as they were added. */
-  #sorted: RangeTombstone[] = [];
+  /** All tombstones in the fragments, by lower and by upper bound: sorting anew what is sorted but for its end is cheap. */
+  readonly #byLower: RangeTombstone[] = [];
+  readonly #byUpper: RangeTombstone[] = [];
+  /** Each of the fragments' has version = seq, as ordinary writes have: its place in a list tells also by seq. */
+  #isOrdinary = true;
   /** Added since the fragments were built. */
   #tail: RangeTombstone[] = [];
   /** Tombstones of the tail that lookups have looked at. */
@@ -51,17 +73,30 @@ export class RangeTombstones {
   #last = 0;
 
   constructor(tombstones: readonly RangeTombstone[] = []) {
-    for (const tombstone of tombstones) if (isRange(tombstone)) this.#sorted.push(tombstone);
-    this.#build();
+    for (const tombstone of tombstones) if (isRange(tombstone)) this.#tail.push(tombstone);
+    this.#settle();
+  }
+
+  /** Those of all sets. Cheaper than from a list: what is in order stays so. */
+  static ofAll(sets: readonly RangeTombstones[]): RangeTombstones {
+    const all = new RangeTombstones();
+    for (const set of sets) {
+      set.#settle();
+      for (const tombstone of set.#byLower) all.#byLower.push(tombstone);
+      for (const tombstone of set.#byUpper) all.#byUpper.push(tombstone);
+      all.#isOrdinary &&= set.#isOrdinary;
+    }
+    all.#build();
+    return all;
   }
 
   get isEmpty(): boolean {
-    return this.#sorted.length === 0 && this.#tail.length === 0;
+    return this.count === 0;
   }
 
   /** Tombstones added, before fragmentation. */
   get count(): number {
-    return this.#sorted.length + this.#tail.length;
+    return this.#byLower.length + this.#tail.length;
   }
 
   /** Places in the lists of all fragments: what overlapping ones take, up to the square of their number. */
@@ -74,13 +109,9 @@ export class RangeTombstones {
     const tombstone = { lower, upper, version, seq };
     if (!isRange(tombstone)) return;
     this.#tail.push(tombstone);
-    if (this.#tail.length > Math.max(TAIL_MIN, this.#sorted.length >> 2)) this.#settle();
+    if (this.#tail.length > Math.max(TAIL_MIN, this.#byLower.length >> 2)) this.#settle();
   }
 
-  /**
-   * True when a tombstone that a reader at (seqMax, versionMax) sees deletes the entry: its range holds
-   * the key and its (version, seq) is above the entry's.
-   */
   covers(
     keyBytes: Uint8Array,
     keyStart: number,
@@ -110,7 +141,8 @@ export class RangeTombstones {
     const fragment = this.#find(keyBytes, keyStart, keyLength);
     if (fragment < 0) return false;
     const end = this.#starts[fragment + 1] as number;
-    for (let i = this.#firstUpTo(versionMax, fragment); i < end; i++) {
+    const limit = this.#isOrdinary && seqMax < versionMax ? seqMax : versionMax;
+    for (let i = this.#firstUpTo(limit, fragment); i < end; i++) {
       const version = this.#versions[i] as number;
       const seq = this.#seqs[i] as number;
       if (version < entryVersion || (version === entryVersion && seq <= entrySeq)) return false;
@@ -132,13 +164,14 @@ export class RangeTombstones {
     return low;
   }
 
-  /** The fragments that meet [lower, upper), cut to it; in key order. `undefined` is no bound. */
   clip(lower: Uint8Array | undefined, upper: Uint8Array | undefined): RangeFragment[] {
     this.#settle();
     const pieces: RangeFragment[] = [];
-    for (let i = 0; i < this.#lowers.length; i++) {
+    const first = lower === undefined ? 0 : indexAbove(this.#uppers, lower, 0, lower.length);
+    for (let i = first; i < this.#lowers.length; i++) {
       let from = this.#lowers[i] as Uint8Array;
       let to = this.#uppers[i] as Uint8Array;
+      if (upper !== undefined && compareArrays(from, upper) >= 0) break;
       if (lower !== undefined && compareArrays(from, lower) < 0) from = lower;
       if (upper !== undefined && compareArrays(to, upper) > 0) to = upper;
       if (compareArrays(from, to) >= 0) continue;
@@ -156,50 +189,46 @@ export class RangeTombstones {
 
   /** The tombstones as they were added, in no particular order. */
   list(): RangeTombstone[] {
-    return [...this.#sorted, ...this.#tail];
+    return [...this.#byLower, ...this.#tail];
   }
 
   /**
-   * The fragment that holds the key, or -1. Tries the remembered fragment and its neighbours first.
+   * The fragment that holds the key, or -1. Tries the remembered fragment, its neighbours and the gaps beside it first.
    * Requires at least one fragment.
    */
   #find(keyBytes: Uint8Array, keyStart: number, keyLength: number): number {
     const lowers = this.#lowers;
-    let low = 0;
-    let high = lowers.length; // the answer is the last fragment of [low, high) with lower <= key
     const last = this.#last;
-    const lastLower = lowers[last] as Uint8Array;
-    if (compareBytes(lastLower, 0, lastLower.length, keyBytes, keyStart, keyLength) <= 0) {
-      low = last;
-      if (last + 1 < high) {
-        const after = lowers[last + 1] as Uint8Array;
-        if (compareBytes(after, 0, after.length, keyBytes, keyStart, keyLength) > 0)
-          high = last + 1;
-        else low = last + 1;
-      }
+    let low = 0;
+    let high = lowers.length; // the only fragment that can hold the key is the last of [low, high) with lower <= key
+    if (isUpTo(lowers[last] as Uint8Array, keyBytes, keyStart, keyLength)) {
+      if (!isUpTo(this.#uppers[last] as Uint8Array, keyBytes, keyStart, keyLength)) return last;
+      low = last + 1;
+      if (low === high || !isUpTo(lowers[low] as Uint8Array, keyBytes, keyStart, keyLength))
+        return -1;
     } else {
       if (last === 0) return -1;
+      if (isUpTo(this.#uppers[last - 1] as Uint8Array, keyBytes, keyStart, keyLength)) return -1;
       high = last;
-      const before = lowers[last - 1] as Uint8Array;
-      if (compareBytes(before, 0, before.length, keyBytes, keyStart, keyLength) <= 0)
-        low = last - 1;
+      if (isUpTo(lowers[last - 1] as Uint8Array, keyBytes, keyStart, keyLength)) low = last - 1;
     }
     while (high - low > 1) {
       const middle = (low + high) >>> 1;
-      const bound = lowers[middle] as Uint8Array;
-      if (compareBytes(bound, 0, bound.length, keyBytes, keyStart, keyLength) <= 0) low = middle;
+      if (isUpTo(lowers[middle] as Uint8Array, keyBytes, keyStart, keyLength)) low = middle;
       else high = middle;
     }
     this.#last = low;
-    const found = lowers[low] as Uint8Array;
-    if (compareBytes(found, 0, found.length, keyBytes, keyStart, keyLength) > 0) return -1;
-    const upper = this.#uppers[low] as Uint8Array;
-    return compareBytes(upper, 0, upper.length, keyBytes, keyStart, keyLength) > 0 ? low : -1;
+    if (low === 0 && !isUpTo(lowers[0] as Uint8Array, keyBytes, keyStart, keyLength)) return -1;
+    return isUpTo(this.#uppers[low] as Uint8Array, keyBytes, keyStart, keyLength) ? -1 : low;
   }
 
   #settle(): void {
     if (this.#tail.length === 0) return;
-    for (const t of this.#tail) this.#sorted.push(t);
+    for (const tombstone of this.#tail) {
+      this.#byLower.push(tombstone);
+      this.#byUpper.push(tombstone);
+      this.#isOrdinary &&= tombstone.version === tombstone.seq;
+    }
     this.#tail = [];
     this.#tailWork = 0;
     this.#build();
@@ -207,41 +236,44 @@ export class RangeTombstones {
 
   /** Sweeps over the sorted bounds; between two neighbours the active tombstones are constant. */
   #build(): void {
+    this.#byLower.sort((a, b) => compareArrays(a.lower, b.lower));
+    this.#byUpper.sort((a, b) => compareArrays(a.upper, b.upper));
     this.#lowers = [];
     this.#uppers = [];
     this.#starts = [0];
     this.#versions = [];
     this.#seqs = [];
     this.#last = 0;
-    const sorted = this.#sorted;
-    const bounds = sortedBounds(sorted);
-    const isClosed = new Uint8Array(sorted.length);
-    let active: number[] = []; // newest first
-    for (let i = 0; i < bounds.length;) {
-      const from = bounds[i] as Bound;
-      let hasClosed = false;
-      for (; i < bounds.length; i++) {
-        const { key, index, isUpper } = bounds[i] as Bound;
-        if (key !== from.key && compareArrays(key, from.key) !== 0) break;
-        if (isUpper) isClosed[index] = 1;
-        else insertNewestFirst(active, index, sorted);
-        hasClosed ||= isUpper;
+    const active: RangeTombstone[] = []; // newest first
+    let opened = 0;
+    let from: Uint8Array | undefined;
+    for (let closed = 0; closed < this.#byUpper.length;) {
+      const closing = this.#byUpper[closed] as RangeTombstone;
+      const opening = this.#byLower[opened];
+      const isOpening = opening !== undefined && compareArrays(opening.lower, closing.upper) < 0;
+      const bound = isOpening ? opening.lower : closing.upper;
+      if (active.length > 0 && from !== undefined && compareArrays(from, bound) < 0) {
+        this.#pushFragment(from, bound, active);
       }
-      if (hasClosed) active = active.filter((index) => isClosed[index] === 0);
-      const to = bounds[i];
-      if (to !== undefined && active.length > 0) this.#pushFragment(from.key, to.key, active);
+      from = bound;
+      if (isOpening) {
+        active.splice(placeOf(opening, active), 0, opening);
+        opened++;
+      } else {
+        active.splice(active.indexOf(closing, placeOf(closing, active)), 1);
+        closed++;
+      }
     }
     if (INVARIANTS) this.#check();
   }
 
-  /** `active`: indices in #sorted. */
-  #pushFragment(lower: Uint8Array, upper: Uint8Array, active: readonly number[]): void {
+  #pushFragment(lower: Uint8Array, upper: Uint8Array, active: readonly RangeTombstone[]): void {
     this.#lowers.push(lower);
     this.#uppers.push(upper);
     let version = -1;
     let seq = -1;
     for (let i = 0; i < active.length; i++) {
-      const t = this.#sorted[active[i] as number] as RangeTombstone;
+      const t = active[i] as RangeTombstone;
       if (t.version === version && t.seq === seq) continue;
       version = t.version;
       seq = t.seq;
@@ -278,36 +310,19 @@ function isRange(tombstone: RangeTombstone): boolean {
   return compareArrays(tombstone.lower, tombstone.upper) < 0;
 }
 
-/** An end of the tombstone with this index. */
-interface Bound {
-  readonly key: Uint8Array;
-  readonly index: number;
-  readonly isUpper: boolean;
+function isUpTo(bound: Uint8Array, key: Uint8Array, start: number, length: number): boolean {
+  return compareBytes(bound, 0, bound.length, key, start, length) <= 0;
 }
 
-function sortedBounds(tombstones: readonly RangeTombstone[]): Bound[] {
-  const bounds: Bound[] = [];
-  for (let index = 0; index < tombstones.length; index++) {
-    const { lower, upper } = tombstones[index] as RangeTombstone;
-    bounds.push({ key: lower, index, isUpper: false }, { key: upper, index, isUpper: true });
-  }
-  return bounds.sort((a, b) => compareArrays(a.key, b.key));
-}
-
-/** Into indices of `tombstones`. */
-function insertNewestFirst(
-  list: number[],
-  index: number,
-  tombstones: readonly RangeTombstone[],
-): void {
-  const { version, seq } = tombstones[index] as RangeTombstone;
+/** Where the tombstone belongs in a list that is newest first: before those that are as new as it is. */
+function placeOf({ version, seq }: RangeTombstone, list: readonly RangeTombstone[]): number {
   let low = 0;
   let high = list.length;
   while (low < high) {
     const middle = (low + high) >>> 1;
-    const other = tombstones[list[middle] as number] as RangeTombstone;
+    const other = list[middle] as RangeTombstone;
     if (other.version > version || (other.version === version && other.seq > seq)) low = middle + 1;
     else high = middle;
   }
-  list.splice(low, 0, index);
+  return low;
 }

@@ -24,7 +24,8 @@ import type { EntryCursor } from './iterators/entry-cursor.js';
 import type { KeyBuffer } from './key.js';
 import type { LoggedMemtable } from './logged-memtable.js';
 import { LookupResult } from './sst/lookup-result.js';
-import type { RangeTombstones } from './range-tombstones.js';
+import type { TombstoneSet } from './range-tombstones.js';
+import type { TombstoneRun } from './tombstone-run.js';
 import type { Level, OpenTable, TreeVersion } from './tree-version.js';
 import { ValueSlab } from './value-slab.js';
 import type { ValueLogReader } from './vlog/reader.js';
@@ -44,17 +45,15 @@ export class ReadState {
 
   /**
    * The range tombstones that a cursor must ask, by source; those without any left out. Not put together: the active
-   * memtable may get more after every read. @throws CorruptionError
+   * memtable may get more after every read.
    */
-  rangeTombstones(): RangeTombstones[] {
-    const lists: RangeTombstones[] = [];
+  rangeTombstones(): TombstoneSet[] {
+    const lists: TombstoneSet[] = [];
     if (this.active.memtable.rangeTombstones.length > 0) lists.push(this.active.rangeTombstones());
     for (const table of this.sealed) {
       if (table.memtable.rangeTombstones.length > 0) lists.push(table.rangeTombstones());
     }
-    const ofTree = this.tree.rangeTombstones;
-    if (!ofTree.isEmpty) lists.push(ofTree);
-    return lists;
+    return [...lists, ...this.tree.tombstones];
   }
 
   /** Lowest value-log file that an entry in memory may point into. */
@@ -374,9 +373,13 @@ function isCovered(
   for (const memtable of state.sealed) {
     if (isCoveredIn(memtable, key, entry, seqMax, versionMax)) return true;
   }
-  const tombstones = state.tree.rangeTombstones;
-  if (tombstones.isEmpty) return false;
-  return tombstones.covers(key.bytes, 0, key.length, entry.version, entry.seq, seqMax, versionMax);
+  const { tombstones } = state.tree;
+  const { version, seq } = entry;
+  for (let i = 0; i < tombstones.length; i++) {
+    const run = tombstones[i] as TombstoneRun;
+    if (run.covers(key.bytes, 0, key.length, version, seq, seqMax, versionMax)) return true;
+  }
+  return false;
 }
 
 function isCoveredIn(

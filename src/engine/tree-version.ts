@@ -3,24 +3,33 @@
  * version names stay open, and on disk, until the last version that names them is released.
  */
 import { assert } from '../base/assert.js';
-import { compareArrays, compareBytes } from '../base/bytes.js';
+import { compareArrays, indexAbove } from '../base/bytes.js';
 import type { KeyBuffer } from './key.js';
 import type { Version } from './manifest/version.js';
 import { RangeTombstones } from './range-tombstones.js';
 import { ScanPruning } from './scan-pruning.js';
 import type { TableReader } from './sst/table-reader.js';
 import { dataBytes, type TableMeta } from './table-meta.js';
+import { OverlappingTables, TombstoneRun } from './tombstone-run.js';
 
 /** A table in use. `references` counts the tree versions that name it. */
 export class OpenTable {
   readonly meta: TableMeta;
   readonly reader: TableReader;
   references: number;
+  #tombstones: RangeTombstones | undefined;
 
   constructor(meta: TableMeta, reader: TableReader) {
     this.meta = meta;
     this.reader = reader;
     this.references = 0;
+    this.#tombstones = undefined;
+  }
+
+  /** Its range tombstones; read and put in order once. @throws CorruptionError */
+  tombstones(): RangeTombstones {
+    this.#tombstones ??= new RangeTombstones(this.reader.rangeTombstones());
+    return this.#tombstones;
   }
 }
 
@@ -47,16 +56,7 @@ export class Level {
 
   /** Index of the first table whose upper bound is above the key; tables.length when there is none. */
   indexFor(key: Uint8Array, start: number, length: number): number {
-    const uppers = this.#uppers;
-    let low = 0;
-    let high = uppers.length;
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      const upper = uppers[middle] as Uint8Array;
-      if (compareBytes(upper, 0, upper.length, key, start, length) > 0) high = middle;
-      else low = middle + 1;
-    }
-    return low;
+    return indexAbove(this.#uppers, key, start, length);
   }
 
   /** The one table that can hold the key, or undefined. */
@@ -79,9 +79,10 @@ export class TreeVersion {
   readonly entries: number;
   /** Of the tree, for cursors with bounds. */
   readonly pruning: ScanPruning;
-  /** The tables with range tombstones, and these together; made when a read first asks for them. */
-  readonly #tombstoneTables: readonly OpenTable[];
-  #tombstones: RangeTombstones | undefined;
+  /** The range tombstones of its tables, by sorted runs; those without any left out. */
+  readonly tombstones: readonly TombstoneRun[];
+  /** Those of L0 among them: putting them together is not done again for every version. */
+  readonly #overlapping: OverlappingTables | undefined;
   #references: number;
   readonly #onRelease: (version: TreeVersion) => void;
 
@@ -110,24 +111,15 @@ export class TreeVersion {
     const all = this.tables();
     this.maxVersion = all.reduce((max, table) => Math.max(max, table.meta.maxVersion), 0);
     this.entries = all.reduce((sum, table) => sum + table.meta.entries, 0);
-    this.#tombstoneTables = all.filter((table) => table.meta.rangeTombstones > 0);
-    this.#tombstones = previous?.tombstonesFor(this.#tombstoneTables);
+    const known = previous === undefined ? undefined : previous.#overlapping;
+    this.#overlapping = overlapping(this.runs, known);
+    this.tombstones = [
+      ...(this.#overlapping === undefined ? [] : [new TombstoneRun([this.#overlapping])]),
+      ...tombstoneRuns(this.levels),
+    ];
     this.pruning = pruning;
     this.#references = 1;
     this.#onRelease = onRelease;
-  }
-
-  /** Of all tables together. @throws CorruptionError */
-  get rangeTombstones(): RangeTombstones {
-    this.#tombstones ??= combinedTombstones(this.#tombstoneTables);
-    return this.#tombstones;
-  }
-
-  /** What is made of these tables' range tombstones, if it was made: most changes of the tree leave them as they are. */
-  tombstonesFor(tables: readonly OpenTable[]): RangeTombstones | undefined {
-    const own = this.#tombstoneTables;
-    const isSame = own.length === tables.length && own.every((table, i) => table === tables[i]);
-    return isSame ? this.#tombstones : undefined;
   }
 
   /** Every table, upper levels first. */
@@ -149,8 +141,23 @@ export class TreeVersion {
   }
 }
 
-function combinedTombstones(tables: readonly OpenTable[]): RangeTombstones {
-  return new RangeTombstones(tables.flatMap((table) => table.reader.rangeTombstones()));
+function tombstoneRuns(levels: readonly Level[]): TombstoneRun[] {
+  return levels
+    .map((level) => level.tables.filter((table) => table.meta.rangeTombstones > 0))
+    .filter((tables) => tables.length > 0)
+    .map((tables) => new TombstoneRun(tables));
+}
+
+/** The tables of L0 with range tombstones, if any; `known` when these are the same. */
+function overlapping(
+  runs: readonly OpenTable[],
+  known: OverlappingTables | undefined,
+): OverlappingTables | undefined {
+  const tables = runs.filter((table) => table.meta.rangeTombstones > 0);
+  if (tables.length === 0) return undefined;
+  const isKnown =
+    known?.tables.length === tables.length && tables.every((table, i) => table === known.tables[i]);
+  return isKnown ? known : new OverlappingTables(tables);
 }
 
 /** Tables of L0 as one sorted run, or undefined when two of them overlap. */

@@ -10,10 +10,12 @@ const KEYS = 40;
 
 function randomTombstones(random: Prng, count: number): RangeTombstone[] {
   const list: RangeTombstone[] = [];
+  const isOrdinary = random.chance(1, 2);
   for (let i = 0; i < count; i++) {
     const lower = keyOf(keyName(random.below(KEYS)));
     const upper = keyOf(keyName(random.below(KEYS)));
-    list.push({ lower, upper, version: random.below(20), seq: random.below(20) });
+    const seq = random.below(20);
+    list.push({ lower, upper, version: isOrdinary ? seq : random.below(20), seq });
   }
   return list;
 }

@@ -24,7 +24,7 @@ import { KIND_PUT, KIND_VALUE_POINTER } from '../entry.js';
 import type { EntryCursor } from '../iterators/entry-cursor.js';
 import { MergingCursor } from '../iterators/merging.js';
 import { VisibleCursor } from '../iterators/visible.js';
-import { type RangeFragment, RangeTombstones } from '../range-tombstones.js';
+import { type RangeFragment, RangeTombstones, type TombstoneSet } from '../range-tombstones.js';
 import { Hold, type ReadState } from '../read-view.js';
 import { checkNames, familyOf, rangeOf, type ScanOptions } from '../requests.js';
 import { shownKey } from '../shown-key.js';
@@ -300,7 +300,7 @@ class ExportRun {
 
 /** Of several lists, whose ranges may overlap, as one list: disjoint, in key order, cut to [lower, upper). */
 function fragmentsOf(
-  lists: readonly RangeTombstones[],
+  lists: readonly TombstoneSet[],
   lower: Uint8Array,
   upper: Uint8Array,
 ): readonly RangeFragment[] {

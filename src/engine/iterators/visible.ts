@@ -19,7 +19,7 @@
 import { assert } from '../../base/assert.js';
 import { compareBytes, copyBytes, equalBytes } from '../../base/bytes.js';
 import { KIND_DELETE, NO_EXPIRY } from '../entry.js';
-import type { RangeTombstones } from '../range-tombstones.js';
+import type { TombstoneSet } from '../range-tombstones.js';
 import type { EntryCursor } from './entry-cursor.js';
 import type { MergingCursor } from './merging.js';
 import type { RowBatch } from './row-batch.js';
@@ -37,7 +37,7 @@ export interface VisibleCursorOptions {
   readonly lower?: Uint8Array | undefined;
   readonly upper?: Uint8Array | undefined;
   /** By source, in any order. */
-  readonly tombstones: readonly RangeTombstones[];
+  readonly tombstones: readonly TombstoneSet[];
 }
 
 export class VisibleCursor implements EntryCursor {
@@ -60,7 +60,7 @@ export class VisibleCursor implements EntryCursor {
   readonly #nowMs: number;
   readonly #lower: Uint8Array | undefined;
   readonly #upper: Uint8Array | undefined;
-  readonly #tombstones: readonly RangeTombstones[];
+  readonly #tombstones: readonly TombstoneSet[];
   /** True while the merge stands at the shown entry, false while it stands before its key. */
   #forward: boolean;
   /** The shown entry of a reverse move; the key also serves seeks. */
@@ -260,7 +260,7 @@ export class VisibleCursor implements EntryCursor {
   #isCovered(): boolean {
     const { keyBytes, keyStart, keyLength, version, seq } = this.#merge;
     for (let i = 0; i < this.#tombstones.length; i++) {
-      const tombstones = this.#tombstones[i] as RangeTombstones;
+      const tombstones = this.#tombstones[i] as TombstoneSet;
       const seqMax = this.#seqMax;
       const versionMax = this.#versionMax;
       if (tombstones.covers(keyBytes, keyStart, keyLength, version, seq, seqMax, versionMax)) {
