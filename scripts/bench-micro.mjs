@@ -4,6 +4,9 @@
  */
 import { spawnSync } from 'node:child_process';
 import { readdirSync } from 'node:fs';
+import { answerHelp } from './usage.mjs';
+
+answerHelp(import.meta.url);
 
 const directory = new URL('micro/', import.meta.url);
 const known = readdirSync(directory)

@@ -18,6 +18,9 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Plugin } from '@oclif/core/config';
 import { build } from 'esbuild';
+import { answerHelp } from './usage.mjs';
+
+answerHelp(import.meta.url);
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const bundleDirectory = join(root, 'dist', 'bundle');

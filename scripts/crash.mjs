@@ -14,10 +14,10 @@ import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { parseArgs } from 'node:util';
 import { build } from 'esbuild';
 import { rollOptions } from './crash/options.mjs';
 import { randomFrom } from './crash/program.mjs';
+import { flagsOf } from './usage.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const bundle = join(root, 'dist', 'crash');
@@ -36,16 +36,14 @@ const KILLS_PER_WORKDIR = 100;
 /** What every generation of the program gets: numbers must differ over the life of a workdir. */
 const RUN_ON_OFFSET = 1_000_000;
 
-const { values: flags } = parseArgs({
-  options: {
-    workload: { type: 'string', default: 'writes' },
-    cycles: { type: 'string', default: '200' },
-    seed: { type: 'string', default: '1' },
-    durability: { type: 'string', default: 'os' },
-    'wal-mib': { type: 'string', default: '0' },
-    workdir: { type: 'string' },
-    json: { type: 'boolean', default: false },
-  },
+const flags = flagsOf(import.meta.url, {
+  workload: { type: 'string', default: 'writes' },
+  cycles: { type: 'string', default: '200' },
+  seed: { type: 'string', default: '1' },
+  durability: { type: 'string', default: 'os' },
+  'wal-mib': { type: 'string', default: '0' },
+  workdir: { type: 'string' },
+  json: { type: 'boolean', default: false },
 });
 
 const cycles = Number(flags.cycles);

@@ -12,6 +12,9 @@ import { spawn, spawnSync } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { answerHelp } from './usage.mjs';
+
+answerHelp(import.meta.url);
 
 const LISTS = '/var/lib/apt/lists';
 const HELPER = '/usr/lib/apt/apt-helper';

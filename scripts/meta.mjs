@@ -9,6 +9,9 @@
 import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { build } from 'esbuild';
+import { answerHelp, orUsage } from './usage.mjs';
+
+answerHelp(import.meta.url);
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const bundle = join(root, 'dist', 'meta', 'main.mjs');
@@ -26,5 +29,5 @@ await build({
 });
 process.env.NOKV_INVARIANTS ??= '1';
 process.setSourceMapsEnabled(true);
-const { main } = await import(pathToFileURL(bundle).href);
-process.exitCode = await main(process.argv.slice(2));
+const { main, readSettings } = await import(pathToFileURL(bundle).href);
+process.exitCode = await main(orUsage(import.meta.url, () => readSettings(process.argv.slice(2))));

@@ -6,6 +6,9 @@
  * Folders are walked for *.txt. Exit status 1 on any difference, and when no script was found.
  */
 import { register } from 'tsx/esm/api';
+import { answerHelp } from './usage.mjs';
+
+answerHelp(import.meta.url);
 
 process.env.NOKV_INVARIANTS ??= '1';
 register();

@@ -5,6 +5,9 @@
  *   npm run test:recovery -- CURRENT half-finished
  */
 import { register } from 'tsx/esm/api';
+import { answerHelp } from './usage.mjs';
+
+answerHelp(import.meta.url);
 
 process.env.NOKV_INVARIANTS ??= '1';
 register();

@@ -19,7 +19,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { parseArgs } from 'node:util';
+import { flagsOf } from './usage.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const NAMES = join(root, 'test', 'gateway', 'redis-suite-names.tsv');
@@ -35,14 +35,12 @@ const HOW_TO_GET = `The suite is in the sources of Redis 7.0.15, and needs tclsh
   https://download.redis.io/releases/redis-7.0.15.tar.gz
 Then: npm run test:redis-suite -- --suite DIR`;
 
-const { values } = parseArgs({
-  options: {
-    suite: { type: 'string', default: process.env['REDIS_SUITE'] ?? '' },
-    unit: { type: 'string', multiple: true },
-    appendfsync: { type: 'string', default: 'everysec' },
-    all: { type: 'boolean', default: false },
-    keep: { type: 'boolean', default: false },
-  },
+const values = flagsOf(import.meta.url, {
+  suite: { type: 'string', default: process.env['REDIS_SUITE'] ?? '' },
+  unit: { type: 'string', multiple: true },
+  appendfsync: { type: 'string', default: 'everysec' },
+  all: { type: 'boolean', default: false },
+  keep: { type: 'boolean', default: false },
 });
 
 /** Lines that are neither empty nor comments. */

@@ -14,9 +14,9 @@ import { mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { parseArgs } from 'node:util';
 import { open } from '../dist/index.js';
 import { checkRow, keyOf, makeRow, shuffled } from './soak/rows.mjs';
+import { flagsOf } from './usage.mjs';
 
 const MIB = 1024 * 1024;
 const SPACE_RATIO_MAX = 1.5;
@@ -26,17 +26,15 @@ const WRITERS = 16;
 const SAMPLE_MS = 100;
 const SNAPSHOT_SAMPLES = 2000;
 
-const { values: flags } = parseArgs({
-  options: {
-    records: { type: 'string', default: '1000000' },
-    rounds: { type: 'string', default: '10' },
-    'value-bytes': { type: 'string', default: '1000' },
-    'value-log': { type: 'boolean', default: false },
-    followers: { type: 'string', default: '2' },
-    durability: { type: 'string', default: 'os' },
-    workdir: { type: 'string' },
-    json: { type: 'boolean', default: false },
-  },
+const flags = flagsOf(import.meta.url, {
+  records: { type: 'string', default: '1000000' },
+  rounds: { type: 'string', default: '10' },
+  'value-bytes': { type: 'string', default: '1000' },
+  'value-log': { type: 'boolean', default: false },
+  followers: { type: 'string', default: '2' },
+  durability: { type: 'string', default: 'os' },
+  workdir: { type: 'string' },
+  json: { type: 'boolean', default: false },
 });
 const [records, rounds, valueBytes, followerCount] = [
   'records',

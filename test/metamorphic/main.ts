@@ -17,8 +17,8 @@ const INITIAL = {
   'shrink-attempts': '2000',
 };
 
-export async function main(args: string[]): Promise<number> {
-  const settings = readSettings(args);
+/** Returns the exit status: 1 for a failure. */
+export async function main(settings: MetaSettings): Promise<number> {
   const startMs = performance.now();
   let done = 0;
   const watchdog = startWatchdog(settings);
@@ -77,7 +77,7 @@ function startWatchdog(settings: MetaSettings): {
 }
 
 /** @throws RangeError for what is no positive integer, TypeError for an unknown flag */
-function readSettings(args: string[]): MetaSettings {
+export function readSettings(args: string[]): MetaSettings {
   const names = Object.keys(INITIAL) as (keyof typeof INITIAL)[];
   const { values } = parseArgs({
     args,

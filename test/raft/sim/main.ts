@@ -10,9 +10,13 @@ import {
 
 const PROGRESS_EVERY_MS = 5000;
 
+interface SimArguments {
+  readonly settings: SimSettings;
+  readonly isJson: boolean;
+}
+
 /** Returns the exit status: 1 for a violation, or when too little happened. */
-export function main(args: string[]): number {
-  const { settings, isJson } = readSettings(args);
+export function main({ settings, isJson }: SimArguments): number {
   const startMs = performance.now();
   let shownMs = startMs;
   const result = checkSeeds(settings, (done) => {
@@ -38,7 +42,7 @@ export function main(args: string[]): number {
 }
 
 /** @throws RangeError for what is no positive integer, TypeError for an unknown flag */
-function readSettings(args: string[]): { settings: SimSettings; isJson: boolean } {
+export function readSettings(args: string[]): SimArguments {
   const { values } = parseArgs({
     args,
     options: {
