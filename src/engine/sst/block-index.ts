@@ -108,11 +108,11 @@ export class BlockIndex {
   readonly #restStarts: Uint32Array;
 
   /** Use `decode` or `decodeOffsets`. Lays the arrays out in one buffer, the widest elements first. */
-  private constructor(shape: IndexShape, hasSeparators: boolean, allocate: AllocateIndex) {
-    const { count, prefix } = shape;
+  private constructor(list: List, hasSeparators: boolean, allocate: AllocateIndex) {
+    const { count, prefix } = list;
     const searched = hasSeparators ? count : 0;
     const tops = Math.ceil(searched / SPAN);
-    const restBytes = hasSeparators ? shape.restBytes : 0;
+    const restBytes = hasSeparators ? restBytesOf(list) : 0;
     const rests = restBytes === 0 ? 0 : count + 1;
     const offsetsAt = 8 * (searched + tops);
     const restStartsAt = offsetsAt + 4 * (count + 1);
@@ -143,9 +143,9 @@ export class BlockIndex {
     offset: number,
     allocate: AllocateIndex = newBuffer,
   ): BlockIndex {
-    const shape = shapeOf(payload, dataEnd, blockCount, file, offset);
-    const index = new BlockIndex(shape, true, allocate);
-    index.#fill(payload, shape.entriesStart);
+    const list = parse(payload, dataEnd, blockCount, file, offset);
+    const index = new BlockIndex(list, true, allocate);
+    index.#fill(payload, list);
     return index;
   }
 
@@ -157,52 +157,46 @@ export class BlockIndex {
     file: string,
     offset: number,
   ): BlockIndex {
-    const shape = shapeOf(payload, dataEnd, blockCount, file, offset);
-    const index = new BlockIndex(shape, false, newBuffer);
-    const { offsets } = index;
-    const reader = new VarintReader(payload, shape.entriesStart, payload.length);
-    offsets[0] = 0;
-    for (let i = 0; i < index.count; i++) {
-      offsets[i + 1] = (offsets[i] as number) + Math.floor(reader.read() / 2);
-      reader.read();
-      const unshared = reader.read();
-      reader.at += unshared;
-    }
+    const list = parse(payload, dataEnd, blockCount, file, offset);
+    const index = new BlockIndex(list, false, newBuffer);
+    index.offsets.set(list.offsets);
     return index;
   }
 
-  /** Takes over the blocks of a payload that has been checked. */
-  #fill(payload: Uint8Array, entriesStart: number): void {
-    const { count, offsets, continues } = this;
-    const prefix = this.#prefix.length;
-    const hasRests = this.#restStarts.length > 0;
-    const reader = new VarintReader(payload, entriesStart, payload.length);
+  /** Takes over the blocks of a payload. */
+  #fill(
+    payload: Uint8Array,
+    { count, prefix, offsets, continues, shared, lengths, at }: List,
+  ): void {
+    const heads = this.#heads;
+    const tops = this.#tops;
+    const headLengths = this.#headLengths;
+    const rests = this.#rests;
+    const restStarts = this.#restStarts;
+    const hasRests = restStarts.length > 0;
+    const skipped = prefix.length + HEAD_BYTES;
     /** The separator. */
     let key = new Uint8Array(256);
     let restsAt = 0;
-    offsets[0] = 0;
-    if (hasRests) this.#restStarts[0] = 0;
+    this.offsets.set(offsets);
+    this.continues.set(continues);
+    if (hasRests) restStarts[0] = 0;
     for (let i = 0; i < count; i++) {
-      const sizeAndFlag = reader.read();
-      const shared = reader.read();
-      const unshared = reader.read();
-      const length = shared + unshared;
-      if (length > key.length) key = grown(key, shared, 2 * length);
-      copyBytes(payload, reader.at, key, shared, unshared);
-      reader.at += unshared;
-      const tail = length - prefix;
-      const head = headOf(key, prefix, tail);
-      this.#heads[i] = head;
-      if (i % SPAN === 0) this.#tops[i / SPAN] = head;
-      this.#headLengths[i] = Math.min(tail, LONG);
+      const length = lengths[i] as number;
+      const kept = shared[i] as number;
+      if (length > key.length) key = grown(key, kept, 2 * length);
+      const from = (at[i] as number) - kept;
+      for (let k = kept; k < length; k++) key[k] = payload[from + k] as number;
+      const tail = length - prefix.length;
+      const head = headOf(key, prefix.length, tail);
+      heads[i] = head;
+      if (i % SPAN === 0) tops[i / SPAN] = head;
+      headLengths[i] = Math.min(tail, LONG);
       if (tail > HEAD_BYTES) {
-        const rest = tail - HEAD_BYTES;
-        copyBytes(key, prefix + HEAD_BYTES, this.#rests, restsAt, rest);
-        restsAt += rest;
+        copyBytes(key, skipped, rests, restsAt, tail - HEAD_BYTES);
+        restsAt += tail - HEAD_BYTES;
       }
-      if (hasRests) this.#restStarts[i + 1] = restsAt;
-      continues[i] = sizeAndFlag % 2;
-      offsets[i + 1] = (offsets[i] as number) + Math.floor(sizeAndFlag / 2);
+      if (hasRests) restStarts[i + 1] = restsAt;
     }
   }
 
@@ -289,74 +283,71 @@ export class BlockIndex {
   }
 }
 
-/** What an index needs in memory. */
-interface IndexShape {
+/** The blocks of a payload, one after another. */
+interface List {
   readonly count: number;
-  /** Where the first block's entry starts in the payload. */
-  readonly entriesStart: number;
   /** Common to all separators; owned. */
   readonly prefix: Uint8Array;
-  /** Bytes of all separators behind prefix and head. */
-  readonly restBytes: number;
+  /** As of BlockIndex. */
+  readonly offsets: Uint32Array;
+  readonly continues: Uint8Array;
+  /** Of each separator, how many bytes it shares with the one before, and its length. */
+  readonly shared: Uint32Array;
+  readonly lengths: Uint32Array;
+  /** Where the bytes that it does not share are in the payload. */
+  readonly at: Uint32Array;
 }
 
-/** Measures and checks the payload of an index. @throws CorruptionError */
-function shapeOf(
+/** Takes the payload of an index apart and checks it, in one pass: the first in a process is interpreted. @throws CorruptionError */
+function parse(
   payload: Uint8Array,
   dataEnd: number,
   blockCount: number,
   file: string,
   offset: number,
-): IndexShape {
+): List {
   const bad = (): CorruptionError =>
     new CorruptionError('table index is malformed', { file, offset });
   const reader = new VarintReader(payload, 0, payload.length);
   const count = reader.read();
   if (count !== blockCount || count > payload.length) throw bad();
-  const entriesStart = reader.at;
-  let firstAt = entriesStart;
+  const offsets = new Uint32Array(count + 1);
+  const continues = new Uint8Array(count);
+  const shared = new Uint32Array(count);
+  const lengths = new Uint32Array(count);
+  const at = new Uint32Array(count);
   // Separators are sorted: what each shares with the one before, all share.
   let prefixLength = 0;
   let length = 0;
   let end = 0;
   for (let i = 0; i < count; i++) {
-    const size = Math.floor(reader.read() / 2);
-    const shared = reader.read();
-    const unshared = reader.read();
-    if (!reader.ok || shared > length || reader.at + unshared > payload.length) throw bad();
-    if (i === 0) {
-      firstAt = reader.at;
-      prefixLength = unshared;
-    } else {
-      prefixLength = Math.min(prefixLength, shared);
-    }
-    reader.at += unshared;
-    length = shared + unshared;
+    const sizeAndFlag = reader.read();
+    const size = Math.floor(sizeAndFlag / 2);
+    const kept = reader.read();
+    const added = reader.read();
+    if (!reader.ok || kept > length || added > payload.length - reader.at) throw bad();
+    prefixLength = i === 0 ? added : Math.min(prefixLength, kept);
+    length = kept + added;
     end += size;
     if (size <= BLOCK_TRAILER_BYTES || end > dataEnd) throw bad();
+    offsets[i + 1] = end;
+    continues[i] = sizeAndFlag % 2;
+    shared[i] = kept;
+    lengths[i] = length;
+    at[i] = reader.at;
+    reader.at += added;
   }
   if (end !== dataEnd || reader.at !== payload.length) throw bad();
-  const prefix = payload.slice(firstAt, firstAt + prefixLength);
-  const restBytes = restBytesOf(payload, entriesStart, count, prefixLength + HEAD_BYTES);
-  return { count, entriesStart, prefix, restBytes };
+  const first = at[0] ?? 0;
+  const prefix = payload.slice(first, first + prefixLength);
+  return { count, prefix, offsets, continues, shared, lengths, at };
 }
 
-/** Bytes of the separators behind their first `skipped` ones. Requires a sound payload. */
-function restBytesOf(
-  payload: Uint8Array,
-  entriesStart: number,
-  count: number,
-  skipped: number,
-): number {
-  const reader = new VarintReader(payload, entriesStart, payload.length);
+/** Bytes of all separators behind prefix and head. */
+function restBytesOf({ prefix, lengths }: List): number {
+  const skipped = prefix.length + HEAD_BYTES;
   let bytes = 0;
-  for (let i = 0; i < count; i++) {
-    reader.read();
-    const shared = reader.read();
-    const unshared = reader.read();
-    reader.at += unshared;
-    bytes += Math.max(0, shared + unshared - skipped);
-  }
+  for (let i = 0; i < lengths.length; i++) bytes += Math.max(0, (lengths[i] as number) - skipped);
   return bytes;
 }
 
