@@ -7,7 +7,7 @@
  */
 import type { JobEnv } from '../base/env.js';
 import { detach } from '../base/bytes.js';
-import { DropRules, keptFragments } from './compaction/drop-rules.js';
+import { DropRules, KeptFragments } from './compaction/drop-rules.js';
 import { ALL_KEYS, type FlushJob, type FlushResult } from './compaction/job-spec.js';
 import { Rewriter } from './compaction/rewriter.js';
 import type { TableAccess } from './compaction/table-access.js';
@@ -37,7 +37,7 @@ export function* runFlush(
     identitySeed: spec.identitySeed,
     fileNumbers: { first: spec.fileNumber, count: 1 },
     targetTableBytes: Number.MAX_SAFE_INTEGER,
-    fragments: keptFragments(tombstones, spec.retention, olderRanges),
+    fragments: new KeptFragments(tombstones, spec.retention, olderRanges),
   });
   const rules = new DropRules(spec.retention, tombstones, olderRanges);
   const cursor = memtable.newCursor();

@@ -58,15 +58,16 @@ export class TombstoneRun implements TombstoneSet {
     );
   }
 
-  clip(lower: Uint8Array | undefined, upper: Uint8Array | undefined): RangeFragment[] {
-    const fragments: RangeFragment[] = [];
+  *clip(
+    lower: Uint8Array | undefined,
+    upper: Uint8Array | undefined,
+  ): Generator<RangeFragment, void, void> {
     const first = lower === undefined ? 0 : indexAbove(this.#uppers, lower, 0, lower.length);
     for (let at = first; at < this.#tables.length; at++) {
       const table = this.#tables[at] as Table;
-      if (upper !== undefined && compareArrays(table.meta.lower, upper) >= 0) break;
-      for (const fragment of table.tombstones().clip(lower, upper)) fragments.push(fragment);
+      if (upper !== undefined && compareArrays(table.meta.lower, upper) >= 0) return;
+      yield* table.tombstones().clip(lower, upper);
     }
-    return fragments;
   }
 
   /** Index of the table whose range holds the key, or -1. */

@@ -78,7 +78,7 @@ describe('RangeTombstones', () => {
       const list = randomTombstones(random, 12);
       const bounds = [keyOf(keyName(random.below(KEYS))), keyOf(keyName(random.below(KEYS)))];
       const [lower, upper] = bounds.sort(compareArrays) as [Uint8Array, Uint8Array];
-      const pieces = new RangeTombstones(list).clip(lower, upper);
+      const pieces = [...new RangeTombstones(list).clip(lower, upper)];
       const flat: RangeTombstone[] = [];
       let end = lower;
       for (const piece of pieces) {
@@ -120,5 +120,45 @@ describe('RangeTombstones', () => {
     const key = keyOf('b');
     expect(tested.covers(key, 0, key.length, 5, 5, SEQ_MAX, SEQ_MAX)).toBe(false);
     expect(tested.covers(key, 0, key.length, 5, 4, SEQ_MAX, SEQ_MAX)).toBe(true);
+  });
+
+  it('walks to any piece, forward and back, and finds there what holds it, newest first', () => {
+    forSeeds(100, (random) => {
+      const list = randomTombstones(random, 1 + random.below(25));
+      const walk = new RangeTombstones(list).walk();
+      for (let i = 0; i < 40 && walk.pieces > 0; i++) {
+        const piece = random.below(walk.pieces);
+        const { lower } = walk.range(piece);
+        walk.moveTo(piece);
+        const found = Array.from({ length: walk.count }, (_, at) => [
+          walk.version(at),
+          walk.seq(at),
+        ]);
+        const holding = list.filter(
+          (t) => compareArrays(t.lower, lower) <= 0 && compareArrays(lower, t.upper) < 0,
+        );
+        const newestFirst = holding.sort((a, b) => b.version - a.version || b.seq - a.seq);
+        expect(found).toEqual(newestFirst.map(({ version, seq }) => [version, seq]));
+      }
+    });
+  });
+
+  it('takes tens of thousands, each within the next one', () => {
+    const count = 30_000;
+    const upper = (i: number): Uint8Array => keyOf(String(i).padStart(6, '0'));
+    const tested = new RangeTombstones();
+    for (let i = 0; i < count; i++) tested.add(keyOf('0'), upper(i), i + 1, i + 1);
+    const covers = (i: number, seq: number, seqMax: number): boolean =>
+      tested.covers(upper(i), 0, upper(i).length, seq, seq, seqMax, SEQ_MAX);
+    expect(covers(0, 0, 1)).toBe(false);
+    expect(covers(0, 0, 2)).toBe(true);
+    expect(covers(20_000, 20_001, SEQ_MAX)).toBe(true);
+    expect(covers(20_000, 1, 20_001)).toBe(false);
+    expect(covers(20_000, 1, 20_002)).toBe(true);
+    expect(covers(count - 2, count - 1, SEQ_MAX)).toBe(true);
+    expect(covers(count - 2, count, SEQ_MAX)).toBe(false);
+    expect(covers(count - 1, 0, SEQ_MAX)).toBe(false);
+    const [first] = tested.clip(upper(count - 3), undefined);
+    expect(first?.seqs).toEqual([count, count - 1]);
   });
 });

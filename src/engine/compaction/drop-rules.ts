@@ -23,7 +23,7 @@ import { assert } from '../../base/assert.js';
 import { compareArrays, compareBytes } from '../../base/bytes.js';
 import { SEQ_MAX } from '../../base/limits.js';
 import { KIND_DELETE, NO_EXPIRY } from '../entry.js';
-import type { RangeFragment, RangeTombstones } from '../range-tombstones.js';
+import type { PieceWalk, RangeTombstones } from '../range-tombstones.js';
 
 /** Copy the entry. */
 export const KEEP = 0;
@@ -220,69 +220,112 @@ function leastReaderOf(pinned: readonly number[], seq: number): number {
   return low < pinned.length ? (pinned[low] as number) : seq;
 }
 
-/** A fragment to be written; the lists run in parallel. */
-export interface KeptFragment extends RangeFragment {
+/** Of a fragment those that are to be written, newest first; the lists run in parallel. */
+export interface KeptTombstones {
+  readonly versions: readonly number[];
+  readonly seqs: readonly number[];
   /** At the bottom: the tombstone may be left out where no older entry stays. */
   readonly canVanish: readonly boolean[];
 }
 
 /**
  * The range tombstones to be written: per fragment, those that another one shadows are left out.
- * Neighbours with equal lists are joined.
+ * Neighbours with equal lists are joined. Lists are made when they are asked for: those of many that overlap, none of
+ * which may go, would fill the memory.
  */
-export function keptFragments(
-  tombstones: RangeTombstones,
-  retention: Retention,
-  olderRanges: readonly KeyRange[],
-): KeptFragment[] {
-  if (tombstones.isEmpty) return [];
-  const kept: KeptFragment[] = [];
-  for (const fragment of tombstones.clip(undefined, undefined)) {
-    const next = keptTombstones(fragment, retention, !meetsAny(olderRanges, fragment));
-    const before = kept.at(-1);
-    if (before !== undefined && continues(before, next)) {
-      kept[kept.length - 1] = { ...before, upper: next.upper };
-    } else {
-      kept.push(next);
+export class KeptFragments {
+  readonly #walk: PieceWalk;
+  readonly #retention: Retention;
+  readonly #olderRanges: readonly KeyRange[];
+  readonly #ranges: KeyRange[];
+  /** Per fragment one of the pieces that were joined to it. */
+  readonly #pieces: number[];
+  #madeAt: number;
+  #made: KeptTombstones;
+
+  /** `tombstones`: nothing is added to them any more. */
+  constructor(tombstones: RangeTombstones, retention: Retention, olderRanges: readonly KeyRange[]) {
+    this.#walk = tombstones.walk();
+    this.#retention = retention;
+    this.#olderRanges = olderRanges;
+    this.#ranges = [];
+    this.#pieces = [];
+    this.#madeAt = -1;
+    this.#made = NONE_KEPT;
+    this.#join();
+  }
+
+  get count(): number {
+    return this.#ranges.length;
+  }
+
+  /** Ascending, disjoint. */
+  range(at: number): KeyRange {
+    return this.#ranges[at] as KeyRange;
+  }
+
+  /** Not empty: the newest tombstone of a fragment is always kept here. */
+  kept(at: number): KeptTombstones {
+    if (at !== this.#madeAt) {
+      this.#madeAt = at;
+      this.#made = this.#keptOf(this.#pieces[at] as number);
+    }
+    return this.#made;
+  }
+
+  #join(): void {
+    let last = NONE_KEPT;
+    for (let piece = 0; piece < this.#walk.pieces; piece++) {
+      const next = this.#keptOf(piece);
+      if (next.seqs.length === 0) continue;
+      const { lower, upper } = this.#walk.range(piece);
+      const before = this.#ranges.at(-1);
+      const isNext = before !== undefined && compareArrays(before.upper, lower) === 0;
+      if (isNext && isSame(last, next)) {
+        this.#ranges[this.#ranges.length - 1] = { lower: before.lower, upper };
+      } else {
+        this.#ranges.push({ lower, upper });
+        this.#pieces.push(piece);
+      }
+      last = next;
     }
   }
-  return kept;
-}
 
-/** The newest tombstone of a fragment is always kept here, so no list is empty. */
-function keptTombstones(
-  fragment: RangeFragment,
-  retention: Retention,
-  isBottom: boolean,
-): KeptFragment {
-  const { pinnedSeqs, keepVersionsFrom, tombstoneFloor } = retention;
-  const versions: number[] = [];
-  const seqs: number[] = [];
-  const canVanish: boolean[] = [];
-  const hiding = new HidingSeqs(keepVersionsFrom);
-  for (let i = 0; i < fragment.seqs.length; i++) {
-    const version = fragment.versions[i] as number;
-    const seq = fragment.seqs[i] as number;
-    const isManaged = version !== seq;
-    const isShadowed = hiding.least(isManaged, version) <= leastReaderOf(pinnedSeqs, seq);
-    hiding.add(version, seq);
-    if (isShadowed) continue;
-    versions.push(version);
-    seqs.push(seq);
-    canVanish.push(isBottom && (!isManaged || version <= tombstoneFloor));
+  #keptOf(piece: number): KeptTombstones {
+    const walk = this.#walk;
+    const { pinnedSeqs, keepVersionsFrom, tombstoneFloor } = this.#retention;
+    const isBottom = !meetsAny(this.#olderRanges, walk.range(piece));
+    const leastPinned = pinnedSeqs[0] ?? -1;
+    const versions: number[] = [];
+    const seqs: number[] = [];
+    const canVanish: boolean[] = [];
+    const hiding = new HidingSeqs(keepVersionsFrom);
+    walk.moveTo(piece);
+    for (let i = 0; i < walk.count; i++) {
+      const version = walk.version(i);
+      const seq = walk.seq(i);
+      const isManaged = version !== seq;
+      const isShadowed = hiding.least(isManaged, version) <= leastReaderOf(pinnedSeqs, seq);
+      hiding.add(version, seq);
+      if (isShadowed) continue;
+      versions.push(version);
+      seqs.push(seq);
+      canVanish.push(isBottom && (!isManaged || version <= tombstoneFloor));
+      // Every reader sees this one: it shadows all that are older.
+      if (walk.isOrdinary && seq <= leastPinned) break;
+    }
+    return { versions, seqs, canVanish };
   }
-  return { lower: fragment.lower, upper: fragment.upper, versions, seqs, canVanish };
 }
 
-function continues(before: KeptFragment, next: KeptFragment): boolean {
+const NONE_KEPT: KeptTombstones = { versions: [], seqs: [], canVanish: [] };
+
+function isSame(a: KeptTombstones, b: KeptTombstones): boolean {
   return (
-    compareArrays(before.upper, next.lower) === 0 &&
-    before.seqs.length === next.seqs.length &&
-    before.seqs.every(
+    a.seqs.length === b.seqs.length &&
+    a.seqs.every(
       (seq, i) =>
-        seq === next.seqs[i] &&
-        before.versions[i] === next.versions[i] &&
-        before.canVanish[i] === next.canVanish[i],
+        seq === b.seqs[i] && a.versions[i] === b.versions[i] && a.canVanish[i] === b.canVanish[i],
     )
   );
 }

@@ -11,7 +11,7 @@ import { MergingCursor } from '../iterators/merging.js';
 import { RunCursor } from '../iterators/run-cursor.js';
 import { type RangeTombstone, RangeTombstones } from '../range-tombstones.js';
 import type { TableMeta } from '../table-meta.js';
-import { DropRules, keptFragments } from './drop-rules.js';
+import { DropRules, KeptFragments } from './drop-rules.js';
 import type { CompactionJob, CompactionJobInput, CompactionResult } from './job-spec.js';
 import { Rewriter } from './rewriter.js';
 import type { TableAccess, TableSource } from './table-access.js';
@@ -32,7 +32,7 @@ export function* runCompaction(
       identitySeed: spec.identitySeed,
       fileNumbers: spec.fileNumbers,
       targetTableBytes: spec.targetTableBytes,
-      fragments: keptFragments(tombstones, spec.retention, spec.olderRanges),
+      fragments: new KeptFragments(tombstones, spec.retention, spec.olderRanges),
     });
     const relocation =
       spec.valueLog === undefined

@@ -20,7 +20,7 @@ import { Prng } from '../../base/prng.js';
 import { tableName } from '../file-names.js';
 import type { TableMeta } from '../table-meta.js';
 import { newIdentity } from '../unique-identity.js';
-import type { KeptFragment } from './drop-rules.js';
+import type { KeptFragments, KeptTombstones } from './drop-rules.js';
 import type { TableAccess, TableSink } from './table-access.js';
 import { TombstoneJoiner } from './tombstone-joiner.js';
 
@@ -32,8 +32,7 @@ export interface TableOutputsPlan {
   readonly identitySeed: number;
   readonly fileNumbers: { readonly first: number; readonly count: number };
   readonly targetTableBytes: number;
-  /** Sorted, disjoint. */
-  readonly fragments: readonly KeptFragment[];
+  readonly fragments: KeptFragments;
 }
 
 export class TableOutputs {
@@ -69,8 +68,8 @@ export class TableOutputs {
     this.#sink = undefined;
     this.#fragmentAt = 0;
     this.#entryAt = 0;
-    this.#oldestVersions = new Float64Array(plan.fragments.length).fill(NONE);
-    this.#oldestSeqs = new Float64Array(plan.fragments.length).fill(NONE);
+    this.#oldestVersions = new Float64Array(plan.fragments.count).fill(NONE);
+    this.#oldestSeqs = new Float64Array(plan.fragments.count).fill(NONE);
     this.#cutKey = undefined;
     this.entries = 0;
   }
@@ -95,7 +94,7 @@ export class TableOutputs {
     valueStart: number,
     valueLength: number,
   ): void {
-    if (this.#entryAt < this.#plan.fragments.length) {
+    if (this.#entryAt < this.#plan.fragments.count) {
       this.#noteEntry(keyBytes, keyStart, keyLength, version, seq);
     }
     const sink = this.#sink ?? this.#openTable();
@@ -180,13 +179,12 @@ export class TableOutputs {
     seq: number,
   ): void {
     const { fragments } = this.#plan;
-    for (; this.#entryAt < fragments.length; this.#entryAt++) {
-      const { upper } = fragments[this.#entryAt] as KeptFragment;
+    for (; this.#entryAt < fragments.count; this.#entryAt++) {
+      const { upper } = fragments.range(this.#entryAt);
       if (compareBytes(upper, 0, upper.length, keyBytes, keyStart, keyLength) > 0) break;
     }
-    const fragment = fragments[this.#entryAt];
-    if (fragment === undefined) return;
-    const { lower } = fragment;
+    if (this.#entryAt === fragments.count) return;
+    const { lower } = fragments.range(this.#entryAt);
     if (compareBytes(lower, 0, lower.length, keyBytes, keyStart, keyLength) > 0) return;
     if (
       !isNewer(this.#oldestVersions[this.#entryAt], this.#oldestSeqs[this.#entryAt], version, seq)
@@ -199,19 +197,18 @@ export class TableOutputs {
   /** Is there a tombstone to be written that is not? */
   #hasTombstones(): boolean {
     const { fragments } = this.#plan;
-    for (let at = this.#fragmentAt; at < fragments.length; at++) {
-      const fragment = fragments[at] as KeptFragment;
-      if (fragment.seqs.some((_, i) => this.#isNeeded(at, i))) return true;
+    for (let at = this.#fragmentAt; at < fragments.count; at++) {
+      const kept = fragments.kept(at);
+      if (kept.seqs.some((_, i) => this.#isNeeded(at, kept, i))) return true;
     }
     return false;
   }
 
-  #isNeeded(fragmentAt: number, index: number): boolean {
-    const fragment = this.#plan.fragments[fragmentAt] as KeptFragment;
-    if (fragment.canVanish[index] !== true) return true;
+  #isNeeded(fragmentAt: number, kept: KeptTombstones, index: number): boolean {
+    if (kept.canVanish[index] !== true) return true;
     return isNewer(
-      fragment.versions[index],
-      fragment.seqs[index],
+      kept.versions[index],
+      kept.seqs[index],
       this.#oldestVersions[fragmentAt],
       this.#oldestSeqs[fragmentAt],
     );
@@ -222,15 +219,15 @@ export class TableOutputs {
     const { fragments } = this.#plan;
     const from = this.#cutKey;
     const joiner = new TombstoneJoiner(sink);
-    for (; this.#fragmentAt < fragments.length; this.#fragmentAt++) {
+    for (; this.#fragmentAt < fragments.count; this.#fragmentAt++) {
       const at = this.#fragmentAt;
-      const fragment = fragments[at] as KeptFragment;
-      if (cutKey !== undefined && compareArrays(fragment.lower, cutKey) >= 0) break;
-      const lower =
-        from !== undefined && compareArrays(fragment.lower, from) < 0 ? from : fragment.lower;
-      const isCut = cutKey !== undefined && compareArrays(fragment.upper, cutKey) > 0;
-      const upper = isCut ? cutKey : fragment.upper;
-      joiner.add(lower, upper, fragment.versions, fragment.seqs, (i) => this.#isNeeded(at, i));
+      const range = fragments.range(at);
+      if (cutKey !== undefined && compareArrays(range.lower, cutKey) >= 0) break;
+      const lower = from !== undefined && compareArrays(range.lower, from) < 0 ? from : range.lower;
+      const isCut = cutKey !== undefined && compareArrays(range.upper, cutKey) > 0;
+      const upper = isCut ? cutKey : range.upper;
+      const kept = fragments.kept(at);
+      joiner.add(lower, upper, kept.versions, kept.seqs, (i) => this.#isNeeded(at, kept, i));
       if (isCut) {
         this.#oldestVersions[at] = NONE;
         this.#oldestSeqs[at] = NONE;

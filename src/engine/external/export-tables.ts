@@ -24,7 +24,12 @@ import { KIND_PUT, KIND_VALUE_POINTER } from '../entry.js';
 import type { EntryCursor } from '../iterators/entry-cursor.js';
 import { MergingCursor } from '../iterators/merging.js';
 import { VisibleCursor } from '../iterators/visible.js';
-import { type RangeFragment, RangeTombstones, type TombstoneSet } from '../range-tombstones.js';
+import {
+  type RangeFragment,
+  type RangeTombstone,
+  RangeTombstones,
+  type TombstoneSet,
+} from '../range-tombstones.js';
 import { Hold, type ReadState } from '../read-view.js';
 import { checkNames, familyOf, rangeOf, type ScanOptions } from '../requests.js';
 import { shownKey } from '../shown-key.js';
@@ -129,8 +134,8 @@ class ExportRun {
     this.#outputs = outputs;
     this.#options = options;
     const isEmpty = compareArrays(lower, upper) >= 0 || options.allVersions !== true;
-    const clipped = isEmpty ? [] : fragmentsOf(source.state.rangeTombstones(), lower, upper);
-    this.#fragments = clipped.map((fragment) => seenAt(fragment, source.seqMax));
+    const tombstones = isEmpty ? [] : source.state.rangeTombstones();
+    this.#fragments = [...seenAt(tombstones, lower, upper, source.seqMax).clip(lower, upper)];
     const seqs = new Set(this.#fragments.flatMap((fragment) => fragment.seqs));
     this.#divides = [...seqs].sort((a, b) => a - b);
     this.#fragmentAt = 0;
@@ -298,25 +303,22 @@ class ExportRun {
   }
 }
 
-/** Of several lists, whose ranges may overlap, as one list: disjoint, in key order, cut to [lower, upper). */
-function fragmentsOf(
-  lists: readonly TombstoneSet[],
+/** Those of several sets, whose ranges may overlap, that a reader at `seqMax` sees, cut to [lower, upper). */
+function seenAt(
+  sets: readonly TombstoneSet[],
   lower: Uint8Array,
   upper: Uint8Array,
-): readonly RangeFragment[] {
-  const pieces = lists.flatMap((list) => list.clip(lower, upper));
-  const tombstones = pieces.flatMap(({ versions, seqs, ...range }) =>
-    seqs.map((seq, i) => ({ ...range, version: versions[i] as number, seq })),
-  );
-  return new RangeTombstones(tombstones).clip(lower, upper);
-}
-
-/** Without the range deletes that a reader at `seqMax` does not see. */
-function seenAt(fragment: RangeFragment, seqMax: number): RangeFragment {
-  const seen = fragment.seqs.map((seq) => seq <= seqMax);
-  return {
-    ...fragment,
-    versions: fragment.versions.filter((_, i) => seen[i]),
-    seqs: fragment.seqs.filter((_, i) => seen[i]),
-  };
+  seqMax: number,
+): RangeTombstones {
+  const seen: RangeTombstone[] = [];
+  for (const set of sets) {
+    for (const fragment of set.clip(lower, upper)) {
+      fragment.seqs.forEach((seq, i) => {
+        const { lower, upper } = fragment;
+        const version = fragment.versions[i] as number;
+        if (seq <= seqMax) seen.push({ lower, upper, version, seq });
+      });
+    }
+  }
+  return new RangeTombstones(seen);
 }

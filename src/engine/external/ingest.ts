@@ -274,8 +274,10 @@ function checkRequest(paths: readonly string[], options: IngestOptions): IngestO
 /** A key that was deleted counts, too. Entries that are not visible yet are not looked at. */
 function hasKeyIn(logged: LoggedMemtable, { lower, upper }: KeyRange): boolean {
   const { memtable } = logged;
-  if (memtable.rangeTombstones.length > 0 && logged.rangeTombstones().clip(lower, upper).length > 0)
-    return true;
+  if (memtable.rangeTombstones.length > 0) {
+    const fragments = logged.rangeTombstones().clip(lower, upper);
+    if (fragments.next().done !== true) return true;
+  }
   const cursor = memtable.newCursor();
   try {
     cursor.seek(lower, 0, lower.length);

@@ -6,6 +6,7 @@ import { compareBytes } from '../../base/bytes.js';
 import { ConflictError, type ConflictReason } from '../../base/errors.js';
 import { MergingCursor } from '../iterators/merging.js';
 import { keySuccessor } from '../key.js';
+import type { RangeFragment, TombstoneSet } from '../range-tombstones.js';
 import type { ReadState } from '../read-view.js';
 import { shownKey } from '../shown-key.js';
 import { openSources } from '../sources.js';
@@ -53,7 +54,7 @@ export function findNewerVersion(
   const cursor = new MergingCursor(openSources(state));
   try {
     for (const { lower, upper } of spans) {
-      for (const fragment of tombstones.flatMap((one) => one.clip(lower, upper))) {
+      for (const fragment of fragmentsIn(tombstones, lower, upper)) {
         const at = fragment.versions.findIndex(
           (version, i) => version > readVersion && (fragment.seqs[i] as number) <= sinceSeq,
         );
@@ -72,6 +73,14 @@ export function findNewerVersion(
   } finally {
     cursor.close();
   }
+}
+
+function* fragmentsIn(
+  sets: readonly TombstoneSet[],
+  lower: Uint8Array,
+  upper: Uint8Array,
+): Generator<RangeFragment, void, void> {
+  for (const set of sets) yield* set.clip(lower, upper);
 }
 
 function* touched(writes: WriteSet, reads: ReadSet | undefined): Generator<KeySpan, void, void> {

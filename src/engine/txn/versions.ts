@@ -140,7 +140,7 @@ function rangeDeletesOf(state: ReadState, { key, seqMax, since }: VersionsPlan):
   const upper = keySuccessor(key);
   return state
     .rangeTombstones()
-    .flatMap((tombstones) => tombstones.clip(key, upper))
+    .flatMap((tombstones) => [...tombstones.clip(key, upper)])
     .flatMap(({ versions, seqs }) => versions.map((version, i) => ({ version, seq: seqs[i] ?? 0 })))
     .filter(({ seq, version }) => seq <= seqMax && version > since)
     .sort((a, b) => b.version - a.version || b.seq - a.seq)
