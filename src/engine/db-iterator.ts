@@ -4,7 +4,8 @@
  *
  * Contract: a fresh iterator is not valid until first, last, seek or seekForPrev. A seek outside the bounds
  * clamps to them; past the far bound the iterator is invalid, and next or prev do not bring it back.
- * A failure (CorruptionError) leaves it invalid and usable: the next seek starts anew.
+ * A move that fails (CorruptionError, IoError) leaves it invalid and usable: the next seek starts anew, and next or prev
+ * do not pass over what can not be read.
  */
 import { ClosedError } from '../base/errors.js';
 import { encodeKey, keySuccessor } from './key.js';
@@ -20,6 +21,7 @@ export class DbIterator {
   readonly #valueLog: ValueLogReader;
   readonly #slab: ValueSlab;
   readonly #hold: Hold;
+  /** False until the first seek, and from the begin of a move until it comes to its end. */
   #isPositioned: boolean;
 
   /** Made by `Db.iterator()` and `Transaction.iterator()`; the cursor shows one entry per key. `hold` keeps what the cursor reads. */
@@ -65,6 +67,7 @@ export class DbIterator {
   /** To the first row; returns valid. */
   first(): boolean {
     this.#mustBeOpen();
+    this.#isPositioned = false;
     this.#cursor.first();
     return this.#moved();
   }
@@ -72,6 +75,7 @@ export class DbIterator {
   /** To the last row. */
   last(): boolean {
     this.#mustBeOpen();
+    this.#isPositioned = false;
     this.#cursor.last();
     return this.#moved();
   }
@@ -80,6 +84,7 @@ export class DbIterator {
   seek(key: Uint8Array | string): boolean {
     this.#mustBeOpen();
     const target = key.length === 0 ? Uint8Array.of(this.#family) : encodeKey(this.#family, key);
+    this.#isPositioned = false;
     this.#cursor.seek(target, 0, target.length);
     return this.#moved();
   }
@@ -89,6 +94,7 @@ export class DbIterator {
     this.#mustBeOpen();
     const target =
       key.length === 0 ? Uint8Array.of(this.#family) : keySuccessor(encodeKey(this.#family, key));
+    this.#isPositioned = false;
     this.#cursor.seekBefore(target, 0, target.length);
     return this.#moved();
   }
@@ -96,15 +102,19 @@ export class DbIterator {
   /** To the next row; false at the end, or when it was not valid. */
   next(): boolean {
     this.#mustBeOpen();
-    if (this.valid) this.#cursor.next();
-    return this.valid;
+    if (!this.valid) return false;
+    this.#isPositioned = false;
+    this.#cursor.next();
+    return this.#moved();
   }
 
   /** To the previous row. */
   prev(): boolean {
     this.#mustBeOpen();
-    if (this.valid) this.#cursor.prev();
-    return this.valid;
+    if (!this.valid) return false;
+    this.#isPositioned = false;
+    this.#cursor.prev();
+    return this.#moved();
   }
 
   /** Releases the sources. Idempotent. */

@@ -309,13 +309,13 @@ export class Db {
     checkNames(options, NAMES.scan);
     this.#snapshots.check(options.snapshot);
     const state = options.snapshot?.state ?? this.#state;
-    const { lower, upper } = rangeOf(familyOf(options), options);
-    const sources = openSources(state, new ScanSpan(lower, upper), memory, options.limit);
-    const cursor = new VisibleCursor(new MergingCursor(sources), {
-      lower,
-      upper,
+    const [range, version] = [rangeOf(familyOf(options), options), checkVersion(options.version)];
+    const span = new ScanSpan(range.lower, range.upper);
+    const merge = new MergingCursor(openSources(state, span, memory, options.limit));
+    const cursor = new VisibleCursor(merge, {
+      ...range,
       seqMax: options.snapshot?.seq ?? this.#visibleSeq(),
-      versionMax: checkVersion(options.version) ?? SEQ_MAX,
+      versionMax: version ?? SEQ_MAX,
       nowMs: options.snapshot?.createdMs ?? this.#env.clock.nowMs(),
       tombstones: state.rangeTombstones(),
     });

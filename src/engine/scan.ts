@@ -2,7 +2,8 @@
  * Scans: the rows of a key range as of one moment, in either direction. Synchronous to iterate; as an
  * async iterable it yields to the event loop between chunks, for servers.
  *
- * A scan keeps its tables, memtables and value-log files alive until it is exhausted or closed.
+ * A scan keeps its tables, memtables and value-log files alive until it is exhausted or closed, or has failed: what
+ * could not be read is told behind the rows before it, and never passed over.
  */
 import type { Clock } from '../base/env.js';
 import type { EntryCursor } from './iterators/entry-cursor.js';
@@ -50,7 +51,7 @@ export class Scan implements Iterable<Row>, AsyncIterable<Row> {
   readonly #batch: RowBatch;
   #at: number;
   #batchRows: number;
-  /** Thrown behind the last row of the batch; wrapped, because anything can be thrown. */
+  /** Thrown behind the last row of the batch, and by every call after that; wrapped, because anything can be thrown. */
   #failure: { readonly error: unknown } | undefined;
   /** Rows that may still be handed out. */
   #left: number;
@@ -85,30 +86,38 @@ export class Scan implements Iterable<Row>, AsyncIterable<Row> {
 
   /** The next row, or undefined at the end (the scan is closed then). @throws CorruptionError, IoError */
   next(): Row | undefined {
+    const row = this.#advance();
+    if (row === undefined) this.#throwFailure();
+    return row;
+  }
+
+  /** The next row, or undefined at the end, and where it fails. */
+  #advance(): Row | undefined {
     if (this.#isClosed) return undefined;
     if (this.#hold.isReleased) throw this.#hold.refusal('scan on');
     if (this.#at === this.#batch.rows.length) this.#fill();
     const row = this.#batch.rows[this.#at];
     if (row === undefined) {
-      this.close();
+      this.#end();
       return undefined;
     }
     this.#at++;
     // Rows are copies: at the limit nothing is needed any more, whether the caller asks again or not.
     this.#left--;
-    if (this.#left === 0) this.close();
+    if (this.#left === 0) this.#end();
     return row;
   }
 
-  /** Up to `count` rows at once. */
+  /** Up to `count` rows at once: fewer at the end, and before a failure, which the next call throws. @throws CorruptionError, IoError */
   take(count: number): Row[] {
     const rows: Row[] = [];
     if (!this.#isStarted && count > 0) this.#batchRows = Math.min(count, BATCH_ROWS_MAX);
     while (rows.length < count) {
-      const row = this.next();
+      const row = this.#advance();
       if (row === undefined) break;
       rows.push(row);
     }
+    if (rows.length === 0 && count > 0) this.#throwFailure();
     return rows;
   }
 
@@ -121,7 +130,10 @@ export class Scan implements Iterable<Row>, AsyncIterable<Row> {
       for (;;) {
         const rows = this.take(CHUNK_ROWS);
         yield* rows;
-        if (rows.length < CHUNK_ROWS) return;
+        if (rows.length < CHUNK_ROWS) {
+          this.#throwFailure();
+          return;
+        }
         await this.#clock.nextTurn();
       }
     } finally {
@@ -132,23 +144,30 @@ export class Scan implements Iterable<Row>, AsyncIterable<Row> {
   /** Releases the scan's sources. Idempotent. */
   close(): void {
     if (this.#isClosed) return;
-    this.#isClosed = true;
-    this.#hold.release();
+    // Nobody has come to it.
+    this.#failure = undefined;
+    this.#end();
   }
 
   [Symbol.dispose](): void {
     this.close();
   }
 
-  /** Fills the batch anew; it stays empty at the end. A failure behind its first row waits until that is handed out. */
+  #end(): void {
+    this.#isClosed = true;
+    this.#hold.release();
+  }
+
+  #throwFailure(): void {
+    if (this.#failure !== undefined) throw this.#failure.error;
+  }
+
+  /** Fills the batch anew; it stays empty at the end, and behind the last row before a failure. */
   #fill(): void {
     const batch = this.#batch;
-    const failure = this.#failure;
-    this.#failure = undefined;
     this.#at = 0;
     batch.reset(this.#ahead === undefined ? 1 : Math.min(this.#batchRows, this.#left));
-    if (failure !== undefined) throw failure.error;
-    if (this.#left === 0 || this.#isOver) return;
+    if (this.#left === 0 || this.#isOver || this.#failure !== undefined) return;
     try {
       this.#step();
       if (this.#cursor.valid) {
@@ -159,7 +178,6 @@ export class Scan implements Iterable<Row>, AsyncIterable<Row> {
       }
       this.#isOver = !this.#cursor.valid;
     } catch (error) {
-      if (batch.rows.length === 0) throw error;
       this.#failure = { error };
     }
   }

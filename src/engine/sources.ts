@@ -10,7 +10,8 @@ import type { ValueSlab } from './value-slab.js';
 
 /**
  * Requires that the state is retained while the cursors are used, and that they are used for the entries of `span` only,
- * when there is one. With `memory`, values of tables stay as they are. At most `rows` of them are wanted.
+ * when there is one. With `memory`, values of tables stay as they are. At most `rows` of them are wanted. Where it fails
+ * nothing stays open.
  * @throws CorruptionError, IoError
  */
 export function openSources(
@@ -26,18 +27,24 @@ export function openSources(
     expectedBytes: rows < Number.POSITIVE_INFINITY ? (rows * bytes) / entries : undefined,
   });
   const sources: EntryCursor[] = [state.active.memtable.newCursor()];
-  for (const memtable of state.sealed) sources.push(memtable.memtable.newCursor());
-  // As one run they are opened one after the other, and only as far as the cursor comes.
-  const sorted = disjointRuns === undefined ? levels : [disjointRuns, ...levels];
-  for (const run of disjointRuns === undefined ? runs : []) {
-    if (span === undefined || pruning.mayHold(run, span))
-      sources.push(run.reader.newCursor(optionsFor(dataBytes(run.meta))));
+  try {
+    for (const memtable of state.sealed) sources.push(memtable.memtable.newCursor());
+    // As one run they are opened one after the other, and only as far as the cursor comes.
+    const sorted = disjointRuns === undefined ? levels : [disjointRuns, ...levels];
+    for (const run of disjointRuns === undefined ? runs : []) {
+      if (span === undefined || pruning.mayHold(run, span))
+        sources.push(run.reader.newCursor(optionsFor(dataBytes(run.meta))));
+    }
+    for (const level of sorted) {
+      if (span === undefined || pruning.levelMayHold(level, span))
+        sources.push(cursorOver(level, optionsFor(level.dataBytes)));
+    }
+    return sources;
+  } catch (error) {
+    // Each holds the index of its table until it is closed, and nobody else knows of it.
+    for (const source of sources) source.close();
+    throw error;
   }
-  for (const level of sorted) {
-    if (span === undefined || pruning.levelMayHold(level, span))
-      sources.push(cursorOver(level, optionsFor(level.dataBytes)));
-  }
-  return sources;
 }
 
 function cursorOver(level: Level, options: TableCursorOptions): EntryCursor {

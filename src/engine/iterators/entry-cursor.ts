@@ -4,7 +4,8 @@
  * all versions, tombstones included; range tombstones are not among them (they are kept aside).
  *
  * Synchronous. Fields describe the current entry while `valid`; the buffers are *borrowed* until the
- * next move of this cursor. Reads of damaged files throw CorruptionError from any move.
+ * next move of this cursor. Reads of damaged files throw CorruptionError from any move. Where the cursor stands then is
+ * not defined; seek, seekBefore, first and last start anew.
  */
 import type { RowBatch } from './row-batch.js';
 

@@ -5,6 +5,9 @@
  * The versions of a key never straddle two tables, so nextKey stays inside a table or moves to the
  * first entry of the next one.
  *
+ * A move that fails leaves it not valid: it is so from the begin of a move until it stands. A table that could not be
+ * opened leaves none open, and a seek, first or last opens one anew.
+ *
  * Ownership: `openCursor` hands over a cursor that this one closes. Tables must outlive this cursor (a
  * pinned version, or the inputs of a job).
  */
@@ -58,60 +61,57 @@ export class RunCursor implements EntryCursor {
   }
 
   seek(key: Uint8Array, start: number, length: number): void {
+    this.valid = false;
     const index = firstTableAbove(this.#tables, key, start, length);
-    if (index === this.#tables.length) {
-      this.valid = false;
-      return;
-    }
+    if (index === this.#tables.length) return;
     this.#open(index).seek(key, start, length);
     this.#forwardOverEmpty();
   }
 
   seekBefore(key: Uint8Array, start: number, length: number): void {
+    this.valid = false;
     let index = firstTableAbove(this.#tables, key, start, length);
     const table = this.#tables[index];
     const isInside =
       table !== undefined &&
       compareBytes(table.lower, 0, table.lower.length, key, start, length) < 0;
     if (!isInside) index--;
-    if (index < 0) {
-      this.valid = false;
-      return;
-    }
+    if (index < 0) return;
     this.#open(index).seekBefore(key, start, length);
     this.#backwardOverEmpty();
   }
 
   first(): void {
+    this.valid = false;
     if (this.#tables.length === 0) return;
     this.#open(0).first();
     this.#forwardOverEmpty();
   }
 
   last(): void {
+    this.valid = false;
     if (this.#tables.length === 0) return;
     this.#open(this.#tables.length - 1).last();
     this.#backwardOverEmpty();
   }
 
   next(): void {
-    (this.#cursor as EntryCursor).next();
+    this.#leave().next();
     this.#forwardOverEmpty();
   }
 
   prev(): void {
-    (this.#cursor as EntryCursor).prev();
+    this.#leave().prev();
     this.#backwardOverEmpty();
   }
 
   nextKey(): void {
-    (this.#cursor as EntryCursor).nextKey();
+    this.#leave().nextKey();
     this.#forwardOverEmpty();
   }
 
   nextKeyInto(batch: RowBatch): void {
-    const cursor = this.#cursor as EntryCursor;
-    cursor.nextKeyInto(batch);
+    this.#leave().nextKeyInto(batch);
     // A full batch is left as it is: the cursor stands on its last row.
     this.#forwardOverEmpty();
   }
@@ -121,6 +121,13 @@ export class RunCursor implements EntryCursor {
     this.#at = -1;
     this.#cursor?.close();
     this.#cursor = undefined;
+  }
+
+  /** Begins a move from the current entry. */
+  #leave(): EntryCursor {
+    assert(this.valid, 'run cursor: this move needs a current entry');
+    this.valid = false;
+    return this.#cursor as EntryCursor;
   }
 
   #open(index: number): EntryCursor {

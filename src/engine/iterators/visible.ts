@@ -13,6 +13,9 @@
  *     forward   k@9 k@7 k@2 | m@4      merge at the shown entry
  *     reverse   h@3 | k@2 k@7 k@9      merge at h@3, the shown entry is a copy
  *
+ * A move that fails leaves it not valid: it is so from the begin of a move until it stands. Where the merge is then is
+ * not known, so only a seek, first or last leads on.
+ *
  * Ownership: owns the merge and closes it. Buffers are borrowed until the next move. The range
  * tombstones must hold at least those that the reader sees, of every source; they may grow meanwhile.
  */
@@ -93,6 +96,7 @@ export class VisibleCursor implements EntryCursor {
   }
 
   seek(key: Uint8Array, start: number, length: number): void {
+    this.valid = false;
     const lower = this.#lower;
     if (lower !== undefined && compareBytes(key, start, length, lower, 0, lower.length) < 0) {
       this.#merge.seek(lower, 0, lower.length);
@@ -103,6 +107,7 @@ export class VisibleCursor implements EntryCursor {
   }
 
   seekBefore(key: Uint8Array, start: number, length: number): void {
+    this.valid = false;
     const upper = this.#upper;
     if (upper !== undefined && compareBytes(key, start, length, upper, 0, upper.length) > 0) {
       this.#merge.seekBefore(upper, 0, upper.length);
@@ -113,6 +118,7 @@ export class VisibleCursor implements EntryCursor {
   }
 
   first(): void {
+    this.valid = false;
     const lower = this.#lower;
     if (lower === undefined) this.#merge.first();
     else this.#merge.seek(lower, 0, lower.length);
@@ -120,6 +126,7 @@ export class VisibleCursor implements EntryCursor {
   }
 
   last(): void {
+    this.valid = false;
     const upper = this.#upper;
     if (upper === undefined) this.#merge.last();
     else this.#merge.seekBefore(upper, 0, upper.length);
@@ -128,6 +135,7 @@ export class VisibleCursor implements EntryCursor {
 
   next(): void {
     assert(this.valid, 'visible cursor: next needs a current entry');
+    this.valid = false;
     if (this.#forward) {
       this.#merge.nextKey();
     } else {
@@ -140,6 +148,7 @@ export class VisibleCursor implements EntryCursor {
 
   prev(): void {
     assert(this.valid, 'visible cursor: prev needs a current entry');
+    this.valid = false;
     if (this.#forward) {
       this.#saveKey(this.keyBytes, this.keyStart, this.keyLength);
       this.#merge.seekBefore(this.#key, 0, this.keyLength);
@@ -167,6 +176,7 @@ export class VisibleCursor implements EntryCursor {
     const merge = this.#merge;
     const isPlain = this.#tombstones.length === 0;
     while (!batch.isFull) {
+      this.valid = false;
       if (isPlain) {
         batch.startRun(this.#seqMax, this.#versionMax, this.#upper);
         merge.nextKeyInto(batch);
@@ -185,7 +195,7 @@ export class VisibleCursor implements EntryCursor {
     this.#merge.close();
   }
 
-  /** Shows the first visible key from the merge's position on. */
+  /** Shows the first visible key from the merge's position on. Requires that it is not valid. */
   #findForward(): void {
     const merge = this.#merge;
     const upper = this.#upper;
@@ -208,19 +218,18 @@ export class VisibleCursor implements EntryCursor {
         this.valueStart = merge.valueStart;
         this.isValueOwned = merge.isValueOwned;
         this.#showRest();
+        this.valid = true;
         return;
       }
     }
-    this.valid = false;
   }
 
-  /** Shows the last visible key up to the merge's position, and leaves the merge before that key. */
+  /** Shows the last visible key up to the merge's position, and leaves the merge before that key. As #findForward. */
   #findBackward(): void {
     const merge = this.#merge;
     const lower = this.#lower;
     this.#forward = false;
-    this.valid = false;
-    while (merge.valid && !this.valid) {
+    while (merge.valid) {
       const length = merge.keyLength;
       if (
         lower !== undefined &&
@@ -229,17 +238,24 @@ export class VisibleCursor implements EntryCursor {
         break;
       }
       this.#saveKey(merge.keyBytes, merge.keyStart, length);
-      this.#decideBackward(length);
+      if (this.#decideBackward(length)) {
+        this.valid = true;
+        return;
+      }
     }
   }
 
-  /** Walks over the versions of the saved key, oldest first; the newest one that the reader sees decides. */
-  #decideBackward(length: number): void {
+  /**
+   * Walks over the versions of the saved key, oldest first; the newest one that the reader sees decides. True when it is
+   * shown: not before, since a newer one may be out of reach.
+   */
+  #decideBackward(length: number): boolean {
     const merge = this.#merge;
+    let isShown = false;
     do {
       if (merge.seq <= this.#seqMax && merge.version <= this.#versionMax) {
-        if (this.#isGone()) this.valid = false;
-        else this.#showCopy();
+        isShown = !this.#isGone();
+        if (isShown) this.#showCopy();
       }
       merge.prev();
     } while (
@@ -247,6 +263,7 @@ export class VisibleCursor implements EntryCursor {
       merge.keyLength === length &&
       equalBytes(merge.keyBytes, merge.keyStart, this.#key, 0, length)
     );
+    return isShown;
   }
 
   /** Is the merge's entry, which decides its key, a delete, expired or covered? */
@@ -286,7 +303,6 @@ export class VisibleCursor implements EntryCursor {
 
   #showRest(): void {
     const merge = this.#merge;
-    this.valid = true;
     this.keyLength = merge.keyLength;
     this.version = merge.version;
     this.seq = merge.seq;

@@ -18,6 +18,8 @@ export class ArrayCursor implements EntryCursor {
   valueLength = 0;
   readonly isValueOwned: boolean;
   isClosed = false;
+  /** A move to the entry at this index fails, as that to a damaged block does. */
+  brokenAt: number | undefined = undefined;
   readonly #entries: readonly ModelEntry[];
   #at = -1;
 
@@ -88,6 +90,8 @@ export class ArrayCursor implements EntryCursor {
     if (!this.isValueOwned) this.valueBytes.fill(0xdb);
     this.#at = at;
     const entry = this.#entries[at];
+    this.valid = false;
+    if (at === this.brokenAt) throw new Error('array cursor: broken');
     this.valid = entry !== undefined;
     if (entry === undefined) return;
     const pad = at % 3;

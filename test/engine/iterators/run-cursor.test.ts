@@ -1,7 +1,10 @@
 import { describe, expect, it } from 'vitest';
+import { AssertionError } from '../../../src/base/assert.js';
 import { compareArrays } from '../../../src/base/bytes.js';
 import type { Prng } from '../../../src/base/prng.js';
+import { KIND_PUT, NO_EXPIRY } from '../../../src/engine/entry.js';
 import { RunCursor } from '../../../src/engine/iterators/run-cursor.js';
+import { keySuccessor } from '../../../src/engine/key.js';
 import type { TableMeta } from '../../../src/engine/table-meta.js';
 import {
   compareEntries,
@@ -17,6 +20,14 @@ import { tableMeta } from '../table-metas.js';
 import { ArrayCursor } from './array-cursor.js';
 
 const KEYS = 16;
+const ONE: ModelEntry = {
+  key: keyOf(keyName(0)),
+  version: 1,
+  seq: 1,
+  kind: KIND_PUT,
+  expiresAt: NO_EXPIRY,
+  value: Uint8Array.of(1),
+};
 
 interface Run {
   readonly all: readonly ModelEntry[];
@@ -103,6 +114,46 @@ describe('RunCursor', () => {
     const key = (tables[3] as TableMeta).lower;
     cursor.seekBefore(key, 0, key.length);
     expect(open.length).toBe(3); // all tables are empty: it looks at the three before
+  });
+
+  it.each<[string, (cursor: RunCursor) => void]>([
+    ['next', (cursor) => cursor.next()],
+    ['prev', (cursor) => cursor.prev()],
+    ['nextKey', (cursor) => cursor.nextKey()],
+  ])('stands nowhere after the next table could not be opened (%s)', (name, move) => {
+    const entries = ['a', 'b', 'c'].map((text) => ({ ...ONE, key: keyOf(text) }));
+    const tables = entries.map(({ key }, fileNumber) =>
+      tableMeta({ fileNumber, lower: key, upper: keySuccessor(key) }),
+    );
+    let broken = name === 'prev' ? 0 : 2;
+    const cursor = new RunCursor(tables, (index) => {
+      if (index === broken) throw new Error('table: broken');
+      return new ArrayCursor([entries[index] as ModelEntry]);
+    });
+    const [, b] = entries;
+    cursor.seek((b as ModelEntry).key, 0, (b as ModelEntry).key.length);
+    expect(cursor.valid).toBe(true);
+    expect(() => move(cursor)).toThrow('table: broken');
+    expect(cursor.valid).toBe(false);
+    for (const again of [move, (): void => cursor.next(), (): void => cursor.prev()]) {
+      expect(() => again(cursor)).toThrow(AssertionError);
+    }
+    expect(() => (name === 'prev' ? cursor.first() : cursor.last())).toThrow('table: broken');
+    expect(cursor.valid).toBe(false);
+    broken = -1;
+    cursor.first();
+    expect(entryAt(cursor)?.key).toEqual(keyOf('a'));
+  });
+
+  it('stands nowhere after its table failed', () => {
+    const { cursor, open } = run([ONE, { ...ONE, key: keyOf(keyName(1)) }]);
+    cursor.first();
+    (open[0] as ArrayCursor).brokenAt = 1;
+    expect(() => cursor.next()).toThrow('array cursor: broken');
+    expect(cursor.valid).toBe(false);
+    expect(() => cursor.next()).toThrow(AssertionError);
+    cursor.first();
+    expect(entryAt(cursor)?.key).toEqual(ONE.key);
   });
 
   it('is not valid without tables', () => {

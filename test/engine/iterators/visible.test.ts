@@ -1,11 +1,17 @@
 import { describe, expect, it } from 'vitest';
+import { AssertionError } from '../../../src/base/assert.js';
 import { compareArrays } from '../../../src/base/bytes.js';
 import { SEQ_MAX } from '../../../src/base/limits.js';
 import type { Prng } from '../../../src/base/prng.js';
+import { KIND_PUT, NO_EXPIRY } from '../../../src/engine/entry.js';
 import { MergingCursor } from '../../../src/engine/iterators/merging.js';
 import { RowBatch } from '../../../src/engine/iterators/row-batch.js';
 import { VisibleCursor } from '../../../src/engine/iterators/visible.js';
-import { type RangeTombstone, RangeTombstones } from '../../../src/engine/range-tombstones.js';
+import {
+  type RangeTombstone,
+  RangeTombstones,
+  type TombstoneSet,
+} from '../../../src/engine/range-tombstones.js';
 import { ValueSlab } from '../../../src/engine/value-slab.js';
 import {
   compareEntries,
@@ -142,5 +148,90 @@ describe('VisibleCursor', () => {
         expectRow(cursor, rows[at]);
       }
     });
+  });
+});
+
+describe('VisibleCursor after a failed move', () => {
+  const entry = (name: string, seq: number): ModelEntry => ({
+    key: keyOf(name),
+    version: seq,
+    seq,
+    kind: KIND_PUT,
+    expiresAt: NO_EXPIRY,
+    value: Uint8Array.of(seq),
+  });
+  /** b twice; what is behind the gap, and before it, are d and e, and a. */
+  const ENTRIES = [entry('a', 1), entry('b', 7), entry('b', 2), entry('d', 3), entry('e', 4)];
+  const MOVES: readonly [string, number, (cursor: VisibleCursor) => void][] = [
+    ['first', 0, (cursor) => cursor.first()],
+    ['last', 4, (cursor) => cursor.last()],
+    ['seek', 1, (cursor) => cursor.seek(keyOf('b'), 0, keyOf('b').length)],
+    ['seekBefore', 2, (cursor) => cursor.seekBefore(keyOf('d'), 0, keyOf('d').length)],
+    ['next', 3, (cursor) => cursor.next()],
+    ['nextKey', 3, (cursor) => cursor.nextKey()],
+    ['next, turned', 3, (cursor) => cursor.next()],
+    ['prev', -1, (cursor) => cursor.prev()],
+    ['prev, turned', 0, (cursor) => cursor.prev()],
+    ['take', 3, (cursor) => takeAll(cursor)],
+  ];
+
+  function takeAll(cursor: VisibleCursor): void {
+    const batch = new RowBatch(NO_VALUE_LOG, new ValueSlab(), false);
+    batch.reset(100);
+    cursor.take(batch);
+  }
+
+  /** A cursor that stands on b, and came there forward or backward. */
+  function onB(tombstones: readonly TombstoneSet[], isForward: boolean) {
+    const source = new ArrayCursor(ENTRIES);
+    const reader = { seqMax: SEQ_MAX, versionMax: SEQ_MAX, nowMs: 0, tombstones };
+    const cursor = new VisibleCursor(new MergingCursor([source]), reader);
+    if (isForward) cursor.seek(keyOf('b'), 0, 2);
+    else cursor.seekBefore(keyOf('c'), 0, 2);
+    expectRow(cursor, ENTRIES[1]);
+    return { source, cursor };
+  }
+
+  /** It stands nowhere, does not go on, and starts anew. */
+  function expectNowhere(cursor: VisibleCursor): void {
+    expect(cursor.valid).toBe(false);
+    expect(() => cursor.next()).toThrow(AssertionError);
+    expect(() => cursor.prev()).toThrow(AssertionError);
+    expect(() => takeAll(cursor)).toThrow(AssertionError);
+    expect(cursor.valid).toBe(false);
+  }
+
+  it.each(MOVES)('stands nowhere when its source fails (%s)', (name, brokenAt, move) => {
+    const isForward = name !== 'prev' && name !== 'next, turned';
+    const { source, cursor } = onB([], isForward);
+    source.brokenAt = brokenAt;
+    expect(() => move(cursor)).toThrow('array cursor: broken');
+    expectNowhere(cursor);
+    source.brokenAt = undefined;
+    cursor.first();
+    expectRow(cursor, ENTRIES[0]);
+  });
+
+  it.each(MOVES)('stands nowhere when range tombstones can not be read (%s)', (name, _, move) => {
+    const isForward = name !== 'prev' && name !== 'next, turned';
+    const broken = { isBroken: false };
+    const covers = (): boolean => {
+      if (broken.isBroken) throw new Error('tombstones: broken');
+      return false;
+    };
+    const { cursor } = onB([{ covers, clip: () => expect.fail() }], isForward);
+    broken.isBroken = true;
+    expect(() => move(cursor)).toThrow('tombstones: broken');
+    expectNowhere(cursor);
+    broken.isBroken = false;
+    cursor.last();
+    expectRow(cursor, ENTRIES[4]);
+  });
+
+  it('shows no older version of a key in reverse when a newer one can not be read', () => {
+    const { source, cursor } = onB([], true);
+    source.brokenAt = 1;
+    expect(() => cursor.seekBefore(keyOf('c'), 0, 2)).toThrow('array cursor: broken');
+    expectNowhere(cursor);
   });
 });
