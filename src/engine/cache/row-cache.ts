@@ -58,6 +58,8 @@ const GRAIN_BITS = 4;
 const OFFSET_BITS = 16;
 const OFFSET_MASK = 0xffff;
 const HEADER_BYTES = 40;
+/** The key length of a row has 16 bits; the next byte counts hits. */
+const KEY_BYTES_MAX = 0xffff;
 const HITS_AT = 6;
 const HITS_MAX = 3;
 /** Own chunks looked at to tell what memory is worth here. */
@@ -181,7 +183,7 @@ export class RowCache {
    */
   put(key: KeyBuffer, entry: LookupResult, bytes: Uint8Array, start: number, length: number): void {
     const size = rowBytes(key.length, length);
-    if (size > this.#rowBytesMax || !this.#makeRoom(size)) return;
+    if (key.length > KEY_BYTES_MAX || size > this.#rowBytesMax || !this.#makeRoom(size)) return;
     const chunk = this.#order[this.#order.length - 1] as number;
     const at = this.#ends[chunk] as number;
     const words = this.#words[chunk] as Uint32Array;

@@ -6,23 +6,33 @@ import { LookupResult } from '../../../src/engine/sst/lookup-result.js';
 
 const CHUNK_BYTES = 64 * 1024;
 
-/** Lends a fixed number of chunks. */
+/** Lends a fixed number of chunks, all of one piece of memory; those of `order` only, when it is given. */
 class Chunks implements ChunkLender {
-  readonly chunkBytes = CHUNK_BYTES;
+  readonly chunkBytes: number;
   readonly chunksMax: number;
-  readonly #chunks: Uint8Array[] = [];
+  readonly #memory: Uint8Array;
+  readonly #order: number[];
+  #lent = 0;
 
-  constructor(count: number) {
+  constructor(count: number, chunkBytes = CHUNK_BYTES, order?: readonly number[]) {
+    this.chunkBytes = chunkBytes;
     this.chunksMax = count;
+    this.#memory = new Uint8Array(count * chunkBytes);
+    this.#order = [...(order ?? Array.from({ length: count }, (_, i) => i))];
+  }
+
+  /** What it lends after the others. */
+  lendNext(chunk: number): void {
+    this.#order.push(chunk);
   }
 
   lend(): number {
-    if (this.#chunks.length === this.chunksMax) return -1;
-    return this.#chunks.push(new Uint8Array(CHUNK_BYTES)) - 1;
+    return this.#order[this.#lent++] ?? -1;
   }
 
   bytesOfChunk(chunk: number): Uint8Array {
-    return this.#chunks[chunk] as Uint8Array;
+    const start = chunk * this.chunkBytes;
+    return this.#memory.subarray(start, start + this.chunkBytes);
   }
 }
 
@@ -148,5 +158,24 @@ describe('RowCache', () => {
     for (let i = 0; i < 20_000; i++) if (get(rows, `k${i}`)?.seq === i) there++;
     expect(there).toBe(rows.stats().rows);
     expect(there).toBeGreaterThan(500);
+  });
+  it('rejects rows whose key has more bytes than a row can tell, and counts right behind one', () => {
+    const longest = 'L'.repeat(0xffff - 2); // encoded it has two bytes more
+    for (const [name, isKept] of [
+      [longest, true],
+      [`${longest}L`, false],
+      [`${longest}LL`, false],
+    ] as const) {
+      const rows = new RowCache(new Chunks(2, 1024 * 1024), rowIndexBytes(2 * 1024 * 1024));
+      put(rows, name, 1, Uint8Array.of(1));
+      expect(rows.stats().inserts).toBe(isKept ? 1 : 0);
+      expect(get(rows, name)?.seq).toBe(isKept ? 1 : undefined);
+      // Enough to use both chunks again: rows are walked over by their lengths.
+      const value = new Uint8Array(400);
+      for (let i = 0; i < 10_000; i++) put(rows, `k${i}`, i, value);
+      let there = get(rows, name) === undefined ? 0 : 1;
+      for (let i = 0; i < 10_000; i++) if (get(rows, `k${i}`)?.seq === i) there++;
+      expect(there).toBe(rows.stats().rows);
+    }
   });
 });
