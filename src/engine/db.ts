@@ -15,8 +15,8 @@ import type { Env } from '../base/env.js';
 import { Background } from './background.js';
 import type { BatchOperation } from './batch.js';
 import type { Core } from './core.js';
-import { type RecoveryReport, traceRecovery } from './recovery-report.js';
-import { openCore } from './recovery.js';
+import type { RecoveryReport } from './recovery-report.js';
+import { openFor } from './recovery.js';
 import type { RowCache } from './cache/row-cache.js';
 import { CompactionRunner } from './compaction-runner.js';
 import { KIND_DELETE, KIND_PUT, NO_EXPIRY } from './entry.js';
@@ -654,7 +654,5 @@ export async function openDb(env: Env, workdir: string, given: OpenOptions = {})
     throw new NokvError('NOKV_INVALID', 'Cannot open: the workdir must be the path of a directory');
   }
   const options = resolveOptions(given);
-  const core = await openCore(env, workdir, options);
-  traceRecovery(env, core.report);
-  return new Db(env, workdir, options, core);
+  return openFor(env, workdir, options, (core) => new Db(env, workdir, options, core));
 }

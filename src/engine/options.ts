@@ -4,7 +4,15 @@
  */
 import { closestName } from '../base/closest-name.js';
 import { NokvError } from '../base/errors.js';
-import { GIB, KIB, MIB, VALUE_BYTES_MAX, VALUE_LOG_FILE_BYTES_MAX } from '../base/limits.js';
+import {
+  GIB,
+  KEY_BYTES_MAX,
+  KIB,
+  MIB,
+  VALUE_BYTES_MAX,
+  VALUE_LOG_FILE_BYTES_MAX,
+} from '../base/limits.js';
+import { isUtf8Text } from '../base/utf8.js';
 
 /** os: acknowledged = survives kill -9. disk: acknowledged = survives power loss. */
 export type Durability = 'os' | 'disk';
@@ -291,7 +299,9 @@ function describeValue(value: unknown): string {
 function checkRules(option: string, kind: keyof typeof RULE_FIELDS, value: unknown): unknown {
   if (!Array.isArray(value)) throw badOption(option, value, 'an array of rules');
   const fields: readonly string[] = RULE_FIELDS[kind];
-  value.forEach((rule: unknown, i) => {
+  // With its holes, which forEach passes over.
+  const rules: readonly unknown[] = Array.from(value);
+  rules.forEach((rule, i) => {
     const name = `${option}[${i}]`;
     if (!isRecord(rule)) throw badOption(name, rule, `a rule with some of ${fields.join(', ')}`);
     for (const field of Object.keys(rule)) {
@@ -302,13 +312,24 @@ function checkRules(option: string, kind: keyof typeof RULE_FIELDS, value: unkno
     if (columnFamily !== undefined && !FAMILIES.includes(columnFamily)) {
       throw badOption(`${name}.columnFamily`, columnFamily, `one of ${FAMILIES.join(', ')}`);
     }
-    if (prefix !== undefined && typeof prefix !== 'string' && !(prefix instanceof Uint8Array)) {
-      throw badOption(`${name}.prefix`, prefix, 'a string or bytes');
-    }
+    if (prefix !== undefined) checkPrefix(`${name}.prefix`, prefix);
     if (kind === 'policies') checkThreshold(name, rule);
-    else checkPart(name, rule, value.slice(0, i) as PrefixFilter[]);
+    else checkPart(name, rule, rules.slice(0, i) as PrefixFilter[]);
   });
   return value;
+}
+
+/** Can a key begin with it? */
+function checkPrefix(name: string, prefix: unknown): void {
+  if (typeof prefix === 'string') {
+    if (!isUtf8Text(prefix)) {
+      throw badOption(name, prefix, 'without half of a surrogate pair, which has no UTF-8');
+    }
+  } else if (!(prefix instanceof Uint8Array)) {
+    throw badOption(name, prefix, 'a string or bytes');
+  }
+  const length = typeof prefix === 'string' ? Buffer.byteLength(prefix) : prefix.length;
+  if (length > KEY_BYTES_MAX) throw badOption(name, prefix, `at most ${KEY_BYTES_MAX} bytes long`);
 }
 
 function checkStrategy(name: string, { strategy }: Readonly<Record<string, unknown>>): void {

@@ -34,15 +34,35 @@ import { prefixRulesFor } from './prefix-filters.js';
 import { ScanPruning } from './scan-pruning.js';
 import { workdirIsFile } from './inspect/workdir-files.js';
 import { openReadOnlyCore } from './inspect/read-only-core.js';
-import { type RecoveryReport, reportOf } from './recovery-report.js';
+import { type RecoveryReport, reportOf, traceRecovery } from './recovery-report.js';
 import { isReadable, mayBeLost } from './value-probe.js';
 import { manifestInit, Tree } from './tree.js';
 import type { LogHeader } from './record-log.js';
 import { readWalHeader } from './wal/reader.js';
 import { replaySegments, type ReplayedSegment } from './wal-recovery.js';
 
-/** @throws LockedError, ModeError, CorruptionError, FormatError, IoError, NokvError NOKV_INVALID */
-export async function openCore(env: Env, workdir: string, options: Options): Promise<Core> {
+/**
+ * Opens a workdir for what `make` makes of its core, and closes it again when that throws: else nobody could, and the
+ * lock would stay. @throws LockedError, ModeError, CorruptionError, FormatError, IoError, NokvError NOKV_INVALID
+ */
+export async function openFor<T>(
+  env: Env,
+  workdir: string,
+  options: Options,
+  make: (core: Core) => T,
+): Promise<T> {
+  const core = await openCore(env, workdir, options);
+  try {
+    traceRecovery(env, core.report);
+    return make(core);
+  } catch (error) {
+    // What goes wrong now follows from what went wrong first.
+    await core.close(core.lastSeq).catch(() => undefined);
+    throw error;
+  }
+}
+
+async function openCore(env: Env, workdir: string, options: Options): Promise<Core> {
   checkMode(env, workdir);
   if (options.readOnly) return openReadOnlyCore(env, workdir, options);
 

@@ -1,12 +1,22 @@
 /** Wrong arguments of calls: refused with an error that names what is wrong, and nothing is written. */
 import { describe, expect, it } from 'vitest';
-import type { Db } from '../../src/engine/db.js';
-import { openSim, rowsOf, TINY } from './db-fixture.js';
+import { type Db, openDb } from '../../src/engine/db.js';
+import { startJob } from '../../src/engine/jobs.js';
+import type { OpenOptions } from '../../src/engine/options.js';
+import { createSimEnv } from '../../src/env/sim-env.js';
+import { openSim, reopen, rowsOf, TINY, WORKDIR } from './db-fixture.js';
 
 /** A call as plain JavaScript makes it, without types to keep it from going wrong. */
 type Untyped = Record<string, (...args: unknown[]) => unknown>;
 
 const untyped = (db: Db): Untyped => db as unknown as Untyped;
+
+/** An array that has `item` behind a hole. */
+function withHole(item: unknown): unknown[] {
+  const items: unknown[] = [];
+  items[1] = item;
+  return items;
+}
 
 describe('Db', () => {
   it.each([
@@ -130,4 +140,69 @@ describe('openDb', () => {
   ])('refuses the options %j', async (options, message) => {
     await expect(openSim(options as object)).rejects.toThrow(message);
   });
+
+  const long = 'a'.repeat(65_536);
+  const offload = { strategy: 'offload' };
+  const asText = 'without half of a surrogate pair';
+  it.each([
+    ['valuePolicies[0].prefix', asText, [{ prefix: 'a\ud800', ...offload }]],
+    ['valuePolicies[0].prefix', 'at most 65535 bytes long', [{ prefix: long, ...offload }]],
+    [
+      'valuePolicies[0].prefix',
+      'at most 65535 bytes long',
+      [{ prefix: Buffer.from(long), ...offload }],
+    ],
+    [
+      'valuePolicies[0].prefix',
+      'at most 65535 bytes long',
+      [{ prefix: 'ä'.repeat(40_000), ...offload }],
+    ],
+    ['valuePolicies[0]', 'a rule with some of', withHole({ prefix: 'a', ...offload })],
+    ['prefixFilters[0].prefix', asText, [{ prefix: '\udc00', length: 5 }]],
+    ['prefixFilters[0].prefix', 'at most 65535 bytes long', [{ prefix: long, delimiter: '/' }]],
+    ['prefixFilters[0].prefix', 'at most 65535 bytes long', [{ prefix: long, length: 5 }]],
+    ['prefixFilters[0]', 'a rule with some of', withHole({ prefix: 'a', length: 2 })],
+  ])('refuses a bad %s: it must be %s', async (option, expected, rules) => {
+    const before = await openSim();
+    await before.db.close();
+    const options = { [option.replace(/\[.*/, '')]: rules } as OpenOptions;
+    for (const readOnly of [false, true]) {
+      await expect(reopen(before, { ...options, readOnly })).rejects.toMatchObject({
+        code: 'NOKV_INVALID',
+        message: expect.stringContaining(`option "${option}" must be ${expected}`) as string,
+      });
+    }
+    expect(before.env.fs.openFiles).toBe(0);
+    const after = await reopen(before);
+    await after.db.close();
+  });
+
+  it.each([false, true])(
+    'lets go of everything when it fails late, readOnly %s',
+    async (readOnly) => {
+      const before = await openSim();
+      await before.db.put('k', 'v');
+      await before.db.flush();
+      await before.db.close();
+      const { fs, clock } = before.env;
+      let isLate = false;
+      const trace = (): void => {
+        isLate = true;
+      };
+      const policy = {
+        strategy: 'inline' as const,
+        get prefix(): string {
+          if (isLate) throw new Error('too late');
+          return 'a';
+        },
+      };
+      const env = { ...createSimEnv(2, fs, { startJob, clock }), trace };
+      const opening = openDb(env, WORKDIR, { readOnly, valuePolicies: [policy] });
+      await expect(opening).rejects.toThrow('too late');
+      expect(fs.openFiles).toBe(0);
+      const { db } = await reopen(before);
+      expect(rowsOf(db.scan())).toEqual(['k=v']);
+      await db.close();
+    },
+  );
 });
