@@ -7,6 +7,7 @@
  */
 import type { DirectoryLock, Env } from '../base/env.js';
 import { CorruptionError, hasCode, ModeError, NokvError } from '../base/errors.js';
+import { runAll } from '../base/run-all.js';
 import { BlockCache } from './cache/block-cache.js';
 import { TableCache } from './cache/table-cache.js';
 import { Core } from './core.js';
@@ -147,20 +148,39 @@ async function openLocked(
     loaded === undefined
       ? ManifestLog.create(env.fs, workdir, manifestInit(env, 1), env.clock.nowMs(), rewriteBytes)
       : ManifestLog.open(env.fs, workdir, loaded, rewriteBytes);
-  const blockCache = new BlockCache(options.cacheBytes, env.memory);
-  const tableCache = new TableCache(options.indexCacheBytes);
-  const pruning = new ScanPruning(prefixRulesFor(options.prefixFilters));
-  const tree = new Tree({ env, frugal, workdir, manifest, blockCache, tableCache, pruning });
-  watch.mark('tables');
-  const report = reportOf(loaded, replayed, manifest.version);
-  const mayLackFiles = loaded?.isOtherBoot ?? false;
-  await repair(env, tree, files, replayed, mayLackFiles, report);
-  watch.mark('repair');
-  report.steps = watch.steps;
-  return Core.create(
-    { env, workdir, options, lock, pool, tree, blockCache, tableCache, report },
-    replayed,
-  );
+  let tree: Tree | undefined;
+  try {
+    const blockCache = new BlockCache(options.cacheBytes, env.memory);
+    const tableCache = new TableCache(options.indexCacheBytes);
+    const pruning = new ScanPruning(prefixRulesFor(options.prefixFilters));
+    tree = new Tree({ env, frugal, workdir, manifest, blockCache, tableCache, pruning });
+    watch.mark('tables');
+    const report = reportOf(loaded, replayed, manifest.version);
+    const mayLackFiles = loaded?.isOtherBoot ?? false;
+    await repair(env, tree, files, replayed, mayLackFiles, report);
+    watch.mark('repair');
+    report.steps = watch.steps;
+    return Core.create(
+      { env, workdir, options, lock, pool, tree, blockCache, tableCache, report },
+      replayed,
+    );
+  } catch (error) {
+    await closeFailed(manifest, tree);
+    throw error;
+  }
+}
+
+/** Of an open that failed: no file stays open, and nothing is removed any more once the lock is released. */
+async function closeFailed(manifest: ManifestLog, tree: Tree | undefined): Promise<void> {
+  const steps = [
+    () => tree?.close(),
+    () => {
+      manifest.close();
+    },
+    () => tree?.remover.drained(),
+  ];
+  // What goes wrong now follows from what went wrong first.
+  await runAll('Cannot close cleanly: see errors', steps).catch(() => undefined);
 }
 
 /** Without CURRENT there must be none of our data: an empty database over old files would hide a loss. */
