@@ -195,8 +195,8 @@ export class Db {
   has(key: Key, options: ReadOptions = {}): boolean {
     const state = this.#state;
     if (state === undefined) throw new ClosedError('has');
-    const { snapshot } = options;
     this.#readKey.encode(familyOf(options, NAMES.read), key);
+    const { snapshot } = options;
     this.#snapshots.check(snapshot);
     const versionMax = checkVersion(options.version) ?? SEQ_MAX;
     const { seq, createdMs } = snapshot ?? { seq: this.#visibleSeq(), createdMs: 0 };
@@ -257,6 +257,7 @@ export class Db {
 
   /** Deletes every key in [start, end). @throws RangeError (rejects) unless start < end */
   async deleteRange(start: Key, end: Key, options: DeleteOptions = {}): Promise<void> {
+    checkNames(options, NAMES.delete);
     const { durability, ...rest } = options;
     const how = durability === undefined ? {} : { durability };
     return this.batch([{ ...rest, type: 'deleteRange', start, end }], how);
@@ -277,6 +278,7 @@ export class Db {
 
   /** Rows of a range as of one moment; see ScanOptions. Close it when it is not read to its end. */
   scan(options: ScanOptions = {}): Scan {
+    checkNames(options, NAMES.scan);
     const plan = scanPlanOf(options);
     const memory = plan.isKeysOnly ? undefined : this.#scanSlab;
     const { cursor, hold } = this.#openCursor('scan', options, memory);
@@ -286,6 +288,7 @@ export class Db {
 
   /** An iterator that can seek, over the same ranges as a scan (limit, reverse and keysOnly are the caller's). */
   iterator(options: Omit<ScanOptions, 'limit' | 'reverse' | 'keysOnly'> = {}): DbIterator {
+    checkNames(options, NAMES.scan);
     const { cursor, hold } = this.#openCursor('iterator', options);
     const { valueLog } = this.#core.tree;
     return new DbIterator(cursor, familyOf(options), valueLog, this.#scanSlab, hold);
@@ -306,7 +309,6 @@ export class Db {
     memory?: ValueSlab,
   ): { readonly cursor: VisibleCursor; readonly hold: Hold } {
     if (this.#state === undefined) throw new ClosedError(call);
-    checkNames(options, NAMES.scan);
     this.#snapshots.check(options.snapshot);
     const state = options.snapshot?.state ?? this.#state;
     const [range, version] = [rangeOf(familyOf(options), options), checkVersion(options.version)];

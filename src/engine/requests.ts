@@ -200,9 +200,11 @@ export function checkOperations(
   operations: readonly BatchInput[],
   nowMs: number,
 ): BatchOperation[] {
-  if (Array.isArray(operations))
-    return operations.map((one: BatchInput) => checkOperation(one, nowMs));
-  throw new TypeError('Cannot write batch: the operations must be an array');
+  if (!Array.isArray(operations)) {
+    throw new TypeError('Cannot write batch: the operations must be an array');
+  }
+  // Of a copy, which has no holes: `map` would pass them over.
+  return Array.from(operations as BatchInput[]).map((one) => checkOperation(one, nowMs));
 }
 
 function checkOperation(operation: BatchInput, nowMs: number): BatchOperation {
@@ -307,9 +309,9 @@ export function isLimit(limit: unknown): limit is number {
   return limit === Number.POSITIVE_INFINITY || (Number.isInteger(limit) && Number(limit) >= 0);
 }
 
-/** @throws TypeError unless it is an array */
+/** A copy without holes: `map` would pass them over. @throws TypeError unless it is an array */
 export function checkKeys(keys: readonly Key[]): readonly Key[] {
-  if (Array.isArray(keys)) return keys as readonly Key[];
+  if (Array.isArray(keys)) return Array.from(keys as readonly Key[]);
   throw new TypeError('Cannot get: the keys must be an array');
 }
 

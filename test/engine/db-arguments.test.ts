@@ -48,6 +48,11 @@ describe('Db', () => {
     ['batch', [undefined], 'the operations must be an array'],
     ['batch', ['abc'], 'the operations must be an array'],
     ['batch', [[null]], 'an operation must be an object'],
+    ['batch', [withHole({ type: 'del', key: 'k' })], 'an operation must be an object'],
+    ['deleteRange', ['a', 'z', null], 'options: they must be an object'],
+    ['deleteRange', ['a', 'z', 'disk'], 'options: they must be an object'],
+    ['del', ['k', null], 'options: they must be an object'],
+    ['batch', [[{ type: 'del', key: 'k' }], null], 'options: they must be an object'],
     ['batch', [['put']], 'an operation must be an object'],
     ['batch', [[{ type: 'put', key: 'k', value: 'v', durability: 'disk' }]], '"durability"'],
     ['batch', [[{ type: 'del', key: 'k', ttlMs: 5 }]], 'unknown name "ttlMs"'],
@@ -73,7 +78,15 @@ describe('Db', () => {
     ['scan', [{ revers: true }], 'unknown name "revers"; did you mean "reverse"?'],
     ['get', ['k', { ttlMs: 5 }], 'unknown name "ttlMs"'],
     ['get', ['k', { snapshot: {} }], 'Cannot read from this snapshot: it is none'],
+    ['has', ['k', null], 'options: they must be an object'],
+    ['has', ['k', { snapshots: 1 }], 'unknown name "snapshots"; did you mean "snapshot"?'],
+    ['scan', [null], 'options: they must be an object'],
+    ['scan', ['a'], 'options: they must be an object'],
+    ['iterator', [null], 'options: they must be an object'],
+    ['versions', ['k', null], 'options: they must be an object'],
     ['getMany', ['abc'], 'the keys must be an array'],
+    ['getMany', [withHole('k')], 'Cannot use key: it is neither a string nor a Uint8Array'],
+    ['getMany', [['k'], null], 'options: they must be an object'],
     ['scan', [{ start: 'a', end: 'b' }], 'unknown name "start"'],
     ['scan', [{ prefix: 5 }], 'it is neither a string nor a Uint8Array'],
     ['scan', [{ gte: null }], 'it is neither a string nor a Uint8Array'],
@@ -89,6 +102,26 @@ describe('Db', () => {
   ])('%s(%j) is refused', async (call, args, message) => {
     const { db } = await openSim(TINY);
     expect(() => untyped(db)[call]?.(...args)).toThrow(message);
+    await db.close();
+  });
+});
+
+describe('Transaction', () => {
+  it.each([
+    ['get', ['k', null], 'options: they must be an object'],
+    ['getMany', ['abc'], 'the keys must be an array'],
+    ['getMany', [withHole('k')], 'Cannot use key: it is neither a string nor a Uint8Array'],
+    ['has', ['k', null], 'options: they must be an object'],
+    ['scan', [null], 'options: they must be an object'],
+    ['iterator', [null], 'options: they must be an object'],
+    ['put', ['k', 'v', null], 'options: they must be an object'],
+    ['del', ['k', null], 'options: they must be an object'],
+    ['deleteRange', ['a', 'z', null], 'options: they must be an object'],
+  ])('%s(%j) is refused', async (call, args, message) => {
+    const { db } = await openSim(TINY);
+    const transaction = db.begin();
+    expect(() => (transaction as unknown as Untyped)[call]?.(...args)).toThrow(message);
+    transaction.rollback();
     await db.close();
   });
 });

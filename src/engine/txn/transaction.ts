@@ -26,6 +26,7 @@ import { FAMILY_DEFAULT, type KeyBuffer } from '../key.js';
 import type { Durability, Options } from '../options.js';
 import { Hold, type PointReader, type ReadState } from '../read-view.js';
 import {
+  checkKeys,
   checkNames,
   checkVersion,
   durabilityOf,
@@ -187,7 +188,7 @@ export class Transaction {
 
   /** The values of several keys, in their order. */
   getMany(keys: readonly Key[], options?: TxnReadOptions): (Uint8Array | undefined)[] {
-    return keys.map((key) => this.get(key, options));
+    return checkKeys(keys).map((key) => this.get(key, options));
   }
 
   /** Is there a value? Reads no value-log file. */
@@ -243,6 +244,7 @@ export class Transaction {
   /** As `Db.scan`, with the own writes that there are now. Ends with the transaction. */
   scan(options: TxnScanOptions = {}): Scan {
     this.#mustBeOpen('scan');
+    checkNames(options, SCAN_NAMES);
     const plan = scanPlanOf(options);
     const { slab, valueLog, env } = this.#parts;
     const { cursor, hold } = this.#openCursor('scan', options, plan.isKeysOnly ? undefined : slab);
@@ -252,6 +254,7 @@ export class Transaction {
   /** As `Db.iterator`, with the own writes that there are now. Ends with the transaction. */
   iterator(options: Omit<TxnScanOptions, 'limit' | 'reverse' | 'keysOnly'> = {}): DbIterator {
     this.#mustBeOpen('iterator');
+    checkNames(options, SCAN_NAMES);
     const { cursor, hold } = this.#openCursor('iterator', options, undefined);
     return new DbIterator(cursor, familyOf(options), this.#parts.valueLog, this.#parts.slab, hold);
   }
@@ -358,7 +361,6 @@ export class Transaction {
     options: TxnScanOptions,
     memory: ValueSlab | undefined,
   ): { readonly cursor: TxnCursor; readonly hold: Hold } {
-    checkNames(options, SCAN_NAMES);
     const state = this.#readState(call);
     const { lower, upper } = rangeOf(familyOf(options), options);
     const cursor = new TxnCursor(this.#openRows(state, lower, upper, memory, options.limit), {
