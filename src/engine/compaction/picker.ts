@@ -511,7 +511,8 @@ class Picker {
     tables: readonly TableMeta[],
     rule: JoinRule,
   ): CompactionPick | undefined {
-    for (const group of smallNeighbours(tables, this.#options.tableBytes, rule)) {
+    const below = this.#tree.levels.slice(level + 1);
+    for (const group of smallNeighbours(tables, below, this.#options.tableBytes, rule)) {
       const plan = this.#planRewrite(reason, level, group);
       if (plan !== undefined) return { ...plan, targetTableBytes: NO_CUT, outputsMax: 1 };
     }

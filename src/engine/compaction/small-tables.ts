@@ -2,6 +2,7 @@
  * Which neighbours in a level should become one table. Tables that come down one by one, such as those of a process that
  * opens, writes little and closes, stay as small as they came: each costs a file, an index and time at every open.
  */
+import { compareArrays } from '../../base/bytes.js';
 import { GIB } from '../../base/limits.js';
 import type { TableMeta } from '../table-meta.js';
 
@@ -27,26 +28,51 @@ export const ALL: JoinRule = { countMin: 2, largestMax: 1 };
 
 /**
  * Groups of neighbours of `tables`, which are sorted and of one level, that fit one table of `tableBytes`. Each is as
- * long as the rule allows from where it starts; groups may overlap.
+ * long as the rule allows from where it starts; groups may overlap. The tables of `below`, the deeper levels, that lie
+ * between members come to no more than one table: apart, the members would pass them by on their way down; the joined
+ * table meets them, and what it meets is written again.
  */
 export function* smallNeighbours(
   tables: readonly TableMeta[],
+  below: readonly (readonly TableMeta[])[],
   tableBytes: number,
   { countMin, largestMax }: JoinRule,
 ): Generator<TableMeta[], void, void> {
+  // Of most levels, whose tables are full, nobody asks for them.
+  let gaps: number[][] | undefined;
   for (let first = 0; first + countMin <= tables.length; first++) {
     let bytes = 0;
+    let gapBytes = 0;
     let largest = 0;
     let end = first;
     for (let i = first; i < Math.min(tables.length, first + GROUP_MAX); i++) {
       const size = bytesAtMost(tables[i] as TableMeta);
       bytes += size;
       if (bytes > tableBytes) break;
+      if (i > first) {
+        gaps ??= below.map((level) => gapsBefore(tables, level));
+        for (const gap of gaps) gapBytes += gap[i] as number;
+      }
+      if (gapBytes > tableBytes) break;
       largest = Math.max(largest, size);
       if (largest <= largestMax * bytes) end = i + 1;
     }
     if (end - first >= countMin) yield tables.slice(first, end);
   }
+}
+
+/** Of each table: bytes of the tables of `below` that lie between it and the one before it and meet neither. */
+function gapsBefore(tables: readonly TableMeta[], below: readonly TableMeta[]): number[] {
+  let at = 0;
+  return tables.map(({ lower }, i) => {
+    const end = tables[i - 1]?.upper;
+    let bytes = 0;
+    for (let next = below[at]; next !== undefined; next = below[++at]) {
+      if (compareArrays(next.upper, lower) > 0) break;
+      if (end !== undefined && compareArrays(end, next.lower) <= 0) bytes += next.bytes;
+    }
+    return bytes;
+  });
 }
 
 /** May they become one table, whatever is dropped on the way? A table ends at 3.5 GiB, filter and index included. */
