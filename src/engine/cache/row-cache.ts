@@ -10,7 +10,8 @@
  *     0 hash u32 | 4 key length u16 | 6 hits u8 | 7 unused | 8 value length u32 | 12 epoch u32
  *     16 seq f64 | 24 version f64 | 32 expiresAt f64 | 40 key | value | to the next multiple of 16
  *
- * Memory is chunks of the block cache, which lends them as long as they are worth more here (ChunkLender).
+ * Memory is chunks of the block cache, which lends them as long as they are worth more here (ChunkLender). They get
+ * numbers of their own here, small enough for a place: the lender's may be any, and rows use at most 65,535 chunks.
  * When there is none to be had, the oldest chunk of rows is used again: rows hit since they came or since the last
  * round stay, moved to its front, the others leave. So it is a CLOCK over a log, without size classes or links.
  *
@@ -57,6 +58,9 @@ const PAIR_BYTES = 8;
 const GRAIN_BITS = 4;
 const OFFSET_BITS = 16;
 const OFFSET_MASK = 0xffff;
+/** One less than 16 bits can name: the last place, plus 1, must not become 0. */
+const CHUNKS_MAX = 0xffff;
+const NONE = -1;
 const HEADER_BYTES = 40;
 /** The key length of a row has 16 bits; the next byte counts hits. */
 const KEY_BYTES_MAX = 0xffff;
@@ -80,6 +84,10 @@ export class RowCache {
   readonly #lender: ChunkLender;
   readonly #index: Uint32Array;
   readonly #bucketMask: number;
+  /** The number here of each chunk of the lender; NONE of those not held. */
+  readonly #chunkOf: Int32Array;
+  /** Numbers of chunks given back. */
+  readonly #free: number[];
   /** Views of the chunks held, by chunk number. */
   readonly #bytes: Uint8Array[];
   readonly #words: Uint32Array[];
@@ -104,9 +112,11 @@ export class RowCache {
   constructor(lender: ChunkLender, indexBytes: number) {
     assert(lender.chunkBytes <= 1 << (OFFSET_BITS + GRAIN_BITS), 'row cache: chunk too large');
     this.#lender = lender;
-    const chunks = lender.chunksMax;
+    const chunks = Math.min(lender.chunksMax, CHUNKS_MAX);
     this.#index = new Uint32Array(chunks === 0 ? BUCKET_WORDS : indexBytes / 4);
     this.#bucketMask = this.#index.length / BUCKET_WORDS - 1;
+    this.#chunkOf = new Int32Array(lender.chunksMax).fill(NONE);
+    this.#free = [];
     this.#bytes = Array.from({ length: chunks }, () => EMPTY);
     this.#words = Array.from({ length: chunks }, () => EMPTY_WORDS);
     this.#doubles = Array.from({ length: chunks }, () => EMPTY_DOUBLES);
@@ -222,15 +232,19 @@ export class RowCache {
     if (this.#epoch === 0) this.#index.fill(0);
   }
 
-  /** What a chunk of rows is worth: bytes of rows hit, each up to three times. Halves it for the next time. */
-  useOf(chunk: number): number {
+  /** What a lent chunk is worth: bytes of rows hit, each up to three times. Halves it for the next time. */
+  useOf(lent: number): number {
+    const chunk = this.#chunkOf[lent] as number;
     const use = this.#use[chunk] as number;
     this.#use[chunk] = use / 2;
     return use;
   }
 
-  /** Gives a chunk up: its rows are forgotten. */
-  giveBack(chunk: number): void {
+  /** Gives a lent chunk up: its rows are forgotten. */
+  giveBack(lent: number): void {
+    const chunk = this.#chunkOf[lent] as number;
+    this.#chunkOf[lent] = NONE;
+    this.#free.push(chunk);
     this.#retire(chunk, 0);
     this.#order.splice(this.#order.indexOf(chunk), 1);
     this.#bytes[chunk] = EMPTY;
@@ -256,15 +270,9 @@ export class RowCache {
     const { chunkBytes } = this.#lender;
     const last = order.length === 0 ? -1 : (order[order.length - 1] as number);
     if (last >= 0 && (this.#ends[last] as number) + size <= chunkBytes) return true;
-    const lent = this.#lender.lend(this.#worth());
-    if (lent >= 0) {
-      const bytes = this.#lender.bytesOfChunk(lent);
-      this.#bytes[lent] = bytes;
-      this.#words[lent] = new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.length >>> 2);
-      this.#doubles[lent] = new Float64Array(bytes.buffer, bytes.byteOffset, bytes.length >>> 3);
-      this.#ends[lent] = 0;
-      this.#use[lent] = 0;
-      order.push(lent);
+    const lent = order.length < CHUNKS_MAX ? this.#lender.lend(this.#worth()) : NONE;
+    if (lent !== NONE) {
+      order.push(this.#hold(lent));
       return true;
     }
     const oldest = order.shift();
@@ -272,6 +280,20 @@ export class RowCache {
     this.#retire(oldest, chunkBytes - Math.max(size, chunkBytes / 8));
     order.push(oldest);
     return true;
+  }
+
+  /** Takes a lent chunk in, without any rows; returns its number here. */
+  #hold(lent: number): number {
+    // Without free numbers those in use are the first ones.
+    const chunk = this.#free.pop() ?? this.#order.length;
+    const bytes = this.#lender.bytesOfChunk(lent);
+    this.#chunkOf[lent] = chunk;
+    this.#bytes[chunk] = bytes;
+    this.#words[chunk] = new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.length >>> 2);
+    this.#doubles[chunk] = new Float64Array(bytes.buffer, bytes.byteOffset, bytes.length >>> 3);
+    this.#ends[chunk] = 0;
+    this.#use[chunk] = 0;
+    return chunk;
   }
 
   /** The highest use among some of the chunks, the oldest ones: they had the time to be hit. */

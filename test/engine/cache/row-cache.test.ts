@@ -178,4 +178,53 @@ describe('RowCache', () => {
       expect(there).toBe(rows.stats().rows);
     }
   });
+
+  it('finds rows in chunks of any number', () => {
+    const chunks = new Chunks(70_000, 512, [0, 65_536, 65_535, 1, 69_999]);
+    const rows = new RowCache(chunks, rowIndexBytes(512 * 1024));
+    const names = Array.from({ length: 5 * 8 }, (_, i) => `k${String(i).padStart(2, '0')}`);
+    // 64 bytes a row, 8 rows a chunk.
+    const valueOf = (i: number): Uint8Array => new Uint8Array(16).fill(i);
+    for (const [i, name] of names.entries()) put(rows, name, i, valueOf(i));
+    for (const [i, name] of names.entries()) {
+      expect(get(rows, name), name).toEqual({ seq: i, value: [...valueOf(i)] });
+    }
+    rows.giveBack(65_536);
+    for (const [i, name] of names.entries()) {
+      expect(get(rows, name)?.seq, name).toBe(i >= 8 && i < 16 ? undefined : i);
+    }
+    expect(rows.stats()).toMatchObject({ rows: 32, bytes: 4 * 512 });
+    // What it is lent again takes the number of what it gave back.
+    chunks.lendNext(65_536);
+    put(rows, 'again', 99, Uint8Array.of(9));
+    expect(get(rows, 'again')).toEqual({ seq: 99, value: [9] });
+    expect(get(rows, 'k00')?.seq).toBe(0);
+    expect(rows.useOf(65_536)).toBeGreaterThan(0);
+  });
+
+  it('never gives a wrong row with more chunks than a place can name', () => {
+    const chunks = new Chunks(65_600, 512);
+    const rows = new RowCache(chunks, 8 * rowIndexBytes(65_600 * 512));
+    const value = new Uint8Array(4);
+    // A key that is written again comes to lie 65,536 chunks behind where it was, which nobody has overwritten.
+    const keys = 65_536 * 8;
+    const nameOf = (i: number): string => `k${(i % keys).toString(36).padStart(5, '0')}`;
+    const count = 65_600 * 8;
+    for (let i = 0; i < count; i++) {
+      if (i >= keys) remove(rows, nameOf(i));
+      put(rows, nameOf(i), i, value);
+    }
+    let there = 0;
+    let stale = 0;
+    for (let i = count - keys; i < count; i++) {
+      key.encode(FAMILY_DEFAULT, nameOf(i));
+      if (!rows.get(key, out)) continue;
+      there++;
+      if (out.seq !== i) stale++;
+    }
+    expect(stale).toBe(0);
+    expect(there).toBe(rows.stats().rows);
+    expect(rows.stats().bytes).toBeLessThan(65_536 * 512);
+    expect(rows.stats().bytes).toBeGreaterThan(65_000 * 512);
+  });
 });
