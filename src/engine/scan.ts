@@ -108,8 +108,18 @@ export class Scan implements Iterable<Row>, AsyncIterable<Row> {
     return row;
   }
 
-  /** Up to `count` rows at once: fewer at the end, and before a failure, which the next call throws. @throws CorruptionError, IoError */
+  /**
+   * Up to `count` rows at once, fewer at the end only: a failure on the way is thrown, and the rows before it are with whoever
+   * iterates. @throws CorruptionError, IoError
+   */
   take(count: number): Row[] {
+    const rows = this.#collect(count);
+    if (rows.length < count) this.#throwFailure();
+    return rows;
+  }
+
+  /** Up to `count` rows: fewer at the end, and before a failure. */
+  #collect(count: number): Row[] {
     const rows: Row[] = [];
     if (!this.#isStarted && count > 0) this.#batchRows = Math.min(count, BATCH_ROWS_MAX);
     while (rows.length < count) {
@@ -117,7 +127,6 @@ export class Scan implements Iterable<Row>, AsyncIterable<Row> {
       if (row === undefined) break;
       rows.push(row);
     }
-    if (rows.length === 0 && count > 0) this.#throwFailure();
     return rows;
   }
 
@@ -128,7 +137,7 @@ export class Scan implements Iterable<Row>, AsyncIterable<Row> {
   async *[Symbol.asyncIterator](): AsyncIterator<Row, void, void> {
     try {
       for (;;) {
-        const rows = this.take(CHUNK_ROWS);
+        const rows = this.#collect(CHUNK_ROWS);
         yield* rows;
         if (rows.length < CHUNK_ROWS) {
           this.#throwFailure();
