@@ -71,6 +71,7 @@ export type { DbIterator } from './engine/db-iterator.js';
 export type { StoredEntry } from './engine/entry-scan.js';
 export type { Row } from './engine/iterators/row-batch.js';
 export type { Db } from './engine/db.js';
+export type { CollectOptions, SegmentReport } from './engine/vlog/gc-picker.js';
 export type { BuiltTable } from './engine/external/built-table.js';
 export type { ExportRange, ExportTablesOptions } from './engine/external/export-tables.js';
 export type { IngestedTable, IngestOptions, IngestResult } from './engine/external/ingest.js';

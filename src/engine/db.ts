@@ -72,7 +72,7 @@ import type { Transaction } from './txn/transaction.js';
 import { type KeyVersion, openVersions, type VersionsOptions } from './txn/versions.js';
 import { ValuePlacement } from './value-placement.js';
 import { ROW_BALLAST_WORDS, ValueSlab } from './value-slab.js';
-import { checkRatio, type SegmentReport } from './vlog/gc-picker.js';
+import { checkRatio, type CollectOptions, type SegmentReport } from './vlog/gc-picker.js';
 import { WriteQueue } from './write-queue.js';
 
 export class Db {
@@ -465,14 +465,13 @@ export class Db {
    * Collects value-log segments whose garbage is at least `ratio`; tells for every segment what
    * was done or why not. `dryRun` only tells.
    */
-  async collectValueLog(
-    options: { ratio?: number; dryRun?: boolean } = {},
-  ): Promise<SegmentReport[]> {
-    const ratio = options.ratio ?? this.options.valueLogGcRatio;
+  async collectValueLog(options: CollectOptions = {}): Promise<SegmentReport[]> {
+    checkNames(options, NAMES.collect);
+    const { ratio = this.options.valueLogGcRatio, dryRun } = options;
     checkRatio(ratio);
     this.#mustWrite('collectValueLog');
     const compaction = this.#compaction as CompactionRunner;
-    if (options.dryRun !== true) {
+    if (dryRun !== true) {
       await this.flush();
       await compaction.dropEmptySegments();
       while (await this.#mustBackground().compactNow(() => compaction.pickCollection(ratio)))

@@ -115,6 +115,7 @@ export const NAMES = {
   write: namesOf('durability'),
   laterPut: namesOf('ttlMs expiresAt version columnFamily'),
   laterDelete: namesOf('version columnFamily'),
+  collect: namesOf('ratio dryRun'),
 };
 const OPERATION_NAMES: Readonly<Record<BatchInput['type'], ReadonlySet<string>>> = {
   put: namesOf('type key value ttlMs expiresAt version columnFamily'),

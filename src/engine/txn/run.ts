@@ -50,6 +50,7 @@ export function runView<T>(
   fn: (transaction: Transaction) => T,
   options: Omit<BeginOptions, 'readOnly' | 'isolation'>,
 ): T {
+  checkBody(fn);
   const transaction = oracle.begin({ ...options, readOnly: true });
   let isPending = false;
   try {
@@ -69,6 +70,7 @@ export async function runTransaction<T>(
   fn: (transaction: Transaction) => T | Promise<T>,
   options: TransactionOptions,
 ): Promise<T> {
+  checkBody(fn);
   checkNames(options, RUN_NAMES);
   const { retries = RETRIES_DEFAULT, durability, ...begin } = options;
   if (!Number.isInteger(retries) || retries < 0 || retries > RETRIES_MAX) {
@@ -89,6 +91,12 @@ export async function runTransaction<T>(
     }
     await host.untilVisible();
     if (attempt > 0) await host.env.clock.sleep(backoffMs(host, attempt));
+  }
+}
+
+function checkBody(fn: unknown): void {
+  if (typeof fn !== 'function') {
+    throw new TypeError('Cannot run transaction: what is to run in it must be a function');
   }
 }
 

@@ -87,6 +87,13 @@ function judge(
   return { verdict: 'keep', reason: `${share}, below ${Math.round(ratio * 100)} %` };
 }
 
+export interface CollectOptions {
+  /** Share of garbage from which on a segment is collected; default: the option valueLogGcRatio. */
+  readonly ratio?: number;
+  /** Only tell. */
+  readonly dryRun?: boolean;
+}
+
 /** @throws NokvError NOKV_INVALID */
 export function checkRatio(ratio: number): void {
   if (ratio > 0 && ratio < 1) return;
