@@ -108,12 +108,13 @@ export class CompactionRunner {
   }
 
   /** Next step of a full compaction by hand; undefined when it is done. */
-  pickFull(): CompactionPlan | undefined {
+  pickFull(seqMax: number): CompactionPlan | undefined {
     return pickManual(
       this.#version(),
       this.#pickOptions(),
       this.#pickContext(new Set(), false),
       ALL_KEYS,
+      seqMax,
     );
   }
 

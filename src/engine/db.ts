@@ -454,11 +454,12 @@ export class Db {
     await this.#mustBackground().flushed();
   }
 
-  /** Flushes, then rewrites the tree until everything dropped or shadowed is gone. */
+  /** Flushes, then rewrites the tree until all that is dropped or shadowed by now is gone; not what is written meanwhile. */
   async compact(): Promise<void> {
+    const seq = this.#visibleSeq();
     await this.flush();
     const compaction = this.#compaction as CompactionRunner;
-    while (await this.#mustBackground().compactNow(() => compaction.pickFull())) continue;
+    while (await this.#mustBackground().compactNow(() => compaction.pickFull(seq))) continue;
   }
 
   /**

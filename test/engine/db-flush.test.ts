@@ -33,6 +33,33 @@ describe('Db.flush', () => {
   });
 });
 
+describe('Db.compact', () => {
+  it('comes to its end while writes go on', async () => {
+    // No compaction ends before a flush has put another table into L0.
+    const policy = {
+      pause: (lane: string) =>
+        lane === 'compaction' ? ('manual' as const) : ('microtask' as const),
+      steps: () => Infinity,
+    };
+    const { db, env } = await openSim({ ...TINY, l0StopTrigger: 100 }, { policy });
+    const value = Buffer.alloc(1000);
+    for (let i = 0; i < 100; i++) await db.put(`key${i}`, value);
+    let isDone = false;
+    const compacted = db.compact().then(() => (isDone = true));
+    for (let round = 0; round < 50 && !isDone; round++) {
+      for (let i = 0; i < 20; i++) await db.put(`key${i}`, value);
+      await db.flush();
+      env.executor.advance('compaction', Infinity);
+      await env.clock.nextTurn();
+    }
+    expect(isDone).toBe(true);
+    await compacted;
+    expect(db.stats().lsm.levels[0]?.tables).toBeGreaterThan(0);
+    while (env.executor.advance('compaction', Infinity)) await env.clock.nextTurn();
+    await db.close();
+  });
+});
+
 describe('Db.put', () => {
   it.each(['leveled', 'tiered', 'hybrid'] as const)(
     'is never stopped for good by L0, policy %s',

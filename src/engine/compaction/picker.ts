@@ -122,15 +122,17 @@ export function pickCompaction(
 
 /**
  * The next step of compacting a range of keys by hand: from the top, whatever the scores, until its data
- * lies in the last level without garbage. undefined: done, or blocked by running jobs (claims.count > 0).
+ * lies in the last level without garbage. Tables with nothing up to `seqMax` are left alone: who writes on would never
+ * see the end. undefined: done, or blocked by running jobs (claims.count > 0).
  */
 export function pickManual(
   tree: Tree,
   options: PickOptions,
   context: PickContext,
   range: KeyRange,
+  seqMax: number,
 ): CompactionPick | undefined {
-  return new Picker(tree, options, context).pickRange(range);
+  return new Picker(tree, options, context).pickRange(range, seqMax);
 }
 
 class Picker {
@@ -162,25 +164,24 @@ class Picker {
     );
   }
 
-  pickRange(range: KeyRange): CompactionPick | undefined {
+  pickRange(range: KeyRange, seqMax: number): CompactionPick | undefined {
+    const isMeant = (table: TableMeta): boolean =>
+      table.minSeq <= seqMax && rangesMeet(table, range);
     const runs = tablesOf(this.#tree, 0);
-    if (runs.some((run) => rangesMeet(run, range))) {
-      const downTo = runs.findIndex((run) => rangesMeet(run, range));
+    const downTo = runs.findIndex(isMeant);
+    if (downTo >= 0)
       return this.#planL0('manual', this.#scores[0] as number, runs.slice(downTo), NO_CUT);
-    }
     for (let level = 1; level < LAST_LEVEL; level++) {
-      for (const table of tablesOf(this.#tree, level)) {
-        if (!rangesMeet(table, range)) continue;
+      for (const table of tablesOf(this.#tree, level).filter(isMeant)) {
         const plan = this.#planDown('manual', level, table);
         if (plan !== undefined) return plan;
       }
     }
-    for (const table of tablesOf(this.#tree, LAST_LEVEL)) {
-      if (!rangesMeet(table, range) || !this.#hasGarbage(table)) continue;
+    const tables = tablesOf(this.#tree, LAST_LEVEL).filter(isMeant);
+    for (const table of tables.filter((one) => this.#hasGarbage(one))) {
       const plan = this.#planRewrite('manual', LAST_LEVEL, [table]);
       if (plan !== undefined) return plan;
     }
-    const tables = tablesOf(this.#tree, LAST_LEVEL).filter((table) => rangesMeet(table, range));
     const worthIt = this.#planSmall('manual', LAST_LEVEL, tables, WORTH_IT);
     return worthIt ?? this.#planSmall('manual', LAST_LEVEL, tables, ALL);
   }

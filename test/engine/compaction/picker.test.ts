@@ -155,7 +155,7 @@ function handle(run: DataCase): string {
         lower: utf8.encode(run.args.get('from') ?? ''),
         upper: utf8.encode(run.args.get('to') ?? '~'),
       };
-      return showPick(pickManual(tree, options, context, range));
+      return showPick(pickManual(tree, options, context, range, SEQ_MAX));
     }
     case 'shape':
       return showShape(tree, options, context.claims);
@@ -175,7 +175,7 @@ function writtenByHand(count: number): { written: number; left: number } {
   for (let written = 0; ;) {
     const tree = { levels: [[], [], [], [], [], [], tables] };
     const all = { lower: key(0), upper: key(count) };
-    const pick = pickManual(tree, options, context, all);
+    const pick = pickManual(tree, options, context, all, SEQ_MAX);
     if (pick === undefined) return { written, left: tables.length };
     const { inputs, lower, upper } = pick;
     const entries = inputs.reduce((sum, { meta }) => sum + meta.entries, 0);

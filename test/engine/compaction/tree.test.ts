@@ -251,9 +251,9 @@ describe('a tree under compaction', () => {
     forSeeds(50, (random) => {
       const tree = randomTree(random);
       live(random, tree);
-      settle(tree, () => pickManual(tree, tree.options, tree.context(false), EVERYTHING));
+      settle(tree, () => pickManual(tree, tree.options, tree.context(false), EVERYTHING, SEQ_MAX));
       tree.snapshots = [];
-      settle(tree, () => pickManual(tree, tree.options, tree.context(false), EVERYTHING));
+      settle(tree, () => pickManual(tree, tree.options, tree.context(false), EVERYTHING, SEQ_MAX));
       expect(tree.levels.slice(0, 6).flat()).toEqual([]);
       const tables = (tree.levels[6] as TableMeta[]).map((meta) => tree.access.of(meta));
       expect(tables.flatMap((table) => table.entries).map(show)).toEqual(tree.latest());
