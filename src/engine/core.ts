@@ -200,6 +200,7 @@ export class Core {
       if (this.tree.manifest.version.wals.has(wal.fileNumber)) {
         this.#noteSeal({ sealWal: wal.seal(), sealValueLog: undefined });
       }
+      wal.close();
     }
     await this.tree.syncNames();
   }

@@ -82,6 +82,7 @@ export class WriteQueue {
     this.#hot = hot;
     this.#host = host;
     this.#valueLog = valueLog;
+    valueLog.onSyncFailure = (error) => this.fail(error);
     this.active = active;
     this.lastSeq = lastSeq;
     this.visibleSeq = lastSeq;

@@ -32,6 +32,8 @@ export interface ActiveValueLogHost {
 export class ActiveValueLog {
   /** Segments created since the opening. */
   segmentsStarted: number;
+  /** Called when a sync has failed, whoever asked for it: nobody knows what the disk holds. */
+  onSyncFailure: (error: unknown) => void;
   readonly #host: ActiveValueLogHost;
   readonly #fileBytesMax: number;
   #writer: ValueLogWriter | undefined;
@@ -40,6 +42,7 @@ export class ActiveValueLog {
 
   constructor(host: ActiveValueLogHost, fileBytesMax: number) {
     this.segmentsStarted = 0;
+    this.onSyncFailure = () => undefined;
     this.#host = host;
     this.#fileBytesMax = fileBytesMax;
     this.#writer = undefined;
@@ -105,6 +108,15 @@ export class ActiveValueLog {
 
   /** Makes every flushed record of every segment durable. @throws IoError */
   async sync(): Promise<void> {
+    try {
+      await this.#syncAll();
+    } catch (error) {
+      this.onSyncFailure(error);
+      throw error;
+    }
+  }
+
+  async #syncAll(): Promise<void> {
     while (this.#unsynced.length > 0) {
       const writer = this.#unsynced[0] as ValueLogWriter;
       this.#listOnce(writer);

@@ -3,7 +3,8 @@
  * `flush`, before the log record that points to them is written; a failed group is undone by
  * `rewind`. Used by the write queue (the active segment) and by compaction jobs (survivors).
  *
- * Invariant: flushedBytes <= bytes; everything below flushedBytes is in the file.
+ * Invariant: syncedBytes <= flushedBytes <= bytes; everything below flushedBytes is in the file, and below syncedBytes
+ * durable.
  */
 import { copyBytes } from '../../base/bytes.js';
 import { putU64, viewOf } from '../../base/codec.js';
@@ -38,6 +39,8 @@ export class ValueLogWriter {
   #view: DataView;
   #fill: number;
   #failure: unknown;
+  /** What each sync that is under way will have made durable. */
+  readonly #syncing: Set<{ target: number }>;
 
   private constructor(file: FsFile, header: ValueLogHeader) {
     this.header = header;
@@ -51,6 +54,7 @@ export class ValueLogWriter {
     this.#view = viewOf(this.#buffer);
     this.#fill = 0;
     this.#failure = undefined;
+    this.#syncing = new Set();
   }
 
   /** Creates the file with its header; the directory is not yet synced. @throws IoError */
@@ -132,6 +136,9 @@ export class ValueLogWriter {
       this.flushedBytes = bytes;
     }
     this.bytes = bytes;
+    // What is written there from now on, no sync that was begun before has seen.
+    this.syncedBytes = Math.min(this.syncedBytes, bytes);
+    for (const sync of this.#syncing) sync.target = Math.min(sync.target, bytes);
     try {
       if (this.file.size() > this.flushedBytes) this.file.truncate(this.flushedBytes);
     } catch (error) {
@@ -142,15 +149,20 @@ export class ValueLogWriter {
   /** Makes every flushed record durable. After a failure the segment takes nothing more. @throws IoError */
   async sync(): Promise<void> {
     if (this.#failure !== undefined) throw this.#failure;
-    const target = this.flushedBytes;
-    if (this.syncedBytes >= target) return;
+    if (this.syncedBytes >= this.flushedBytes) return;
+    const sync = { target: this.flushedBytes };
+    this.#syncing.add(sync);
     try {
       await this.file.sync();
     } catch (error) {
-      this.#failure = error;
+      this.#failure ??= error;
       throw error;
+    } finally {
+      this.#syncing.delete(sync);
     }
-    if (this.syncedBytes < target) this.syncedBytes = target;
+    // Two syncs in flight: the failure of one may have dropped the pages that the other reports as written.
+    if (this.#failure !== undefined) throw this.#failure;
+    this.syncedBytes = Math.max(this.syncedBytes, sync.target);
   }
 
   /** The blocking form of `sync`, for jobs. */
