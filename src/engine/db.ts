@@ -263,7 +263,7 @@ export class Db {
     return this.batch([{ ...rest, type: 'deleteRange', start, end }], how);
   }
 
-  /** Writes all operations or none. Later ones win over earlier ones on the same key. */
+  /** Writes all operations or none; later ones win on the same key. Their bytes must stay unchanged until it settles. */
   batch(operations: readonly BatchInput[], options: WriteOptions = {}): Promise<void> {
     try {
       const queue = this.#mustWrite('batch');
