@@ -40,8 +40,8 @@ export interface BackgroundHost {
   onFlushed(memtable: LoggedMemtable): void;
   /** Pressure may have fallen: waiting writers may try again. */
   onPressureChanged(): void;
-  /** A job failed: writers that wait for it should not wait for ever. */
-  onJobFailed(error: NokvError): void;
+  /** What waiting writers wait for has failed: they should not wait for ever. */
+  onStuck(error: NokvError): void;
   /** Grows with every write. */
   writesSoFar(): number;
   /** Set when writes were given up: a memtable that waits for them is never flushed. */
@@ -428,7 +428,8 @@ export class Background {
     if (job === 'compaction' && !hasCode(error, 'NOKV_NO_SPACE') && !hasCode(error, 'NOKV_IO')) {
       this.#isCompactionStopped = true;
     }
-    this.#host.onJobFailed(error);
+    // Writers that wait for the other kind of job are none of this one's.
+    if (this.pressure().mode === 'stop' && this.stuckBy() === error) this.#host.onStuck(error);
     if (this.#isClosing || this.#retryTimer !== undefined) return;
     this.#retryTimer = this.#env.clock.setTimer(RETRY_MS, () => {
       this.#retryTimer = undefined;

@@ -145,7 +145,7 @@ export class Db {
     this.#background = new Background(env, options, core.tree, flush, this.#compaction, {
       onFlushed: (memtable) => this.#onFlushed(memtable),
       onPressureChanged: () => this.#queue?.resume(),
-      onJobFailed: (error) => this.#queue?.rejectWaiting(error),
+      onStuck: (error) => this.#queue?.rejectWaiting(error),
       writesSoFar: () => this.#queue?.counters.groups ?? 0,
       writeFailure: () => this.#queue?.refusal(),
     });

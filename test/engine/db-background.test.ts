@@ -1,0 +1,113 @@
+/** Who waits for the background, and for what: callers wait for what they need, and for nothing else. */
+import { describe, expect, it } from 'vitest';
+import { RUN_MANUALLY, type StepPolicy } from '../../src/env/inline-executor.js';
+import { openSim, type OpenedDb, TINY } from './db-fixture.js';
+
+const ROW = Buffer.alloc(1000);
+
+/** Compaction stands still until the test moves it. */
+const COMPACT_MANUALLY: StepPolicy = {
+  pause: (lane) => (lane === 'compaction' ? 'manual' : 'microtask'),
+  steps: () => Infinity,
+};
+
+/** What became of a promise so far. */
+interface Outcome {
+  state: string;
+}
+
+function watch(promise: Promise<unknown>): Outcome {
+  const outcome: Outcome = { state: 'waits' };
+  promise.then(
+    () => (outcome.state = 'done'),
+    (error: unknown) => {
+      const code = (error as { code?: string }).code;
+      outcome.state = code ?? String(error);
+    },
+  );
+  return outcome;
+}
+
+async function turns(opened: OpenedDb, count: number): Promise<void> {
+  for (let i = 0; i < count; i++) await opened.env.clock.nextTurn();
+}
+
+/** Moves a lane until it has nothing to do. */
+async function work(opened: OpenedDb, lane: string): Promise<void> {
+  while (opened.env.executor.advance(lane, Infinity)) await turns(opened, 2);
+}
+
+/** Puts until one has to wait for room. */
+async function fillMemory(opened: OpenedDb): Promise<Outcome> {
+  const { db } = opened;
+  for (let i = 0; i < 500; i++) {
+    const outcome = watch(db.put(`fill${i}`, ROW));
+    await turns(opened, 1);
+    if (db.stats().write.queue_depth > 0) return outcome;
+  }
+  throw new Error('no write has to wait');
+}
+
+describe('a write that waits for a memtable', () => {
+  it('is not rejected when a compaction fails', async () => {
+    const opened = await openSim(
+      { ...TINY, memtableCount: 2, l0CompactionTrigger: 2 },
+      { policy: RUN_MANUALLY },
+    );
+    const { db, env } = opened;
+    for (let i = 0; i < 3; i++) {
+      await db.put('key', ROW);
+      const flushed = db.flush();
+      await turns(opened, 1);
+      await work(opened, 'flush');
+      await flushed;
+    }
+    const waiting = await fillMemory(opened);
+    env.fs.injectFault({ op: 'create', path: '.sst', errno: 'EIO' });
+    env.executor.advance('compaction', Infinity);
+    await turns(opened, 2);
+    expect(db.stats().compaction.failed).toBe(1);
+    expect(waiting.state).toBe('waits');
+    await work(opened, 'flush');
+    expect(waiting.state).toBe('done');
+    const closed = watch(db.close());
+    while (closed.state === 'waits') {
+      for (const lane of ['flush', 'compaction']) env.executor.advance(lane, Infinity);
+      await turns(opened, 1);
+    }
+    expect(closed.state).toBe('done');
+  });
+
+  it('is rejected when the flush fails', async () => {
+    const opened = await openSim({ ...TINY, memtableCount: 2 }, { policy: RUN_MANUALLY });
+    const { env } = opened;
+    const waiting = await fillMemory(opened);
+    env.fs.injectFault({ op: 'create', path: '.sst', errno: 'EIO' });
+    await work(opened, 'flush');
+    expect(waiting.state).toBe('NOKV_IO');
+  });
+});
+
+describe('a write that waits for L0', () => {
+  it('is rejected when the compaction fails', async () => {
+    const opened = await openSim(
+      { ...TINY, l0CompactionTrigger: 1, l0SlowdownTrigger: 2, l0StopTrigger: 3 },
+      { policy: COMPACT_MANUALLY },
+    );
+    const { db, env } = opened;
+    for (let i = 0; i < 3; i++) {
+      await db.put('key', ROW);
+      await db.flush();
+    }
+    const waiting = await fillMemory(opened);
+    expect(db.stats().write.throttle_reason).toContain('L0');
+    env.fs.injectFault({ op: 'create', path: '.sst', errno: 'EIO' });
+    env.executor.advance('compaction', Infinity);
+    await turns(opened, 2);
+    expect(waiting.state).toBe('NOKV_IO');
+    await turns(opened, 1);
+    const closed = watch(db.close());
+    for (let i = 0; i < 20; i++) await work(opened, 'compaction').then(() => turns(opened, 1));
+    expect(closed.state).toBe('done');
+  });
+});
