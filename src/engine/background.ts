@@ -87,7 +87,9 @@ export class Background {
   #compacting: Promise<void> | undefined;
   /** The running compaction also empties value-log segments. */
   #isCollecting: boolean;
-  #retryTimer: Timer | undefined;
+  /** A kind of job that failed is not started while its timer runs; the other kind is. */
+  #flushRetry: Timer | undefined;
+  #compactionRetry: Timer | undefined;
   /** Runs while something was written since the last idle compaction. */
   #idleTimer: Timer | undefined;
   #isIdle: boolean;
@@ -118,7 +120,8 @@ export class Background {
     this.#flushing = undefined;
     this.#compacting = undefined;
     this.#isCollecting = false;
-    this.#retryTimer = undefined;
+    this.#flushRetry = undefined;
+    this.#compactionRetry = undefined;
     this.#idleTimer = undefined;
     this.#isIdle = false;
     this.#isClosing = false;
@@ -236,8 +239,9 @@ export class Background {
 
   /** Starts whatever there is to do. */
   kick(): void {
-    if (this.#isClosing || this.#retryTimer !== undefined) return;
-    if (this.#flushing === undefined && this.#nextFlush() !== undefined) {
+    if (this.#isClosing) return;
+    const mayFlush = this.#flushing === undefined && this.#flushRetry === undefined;
+    if (mayFlush && this.#nextFlush() !== undefined) {
       this.#flushing = this.#flushAll();
     }
     if (this.#options.autoCompaction && this.#pauses === 0) this.#maybeCompact();
@@ -307,8 +311,10 @@ export class Background {
   /** Stops: running jobs are cancelled or awaited, nothing new starts. Idempotent. */
   async close(): Promise<void> {
     this.#isClosing = true;
-    this.#retryTimer?.cancel();
-    this.#retryTimer = undefined;
+    this.#flushRetry?.cancel();
+    this.#flushRetry = undefined;
+    this.#compactionRetry?.cancel();
+    this.#compactionRetry = undefined;
     this.#idleTimer?.cancel();
     this.#idleTimer = undefined;
     this.#compactionRunner.cancel();
@@ -362,6 +368,7 @@ export class Background {
 
   #maybeCompact(): void {
     if (this.#compacting !== undefined || this.#isCompactionStopped) return;
+    if (this.#compactionRetry !== undefined) return;
     const plan = this.#compactionRunner.pick(this.#isIdle);
     this.#isIdle = false;
     if (plan === undefined) this.#watchForIdle();
@@ -383,7 +390,7 @@ export class Background {
   /** One try: when there is nothing to save, only new tables are a reason to look again. */
   #compactWhenIdle(): void {
     if (this.#isClosing || this.#pauses > 0 || this.#compacting !== undefined) return;
-    if (this.#isCompactionStopped || this.#retryTimer !== undefined) return;
+    if (this.#isCompactionStopped || this.#compactionRetry !== undefined) return;
     const plan = this.#compactionRunner.pick(true);
     this.#isIdle = false;
     if (plan !== undefined) this.#compacting = this.#compactOnce(plan);
@@ -420,19 +427,27 @@ export class Background {
     this.#host.onPressureChanged();
   }
 
-  #onJobFailure(job: string, error: unknown): void {
+  #onJobFailure(job: 'flush' | 'compaction', error: unknown): void {
     if (!(error instanceof NokvError)) throw error;
-    if (job === 'flush') this.#flushFailure = error;
-    else this.#compactionFailure = error;
     this.#env.log.write('error', `${job} failed`, { code: error.code, message: error.message });
-    if (job === 'compaction' && !hasCode(error, 'NOKV_NO_SPACE') && !hasCode(error, 'NOKV_IO')) {
-      this.#isCompactionStopped = true;
+    if (job === 'flush') {
+      this.#flushFailure = error;
+      this.#flushRetry ??= this.#retryTimer(() => (this.#flushRetry = undefined));
+    } else {
+      this.#compactionFailure = error;
+      if (!hasCode(error, 'NOKV_NO_SPACE') && !hasCode(error, 'NOKV_IO')) {
+        this.#isCompactionStopped = true;
+      }
+      this.#compactionRetry ??= this.#retryTimer(() => (this.#compactionRetry = undefined));
     }
     // Writers that wait for the other kind of job are none of this one's.
     if (this.pressure().mode === 'stop' && this.stuckBy() === error) this.#host.onStuck(error);
-    if (this.#isClosing || this.#retryTimer !== undefined) return;
-    this.#retryTimer = this.#env.clock.setTimer(RETRY_MS, () => {
-      this.#retryTimer = undefined;
+  }
+
+  #retryTimer(end: () => void): Timer | undefined {
+    if (this.#isClosing) return undefined;
+    return this.#env.clock.setTimer(RETRY_MS, () => {
+      end();
       this.kick();
     });
   }

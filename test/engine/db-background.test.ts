@@ -111,3 +111,75 @@ describe('a write that waits for L0', () => {
     expect(closed.state).toBe('done');
   });
 });
+
+describe('a failed compaction', () => {
+  /** One has failed, and waits for its next try; the disk is well again. */
+  async function afterFailedCompaction(): Promise<OpenedDb> {
+    const opened = await openSim({ ...TINY, memtableCount: 2, l0CompactionTrigger: 2 });
+    const { db, env } = opened;
+    await db.put('a', ROW);
+    await db.flush();
+    const rule = { op: 'create', path: '.sst', errno: 'EIO', nth: 2, times: Infinity } as const;
+    const fault = env.fs.injectFault(rule);
+    await db.put('a', ROW);
+    await db.flush();
+    await turns(opened, 3);
+    fault.cancel();
+    expect(db.stats().compaction.failed).toBe(1);
+    return opened;
+  }
+
+  it('delays no flush that makes room for writes', async () => {
+    const opened = await afterFailedCompaction();
+    const outcomes: Outcome[] = [];
+    for (let i = 0; i < 200; i++) {
+      outcomes.push(watch(opened.db.put(`w${i}`, ROW)));
+      await turns(opened, 1);
+    }
+    await turns(opened, 10);
+    expect(outcomes.filter(({ state }) => state !== 'done')).toEqual([]);
+    expect(opened.db.stats().compaction.failed).toBe(1);
+    await opened.db.close();
+  });
+
+  it.each(['flush', 'close'] as const)('delays no %s', async (call) => {
+    const opened = await afterFailedCompaction();
+    const { db, env } = opened;
+    for (let i = 0; i < 20; i++) await db.put(`w${i}`, ROW);
+    const flushes = db.stats().flush.completed;
+    const ended = [watch(db.flush())];
+    if (call === 'close') ended.push(watch(db.close()));
+    await turns(opened, 20);
+    expect(ended.map(({ state }) => state)).toEqual(ended.map(() => 'done'));
+    if (call === 'close') return;
+    expect(db.stats().flush.completed).toBe(flushes + 1);
+    // The compaction itself waits for its time.
+    expect(db.stats().compaction.runs).toBe(0);
+    await env.clock.run(500);
+    expect(db.stats().compaction.runs).toBeGreaterThan(0);
+    await db.close();
+  });
+});
+
+describe('a failed flush', () => {
+  it('delays no compaction, and is tried again after its pause', async () => {
+    const opened = await openSim({ ...TINY, l0CompactionTrigger: 2 }, { policy: COMPACT_MANUALLY });
+    const { db, env } = opened;
+    for (let i = 0; i < 6; i++) {
+      await db.put('a', ROW);
+      await db.flush();
+    }
+    const fault = env.fs.injectFault({ op: 'create', path: '.sst', errno: 'EIO' });
+    await db.put('a', ROW);
+    await expect(db.flush()).rejects.toMatchObject({ code: 'NOKV_IO' });
+    fault.cancel();
+    await work(opened, 'compaction');
+    expect(db.stats().compaction.runs).toBeGreaterThan(0);
+    await env.clock.run(499);
+    expect(db.stats().flush.pending).toBe(1);
+    await env.clock.run(1);
+    expect(db.stats().flush.pending).toBe(0);
+    while (env.executor.advance('compaction', Infinity)) await turns(opened, 2);
+    await db.close();
+  });
+});
