@@ -6,7 +6,7 @@
  * What a crash leaves is mended and reported; what it can not leave is refused with file and offset.
  */
 import type { DirectoryLock, Env } from '../base/env.js';
-import { CorruptionError, hasCode, ModeError, NokvError } from '../base/errors.js';
+import { CorruptionError, ModeError, NokvError } from '../base/errors.js';
 import { runAll } from '../base/run-all.js';
 import { BlockCache } from './cache/block-cache.js';
 import { TableCache } from './cache/table-cache.js';
@@ -19,6 +19,7 @@ import {
   VALUE_LOG_DIRECTORY,
 } from './file-names.js';
 import { FrugalFs } from './frugal-fs.js';
+import { checkLeftOverLogs } from './left-over-logs.js';
 import { ManifestLog } from './manifest/manifest-log.js';
 import {
   checkManifestContinues,
@@ -38,8 +39,6 @@ import { openReadOnlyCore } from './inspect/read-only-core.js';
 import { type RecoveryReport, reportOf, traceRecovery } from './recovery-report.js';
 import { isReadable, mayBeLost } from './value-probe.js';
 import { manifestInit, Tree } from './tree.js';
-import type { LogHeader } from './record-log.js';
-import { readWalHeader } from './wal/reader.js';
 import { replaySegments, type ReplayedSegment } from './wal-recovery.js';
 
 /**
@@ -139,7 +138,7 @@ async function openLocked(
   }
   watch.mark('manifest');
   const files = listFiles(env, workdir);
-  if (loaded !== undefined) checkOtherLogs(env, loaded, files);
+  if (loaded !== undefined) checkLeftOverLogs(env, workdir, loaded);
   const pool = arenaPoolFor(options, options.memtableCount);
   const replayed = loaded === undefined ? [] : replayLogs(env, workdir, options, loaded, pool);
   watch.mark('wal');
@@ -220,28 +219,6 @@ function listFiles(env: Env, workdir: string): FoundFile[] {
     }
   }
   return found;
-}
-
-/**
- * Segments that the manifest does not name are left-overs, and they too tell how long it was when they were
- * created: one that has lost its end would take all newer files for orphans. @throws CorruptionError
- */
-function checkOtherLogs(env: Env, loaded: LoadedManifest, files: readonly FoundFile[]): void {
-  for (const { kind, fileNumber, path } of files) {
-    if (kind !== 'wal' || loaded.version.wals.has(fileNumber)) continue;
-    const header = headerOfLeftOver(env, path, fileNumber);
-    if (header !== undefined) checkManifestContinues(loaded, header);
-  }
-}
-
-/** undefined when its creation did not come to an end. */
-function headerOfLeftOver(env: Env, path: string, fileNumber: number): LogHeader | undefined {
-  try {
-    return readWalHeader(env.fs, path, fileNumber);
-  } catch (error) {
-    if (hasCode(error, 'NOKV_CORRUPTION') || hasCode(error, 'NOKV_FORMAT')) return undefined;
-    throw error;
-  }
 }
 
 function replayLogs(

@@ -15,6 +15,7 @@ import {
 } from '../entry.js';
 import { segmentPath } from '../file-names.js';
 import { isEncodedKey } from '../key.js';
+import { checkLeftOverLogs } from '../left-over-logs.js';
 import {
   checkManifestContinues,
   type LoadedManifest,
@@ -157,7 +158,7 @@ class WorkdirCheck {
     this.#done(wal.length);
   }
 
-  /** Each log tells how long the manifest was when it began. */
+  /** Each log tells how long the manifest was when it began, also one that it does not name. */
   #checkContinuity(): void {
     const { env, fs, workdir, wals, findings } = this.#inspection;
     let loaded: LoadedManifest | undefined;
@@ -171,6 +172,10 @@ class WorkdirCheck {
       const manifest = loaded;
       findings.attempt(() => checkManifestContinues(manifest, header));
     }
+    if (loaded === undefined) return;
+    const manifest = loaded;
+    const reread = (): LoadedManifest | undefined => loadManifest(fs, workdir, env.host.bootId);
+    findings.attempt(() => checkLeftOverLogs({ ...env, fs }, workdir, manifest, reread));
   }
 
   /**

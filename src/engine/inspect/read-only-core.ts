@@ -25,6 +25,7 @@ import { BlockCache } from '../cache/block-cache.js';
 import { TableCache } from '../cache/table-cache.js';
 import { Core, type Follower, type FollowedState } from '../core.js';
 import { CURRENT_NAME, segmentPath, tableName, walName } from '../file-names.js';
+import { checkLeftOverLogs } from '../left-over-logs.js';
 import { LoggedMemtable } from '../logged-memtable.js';
 import { FixedManifest } from '../manifest/fixed-manifest.js';
 import {
@@ -258,8 +259,17 @@ class WorkdirFollower implements Follower {
   #readManifest(): LoadedManifest | undefined {
     const before = this.#manifest;
     const readOn = before && readOnManifest(this.#fs, this.#workdir, before);
-    this.#manifest = readOn ?? loadManifest(this.#fs, this.#workdir, this.#env.host.bootId);
+    this.#manifest = readOn ?? this.#loadManifest();
     return this.#manifest;
+  }
+
+  /** As a writer would: one that has lost its end must not pass for a shorter one, with less in it. */
+  #loadManifest(): LoadedManifest | undefined {
+    const load = (): LoadedManifest | undefined =>
+      loadManifest(this.#fs, this.#workdir, this.#env.host.bootId);
+    const loaded = load();
+    if (loaded !== undefined) checkLeftOverLogs(this.#env, this.#workdir, loaded, load);
+    return loaded;
   }
 
   /** Opens every file that is not open yet; returns the segments of the log that have to be read. */

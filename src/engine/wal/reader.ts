@@ -5,6 +5,7 @@
  * Recovery: loadWal -> replayWal (entries are visited in place, in log order) -> the verdict on the tail.
  * A CorruptionError may come after entries were visited: the arena is then to be thrown away.
  */
+import { readU32 } from '../../base/codec.js';
 import type { Fs } from '../../base/env.js';
 import { CorruptionError } from '../../base/errors.js';
 import { crashOf, isTornCreation, judgeTail, type Tail } from '../record-log-tail.js';
@@ -68,6 +69,28 @@ export function readWalHeader(fs: Fs, path: string, fileNumber: number): LogHead
   try {
     const length = file.read(bytes, 0, LOG_HEADER_BYTES, 0);
     return checkNumber(decodeLogHeader(bytes, length, MAGIC_WAL, path), fileNumber, path);
+  } finally {
+    file.close();
+  }
+}
+
+/** The header, and whether a whole first record is behind it. @throws CorruptionError, FormatError, IoError */
+export function readWalStart(
+  fs: Fs,
+  path: string,
+  fileNumber: number,
+): { readonly header: LogHeader; readonly hasRecord: boolean } {
+  const header = readWalHeader(fs, path, fileNumber);
+  const file = fs.open(path, 'read');
+  try {
+    const head = new Uint8Array(RECORD_HEADER_BYTES);
+    const count = file.read(head, 0, head.length, LOG_HEADER_BYTES);
+    const end = LOG_HEADER_BYTES + RECORD_HEADER_BYTES + readU32(head, 4);
+    // The length may be damaged: no more is read than there is.
+    if (count < head.length || end > file.size()) return { header, hasRecord: false };
+    const bytes = new Uint8Array(end);
+    const length = file.read(bytes, 0, end, 0);
+    return { header, hasRecord: scanRecords(bytes, length, header).next() };
   } finally {
     file.close();
   }
