@@ -6,11 +6,12 @@
  *   {"key_base64":"AP8=","value_base64":"AAEC"}     for bytes that are no UTF-8
  *
  * `encodeRow` writes the canonical form: key first, no spaces, JSON.stringify's escapes, base64 only where
- * it must be. Import takes any JSON object with these fields; what was canonical comes back byte for byte.
+ * it must be, and for large values that escapes would make longer than base64. Import takes any JSON object with these fields; what was canonical comes back byte for byte.
  */
 import { isUtf8 } from 'node:buffer';
+import { assert } from '../base/assert.js';
 import { NokvError } from '../base/errors.js';
-import { KEY_BYTES_MAX, LINE_BYTES_MAX } from '../base/limits.js';
+import { KEY_BYTES_MAX, LINE_BYTES_MAX, MIB } from '../base/limits.js';
 import type { Row } from '../engine/iterators/row-batch.js';
 
 /** A row to write. A string stands for its UTF-8 bytes. */
@@ -25,6 +26,15 @@ export const TRAILER = 'trailer';
 const FIELDS: readonly string[] = ['key', 'key_base64', 'value', 'value_base64'];
 const LONE_SURROGATE = /\p{Surrogate}/u;
 const SHOWN_LENGTH = 40;
+/** A value up to here fits into a line whatever it holds: an escape makes six bytes of one. */
+const WEIGHED_ABOVE = 40 * MIB;
+/** Control characters that JSON.stringify writes in two bytes: \b \t \n \f \r. */
+const SHORT_ESCAPES: readonly number[] = [8, 9, 10, 12, 13];
+
+assert(
+  6 * (WEIGHED_ABOVE + KEY_BYTES_MAX) + 64 <= LINE_BYTES_MAX,
+  'row lines: a value that is not weighed fits a line',
+);
 
 /**
  * The row of a line, TRAILER, or what is wrong with the line as the end of a sentence.
@@ -59,27 +69,33 @@ export function parseRow(line: string): ParsedRow | typeof TRAILER | { readonly 
  */
 export function encodeRow({ key, value }: Row): string {
   const keyField = isUtf8(key) ? `"key":${jsonText(key)}` : `"key_base64":"${base64(key)}"`;
-  if (value.length > LINE_BYTES_MAX / 2) checkLength(key, value);
-  const valueField = isUtf8(value)
-    ? `"value":${jsonText(value)}`
-    : `"value_base64":"${base64(value)}"`;
+  const isText = value.length > WEIGHED_ABOVE ? isTextOfLarge(key, value) : isUtf8(value);
+  const valueField = isText ? `"value":${jsonText(value)}` : `"value_base64":"${base64(value)}"`;
   return `{${keyField},${valueField}}`;
 }
 
-/** A value that is not tiny may reach the bound by its escapes (six bytes for one) or as base64. */
-function checkLength(key: Uint8Array, value: Uint8Array): void {
-  const valueBytes = isUtf8(value)
-    ? value.reduce((sum, byte) => sum + jsonBytes(byte), 0)
-    : Math.ceil(value.length / 3) * 4;
-  if (valueBytes + 6 * key.length + 64 <= LINE_BYTES_MAX) return;
+/** Whether a large value goes out as text: when it is some, and its escapes make it no longer than base64. */
+function isTextOfLarge(key: Uint8Array, value: Uint8Array): boolean {
+  const base64Bytes = Math.ceil(value.length / 3) * 4;
+  const textBytes = isUtf8(value) ? jsonBytesUpTo(base64Bytes, value) : Infinity;
+  const isText = textBytes <= base64Bytes;
+  const valueBytes = isText ? textBytes : base64Bytes;
+  if (valueBytes + 6 * key.length + 64 <= LINE_BYTES_MAX) return isText;
   throw new NokvError('NOKV_INVALID', 'Cannot export row: its line would be too long', {
     hint: 'Leave the key out by --prefix, --from and --to, and copy its value with "nokv get"',
     details: { key: base64(key), bytes: value.length, line_limit: LINE_BYTES_MAX },
   });
 }
 
-function jsonBytes(byte: number): number {
-  return byte < 0x20 || byte === 0x7f ? 6 : byte === 0x22 || byte === 0x5c ? 2 : 1;
+/** Bytes of the value in a JSON string; some number above `limit` as soon as it is more. */
+function jsonBytesUpTo(limit: number, value: Uint8Array): number {
+  let sum = value.length;
+  for (let i = 0; i < value.length && sum <= limit; i++) {
+    const byte = value[i] as number;
+    if (byte < 0x20) sum += SHORT_ESCAPES.includes(byte) ? 1 : 5;
+    else if (byte === 0x22 || byte === 0x5c) sum++;
+  }
+  return sum;
 }
 
 function bytesOf(

@@ -1,5 +1,6 @@
 /** encodeRow and parseRow. */
 import { describe, expect, it } from 'vitest';
+import { MIB } from '../../src/base/limits.js';
 import { Prng } from '../../src/base/prng.js';
 import { encodeRow, parseRow, TRAILER } from '../../src/transfer/row-line.js';
 
@@ -25,6 +26,23 @@ describe('encodeRow', () => {
     ['a byte order mark', bytes('\uFEFFk'), bytes('v'), '{"key":"\uFEFFk","value":"v"}'],
   ])('writes %s', (_what, key, value, line) => {
     expect(encodeRow({ key, value })).toBe(line);
+  });
+
+  it('writes a large value as base64 when escapes would make it longer, and never a line that import refuses', () => {
+    const key = bytes('k');
+    const line = encodeRow({ key, value: new Uint8Array(45 * MIB).fill(1) });
+    expect(line.slice(0, 40)).toBe('{"key":"k","value_base64":"AQEBAQEBAQEBA');
+    expect(line.length).toBe(60 * MIB + '{"key":"k","value_base64":""}'.length);
+    const tooLarge = new Uint8Array(200 * MIB);
+    expect(() => encodeRow({ key, value: tooLarge })).toThrow(/its line would be too long/);
+  });
+
+  it('writes a large text as text, as it does a small one that is all escapes', () => {
+    const key = bytes('k');
+    const text = encodeRow({ key, value: Buffer.alloc(41 * MIB, 'line "one"\n\x7f') });
+    expect(text.startsWith(String.raw`{"key":"k","value":"line \"one\"`)).toBe(true);
+    const small = encodeRow({ key, value: new Uint8Array(1000).fill(1) });
+    expect(small.startsWith(String.raw`{"key":"k","value":"\u0001\u0001`)).toBe(true);
   });
 });
 
