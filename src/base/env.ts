@@ -83,7 +83,10 @@ export interface Fs {
   makeDirectory(directory: string): void;
   /** Atomic; replaces the target. */
   rename(from: string, to: string): void;
-  /** A second name for a file. @throws IoError EEXIST; EXDEV or EPERM where the file system can not do it. */
+  /**
+   * A second name for a file.
+   * @throws IoError EEXIST; EXDEV or EPERM where the file system can not do it; ENOTSUP for a symlink
+   */
   link(from: string, to: string): void;
   remove(path: string): void;
   /** The same off the calling thread; resolves when it is done. For big files. */

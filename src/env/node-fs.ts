@@ -8,6 +8,7 @@ import {
   existsSync,
   fsyncSync,
   linkSync,
+  lstatSync,
   mkdirSync,
   openSync,
   readdirSync,
@@ -20,6 +21,7 @@ import {
 } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { DirectoryLock, FileStat, Fs, FsFile, Host, OpenMode } from '../base/env.js';
+import { IoError } from '../base/errors.js';
 import { takeDirectoryLock } from './directory-lock.js';
 import { sortNames } from './names.js';
 import { NodeFile } from './node-file.js';
@@ -139,6 +141,9 @@ export class NodeFs implements Fs {
 
   link(from: string, to: string): void {
     try {
+      // On Linux the second name would be one of the symlink, and end with the file that it points to.
+      if (lstatSync(from).isSymbolicLink())
+        throw new IoError({ op: 'link', path: from, errno: 'ENOTSUP' });
       linkSync(from, to);
     } catch (error) {
       throw toIoError('link', from, error);

@@ -153,6 +153,20 @@ describe('NodeFs directories', () => {
     expect(Buffer.from(fs.readFile(to)).toString()).toBe('content');
   });
 
+  it('link refuses a symlink, whose second name would end with the file it points to', () => {
+    const fs = new NodeFs();
+    const directory = temporaryDirectory();
+    const [file, symlink, to] = ['file', 'symlink', 'to'].map((name) => join(directory, name)) as [
+      string,
+      string,
+      string,
+    ];
+    writeFileSync(file, 'content');
+    symlinkSync(file, symlink);
+    expect(errnoFrom(() => fs.link(symlink, to))).toBe('ENOTSUP');
+    expect(fs.list(directory)).toEqual(['file', 'symlink']);
+  });
+
   it('rename over a file, remove files and directories', () => {
     const fs = new NodeFs();
     const directory = temporaryDirectory();

@@ -41,7 +41,7 @@ export interface PlacedTable extends IngestSource {
 }
 
 const PIECE_BYTES = MIB;
-/** What a file system says that has no second names, or not there. */
+/** What a file system says that has no second names, or not there, or not for a symlink. */
 const NO_LINK: ReadonlySet<string> = new Set([
   'EXDEV',
   'EPERM',
@@ -149,7 +149,7 @@ function checkDisjoint(placed: readonly PlacedTable[]): void {
   }
 }
 
-/** False where the file system has no second names. */
+/** False where the file system has no second names, and for a symlink: its file is not given away, so it is copied. */
 function maybeLink(env: JobEnv, { path, target }: IngestSource, created: string[]): boolean {
   const { fs } = env;
   try {
