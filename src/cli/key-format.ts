@@ -9,6 +9,7 @@
  *   base64   with padding
  *   escaped  printable ASCII, \n \r \t \0 \\ and \xNN
  */
+import { isUtf8 } from 'node:buffer';
 import { NokvError } from '../base/errors.js';
 import { KEY_BYTES_MAX, KEY_BYTES_MIN } from '../base/limits.js';
 
@@ -17,13 +18,19 @@ export type KeyFormat = (typeof KEY_FORMATS)[number];
 
 const BACKSLASH = 0x5c;
 const ESCAPES: Readonly<Record<string, number>> = { n: 10, r: 13, t: 9, '0': 0, '\\': BACKSLASH };
-const ESCAPE_OF_BYTE: Readonly<Record<number, string>> = {
-  0: '\\0',
-  9: '\\t',
-  10: '\\n',
-  13: '\\r',
-  [BACKSLASH]: '\\\\',
+/** What stands behind the backslash, as codes. */
+const LETTER_OF_BYTE: Readonly<Record<number, number>> = {
+  0: 0x30,
+  9: 0x74,
+  10: 0x6e,
+  13: 0x72,
+  [BACKSLASH]: BACKSLASH,
 };
+const LETTER_X = 0x78;
+/** An escape of one byte: \xNN. */
+const ESCAPED_BYTES_MAX = 4;
+/** Bytes that become one piece of text: a multiple of three, for base64. */
+const PIECE_BYTES = 48 * 1024;
 
 /** Control, format, surrogate, unassigned and separator characters other than the space. */
 const UNPRINTABLE = /[\p{C}\p{Zl}\p{Zp}]/u;
@@ -42,19 +49,30 @@ export function printableText(bytes: Uint8Array): string | undefined {
 
 /** Text of a value; formatKey is for keys. `isTerminal`: whether it goes to one, and not into a file or a pipe. */
 export function formatText(bytes: Uint8Array, format: KeyFormat, isTerminal: boolean): string {
+  let text = '';
+  for (const piece of formatPieces(bytes, format, isTerminal)) text += piece;
+  return text;
+}
+
+/** The same in pieces: the text of a large value may be longer than a string can be. */
+export function* formatPieces(
+  bytes: Uint8Array,
+  format: KeyFormat,
+  isTerminal: boolean,
+): Generator<string, void, void> {
   switch (format) {
     case 'auto':
-      return printableText(bytes) ?? escapeBytes(bytes);
-    case 'utf8': {
-      const text = new TextDecoder('utf-8', { ignoreBOM: true }).decode(bytes);
-      return isTerminal ? escapeUnprintable(text) : text;
-    }
+      yield* isPrintable(bytes) ? decodedPieces(bytes) : escapedPieces(bytes);
+      break;
+    case 'utf8':
+      for (const text of decodedPieces(bytes)) yield isTerminal ? escapeUnprintable(text) : text;
+      break;
     case 'hex':
-      return asBuffer(bytes).toString('hex');
     case 'base64':
-      return asBuffer(bytes).toString('base64');
+      for (const piece of slices(bytes)) yield asBuffer(piece).toString(format);
+      break;
     case 'escaped':
-      return escapeBytes(bytes);
+      yield* escapedPieces(bytes);
   }
 }
 
@@ -109,17 +127,53 @@ export function parseText(text: string, format: KeyFormat): Uint8Array {
   }
 }
 
-function escapeBytes(bytes: Uint8Array): string {
-  let text = '';
-  for (const byte of bytes) {
-    const isPlain = byte >= 0x20 && byte < 0x7f && byte !== BACKSLASH;
-    text += isPlain ? String.fromCharCode(byte) : (ESCAPE_OF_BYTE[byte] ?? hexEscape(byte));
-  }
-  return text;
+function* slices(bytes: Uint8Array): Generator<Uint8Array, void, void> {
+  for (let at = 0; at < bytes.length; at += PIECE_BYTES) yield bytes.subarray(at, at + PIECE_BYTES);
 }
 
-function hexEscape(byte: number): string {
-  return `\\x${byte.toString(16).padStart(2, '0')}`;
+function* escapedPieces(bytes: Uint8Array): Generator<string, void, void> {
+  for (const piece of slices(bytes)) yield escapeBytes(piece);
+}
+
+/** No piece ends within a character. What is no UTF-8 becomes U+FFFD. */
+function* decodedPieces(bytes: Uint8Array): Generator<string, void, void> {
+  const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
+  for (const piece of slices(bytes)) yield decoder.decode(piece, { stream: true });
+  yield decoder.decode();
+}
+
+function isPrintable(bytes: Uint8Array): boolean {
+  if (!isUtf8(bytes)) return false;
+  for (const text of decodedPieces(bytes)) if (UNPRINTABLE.test(text)) return false;
+  return true;
+}
+
+/** Requires PIECE_BYTES at most. */
+function escapeBytes(bytes: Uint8Array): string {
+  // A string that grows byte by byte takes some forty bytes of memory for each of them.
+  const text = Buffer.allocUnsafe(ESCAPED_BYTES_MAX * bytes.length);
+  let at = 0;
+  for (const byte of bytes) {
+    if (byte >= 0x20 && byte < 0x7f && byte !== BACKSLASH) {
+      text[at++] = byte;
+      continue;
+    }
+    text[at++] = BACKSLASH;
+    const letter = LETTER_OF_BYTE[byte];
+    if (letter === undefined) {
+      text[at++] = LETTER_X;
+      text[at++] = hexDigit(byte >> 4);
+      text[at++] = hexDigit(byte & 0xf);
+    } else {
+      text[at++] = letter;
+    }
+  }
+  return text.toString('latin1', 0, at);
+}
+
+/** The code of the digit. */
+function hexDigit(digit: number): number {
+  return digit < 10 ? 0x30 + digit : 0x61 - 10 + digit;
 }
 
 function escapeUnprintable(text: string): string {

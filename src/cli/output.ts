@@ -30,14 +30,23 @@ export class Output {
     return this.#pending.length < BATCH_LENGTH ? !this.#isClosed : this.flush();
   }
 
+  /** Writes what was gathered and then `data`, without line end; false when nobody reads any more. */
+  async write(data: string | Uint8Array): Promise<boolean> {
+    return (await this.flush()) && this.#write(data);
+  }
+
   /** Writes what was gathered and waits until the system has it; false when nobody reads any more. */
   async flush(): Promise<boolean> {
     if (this.#isClosed) return false;
     if (this.#pending === '') return true;
     const text = this.#pending;
     this.#pending = '';
+    return this.#write(text);
+  }
+
+  async #write(data: string | Uint8Array): Promise<boolean> {
     await new Promise<void>((resolve) => {
-      this.#stream.write(text, (error) => {
+      this.#stream.write(data, (error) => {
         if (error) this.#isClosed = true;
         // A pipe takes writes synchronously: without a turn of the event loop no signal would arrive.
         setImmediate(resolve);

@@ -82,7 +82,7 @@ function isTextOfLarge(key: Uint8Array, value: Uint8Array): boolean {
   const valueBytes = isText ? textBytes : base64Bytes;
   if (valueBytes + 6 * key.length + 64 <= LINE_BYTES_MAX) return isText;
   throw new NokvError('NOKV_INVALID', 'Cannot export row: its line would be too long', {
-    hint: 'Leave the key out by --prefix, --from and --to, and copy its value with "nokv get"',
+    hint: 'Leave the key out by --prefix, --from and --to; "nokv get --value-format raw" has its value',
     details: { key: base64(key), bytes: value.length, line_limit: LINE_BYTES_MAX },
   });
 }

@@ -1,8 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { NokvError } from '../../src/base/errors.js';
+import { MIB } from '../../src/base/limits.js';
 import { Prng } from '../../src/base/prng.js';
 import {
   formatKey,
+  formatPieces,
   formatRange,
   formatText,
   parseKey,
@@ -34,6 +36,48 @@ describe('formatText', () => {
       expect(formatText(hostile, format, true)).not.toMatch(/[\p{C}\p{Zl}\p{Zp}]/u);
     }
     expect(formatText(hostile, 'utf8', false)).toBe(new TextDecoder().decode(hostile));
+  });
+});
+
+describe('formatPieces', () => {
+  const join = (bytes: Uint8Array, format: KeyFormat): string =>
+    [...formatPieces(bytes, format, true)].join('');
+
+  it('cuts the text of a large value where no character and no base64 ends', () => {
+    const random = new Prng(9);
+    const binary = new Uint8Array(200_001);
+    random.fill(binary);
+    const plain = (byte: number): string => {
+      if (byte === 0x5c) return '\\\\';
+      if (byte >= 0x20 && byte < 0x7f) return String.fromCharCode(byte);
+      const short = { 0: '\\0', 9: '\\t', 10: '\\n', 13: '\\r' }[byte];
+      return short ?? `\\x${byte.toString(16).padStart(2, '0')}`;
+    };
+    const escaped = Array.from(binary, plain).join('');
+    expect(join(binary, 'auto') === escaped).toBe(true);
+    expect(join(binary, 'escaped') === escaped).toBe(true);
+    expect(join(binary, 'hex') === Buffer.from(binary).toString('hex')).toBe(true);
+    expect(join(binary, 'base64') === Buffer.from(binary).toString('base64')).toBe(true);
+    const text = `x${'grün 漢字 😀 \\'.repeat(10_000)}`;
+    expect(join(utf8(text), 'auto') === text).toBe(true);
+    expect(join(utf8(text), 'utf8') === text).toBe(true);
+    const cut = utf8(text).subarray(0, -3);
+    expect(join(Buffer.concat([cut, utf8('é').subarray(0, 1)]), 'utf8').endsWith('\uFFFD')).toBe(
+      true,
+    );
+    expect(join(new Uint8Array(0), 'auto')).toBe('');
+  });
+
+  it('is not bound by the length of a string', () => {
+    const value = new Uint8Array(140 * MIB).fill(1);
+    let length = 0;
+    let longest = 0;
+    for (const piece of formatPieces(value, 'auto', false)) {
+      length += piece.length;
+      longest = Math.max(longest, piece.length);
+    }
+    expect(length).toBe(4 * value.length);
+    expect(longest).toBeLessThan(MIB);
   });
 });
 

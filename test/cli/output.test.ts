@@ -43,4 +43,16 @@ describe('Output', () => {
     expect(await output.line('more')).toBe(false);
     expect(await output.flush()).toBe(false);
   });
+
+  it('writes pieces behind the lines before them, each when the one before was taken', async () => {
+    const pipe = new Pipe(3);
+    const output = new Output(pipe);
+    await output.line('line');
+    expect(await output.write('piece')).toBe(true);
+    expect(pipe.chunks).toEqual(['line\n', 'piece']);
+    expect(await output.write(Buffer.from('bytes'))).toBe(true);
+    expect(String(pipe.chunks[2])).toBe('bytes');
+    expect(await output.write('more')).toBe(false);
+    expect(await output.write('more')).toBe(false);
+  });
 });

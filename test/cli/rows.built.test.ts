@@ -1,5 +1,13 @@
 import { spawn } from 'node:child_process';
-import { closeSync, existsSync, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
@@ -50,6 +58,15 @@ describe('put, get and del', () => {
     };
     expect(nokv(['put', 'from a file', '--value-file', path], env).status).toBe(0);
     expect(read('from a file').equals(value)).toBe(true);
+    const out = join(base, 'raw.bin');
+    const stdout = openSync(out, 'w');
+    const raw = [RUN_JS, 'get', 'from a file', '--value-format=raw'];
+    expect(runNode(raw, env, { stdout })).toMatchObject({ status: 0, stderr: '' });
+    closeSync(stdout);
+    expect(readFileSync(out).equals(value)).toBe(true);
+    const refused = runNode([...raw, '--json'], env);
+    expect(refused.status).toBe(2);
+    expect(refused.stdout).toContain('Cannot print raw bytes with --json');
     const piped = runNode([RUN_JS, 'put', 'piped', '--value-file=-', '--json'], env, {
       input: 'two\nlines\n',
     });
