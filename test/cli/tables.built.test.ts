@@ -1,5 +1,5 @@
 /** sst build, ingest and export as a user runs them. */
-import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
@@ -73,6 +73,19 @@ describe('sst build, ingest and export', () => {
     const built = nokv(['sst', 'build', path('mixed.jsonl'), ...sort]);
     expect(answerOf(built).data.entries).toBe(ROWS.length);
     expect(readdirSync(path('mixed'))).toEqual(['table-000001.sst']);
+  });
+
+  it('sort beside what is in the directory, and leave nothing of it behind', () => {
+    mkdirSync(path('used/.sort'), { recursive: true });
+    writeFileSync(path('used/.sort/mine'), 'x');
+    writeFileSync(path('bad.jsonl'), `${lineOf('b')}\nno row\n`);
+    const args = ['--out', path('used'), '--sort', '--json'];
+    expect(nokv(['sst', 'build', path('bad.jsonl'), ...args]).status).toBe(2);
+    expect(readdirSync(path('used'))).toEqual(['.sort']);
+    writeFileSync(path('two.jsonl'), textOf(['b', 'a']));
+    expect(answerOf(nokv(['sst', 'build', path('two.jsonl'), ...args])).data.entries).toBe(2);
+    expect(readdirSync(path('used')).sort()).toEqual(['.sort', 'table-000001.sst']);
+    expect(readdirSync(path('used/.sort'))).toEqual(['mine']);
   });
 
   it('end with the status of what is wrong', () => {

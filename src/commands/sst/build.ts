@@ -1,4 +1,4 @@
-import { rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { string as stringArg } from '@oclif/core/args';
 import { boolean, option, string } from '@oclif/core/flags';
@@ -26,15 +26,18 @@ interface BuildSummary {
   elapsed_ms: number;
 }
 
-/** Where --sort keeps the rows meanwhile; beside the tables, so that it is on a disk with room for them. */
-const SCRATCH = '.sort';
+/**
+ * Where --sort keeps the rows meanwhile; beside the tables, so that it is on a disk with room for them. Random letters
+ * follow: the directory is nobody else's, neither another build's nor the user's.
+ */
+const SCRATCH_PREFIX = '.sort-';
 
 export default class SstBuild extends BaseCommand<typeof SstBuild> {
   static override summary = 'Make tables of a sorted JSON Lines file, outside of any database.';
   static override description = `One row a line, as "nokv import" reads them: {"key":"...","value":"..."}. Keys have to ascend by
 their bytes, each once; a line out of order ends it and is named. With --sort lines may come in any order, and of
-equal keys the last one counts: the rows go through a database in DIR/.sort, which takes as much room again.
-"nokv sst ingest" takes the tables into a database.`;
+equal keys the last one counts: the rows go through a database in DIR/.sort-XXXXXX, which takes as much
+room again and is removed at the end. "nokv sst ingest" takes the tables into a database.`;
   static override examples = [
     '<%= config.bin %> sst build sorted.jsonl --out ./tables',
     'zcat rows.jsonl.gz | <%= config.bin %> sst build - --out ./tables --sort --json',
@@ -109,11 +112,24 @@ equal keys the last one counts: the rows go through a database in DIR/.sort, whi
     }
   }
 
-  /** A database is an external merge sort in bounded memory. What is left of one that was killed goes first. */
+  /** A database is an external merge sort in bounded memory. */
   async #sorted(source: Source, options: TableWriterOptions): Promise<BuiltTable[]> {
+    const { out } = this.flags;
+    await mkdir(out, { recursive: true });
+    const scratch = await mkdtemp(join(out, SCRATCH_PREFIX));
+    try {
+      return await this.#sortedBy(scratch, source, options);
+    } finally {
+      await rm(scratch, { recursive: true, force: true });
+    }
+  }
+
+  async #sortedBy(
+    scratch: string,
+    source: Source,
+    options: TableWriterOptions,
+  ): Promise<BuiltTable[]> {
     const columnFamily = this.flags['column-family'];
-    const scratch = join(this.flags.out, SCRATCH);
-    await rm(scratch, { recursive: true, force: true });
     const db = await open(scratch);
     let rows = 0;
     const progress = await this.#progress('Sorting', source, () => rows);
@@ -135,7 +151,6 @@ equal keys the last one counts: the rows go through a database in DIR/.sort, whi
     } finally {
       progress.stop();
       await db.close();
-      await rm(scratch, { recursive: true, force: true });
     }
   }
 
