@@ -6,7 +6,8 @@
  *   {"key_base64":"AP8=","value_base64":"AAEC"}     for bytes that are no UTF-8
  *
  * `encodeRow` writes the canonical form: key first, no spaces, JSON.stringify's escapes, base64 only where
- * it must be, and for large values that escapes would make longer than base64. Import takes any JSON object with these fields; what was canonical comes back byte for byte.
+ * it must be, and for large values that escapes would make longer than base64. Import takes any JSON object with
+ * these fields; what was canonical comes back byte for byte.
  */
 import { isUtf8 } from 'node:buffer';
 import { assert } from '../base/assert.js';
@@ -26,6 +27,8 @@ export const TRAILER = 'trailer';
 const FIELDS: readonly string[] = ['key', 'key_base64', 'value', 'value_base64'];
 const LONE_SURROGATE = /\p{Surrogate}/u;
 const SHOWN_LENGTH = 40;
+/** Two names and two values. */
+const QUOTES_OF_ROW = 8;
 /** A value up to here fits into a line whatever it holds: an escape makes six bytes of one. */
 const WEIGHED_ABOVE = 40 * MIB;
 /** Control characters that JSON.stringify writes in two bytes: \b \t \n \f \r. */
@@ -60,7 +63,35 @@ export function parseRow(line: string): ParsedRow | typeof TRAILER | { readonly 
   if (keyProblem !== undefined) return { problem: keyProblem };
   const value = bytesOf('value', given['value'], given['value_base64']);
   if (typeof value === 'object' && 'problem' in value) return value;
-  return { key, value };
+  return isFieldTwice(line, given) ? { problem: 'it has a field twice' } : { key, value };
+}
+
+/**
+ * Whether a field occurs twice, of which JSON.parse shows the last only. Requires one field for the key and one for the
+ * value, both strings. What is sure is found out first: a line is as long as it must be, or names no field twice.
+ */
+function isFieldTwice(line: string, given: Readonly<Record<string, unknown>>): boolean {
+  let bareLength = '{:,:}'.length;
+  for (const name in given) bareLength += name.length + (given[name] as string).length + 4;
+  if (line.length === bareLength) return false;
+  // A name may be spelled with escapes, all of which begin with these.
+  const isSuspect = hasTwice(line, 'key') || hasTwice(line, 'value') || line.includes('u00');
+  return isSuspect && quotesOf(line) !== QUOTES_OF_ROW;
+}
+
+function hasTwice(line: string, name: string): boolean {
+  return line.indexOf(name, line.indexOf(name) + name.length) >= 0;
+}
+
+/** Quotes around strings, not those within. Requires JSON. */
+function quotesOf(line: string): number {
+  let count = 0;
+  for (let i = 0; i < line.length; i++) {
+    const unit = line.charCodeAt(i);
+    if (unit === 0x22) count++;
+    else if (unit === 0x5c) i++;
+  }
+  return count;
 }
 
 /**

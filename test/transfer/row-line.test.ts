@@ -75,6 +75,24 @@ describe('parseRow', () => {
     expect(parseRow(line)).toEqual({ key: 'k', value: 'A' });
   });
 
+  it('takes names of fields, quotes and escapes within keys and values for what they are', () => {
+    for (const text of [
+      'key',
+      '"key":',
+      '\\"key":"value"\\',
+      '\\',
+      '\u0001"value"',
+      'value\\\\"',
+    ]) {
+      for (const name of ['key', 'value_base64']) {
+        const value = name === 'key' ? text : Buffer.from(text).toString('base64');
+        const fields = { [name]: value, [name === 'key' ? 'value' : 'key']: text };
+        for (const line of [JSON.stringify(fields), JSON.stringify(fields, null, 1)])
+          expect(parseRow(line), line).not.toHaveProperty('problem');
+      }
+    }
+  });
+
   it('takes the last line of export --json for what it is', () => {
     expect(parseRow('{"end":true,"rows":2}')).toBe(TRAILER);
   });
@@ -92,6 +110,20 @@ describe('parseRow', () => {
     ['a long key', `{"key":"${'é'.repeat(32_768)}","value":""}`, /^its key has 65536 bytes/],
     ['bad base64', '{"key_base64":"YQ=","value":"b"}', /^"key_base64" is no base64/],
     ['base64 of another alphabet', '{"key_base64":"_-8=","value":""}', /^"key_base64" is no/],
+    ['a key given twice', '{"key":"a","key":"b","value":"c"}', /^it has a field twice$/],
+    ['a value given twice', '{"key":"a","value":"b","value":"c"}', /^it has a field twice$/],
+    ['the same twice', '{"value":"","key":"a","value":""}', /^it has a field twice$/],
+    ['another type first', '{"key":{"key":[1]},"key":"a","value":""}', /^it has a field twice$/],
+    [
+      'base64 given twice',
+      '{"key_base64":"YQ==","value":"b","key_base64":"Yg=="}',
+      /^it has a field twice$/,
+    ],
+    [
+      'a name spelled differently',
+      String.raw`{"key":"a","value":"b","\u006bey":"c"}`,
+      /^it has a field twice$/,
+    ],
     ['half a pair', String.raw`{"key":"a","value":"\ud83d"}`, /^"value" has half a surrogate/],
   ])('says what is wrong with %s', (_what, line, problem) => {
     expect(parseRow(line)).toEqual({ problem: expect.stringMatching(problem) as unknown });
