@@ -286,26 +286,39 @@ export class Background {
     }
   }
 
-  /** Resolves when nothing runs and nothing is due, work that only saves space included. */
+  /**
+   * Resolves when nothing runs and nothing is due, work that only saves space included. Behind writers that go on that
+   * may never be: a compaction is the last to be waited for when a memtable that was sealed later is in a table.
+   */
   async idle(): Promise<void> {
+    const flushesDue = this.counters.flushes + this.#sealed.length;
     for (;;) {
       this.#isIdle = true;
       this.kick();
-      const running = this.#flushing ?? this.#compacting;
+      const isLast = this.counters.flushes > flushesDue;
+      const running = isLast ? this.#compacting : (this.#flushing ?? this.#compacting);
       if (running === undefined) return;
       await running;
+      if (isLast) return;
     }
   }
 
   /**
-   * For who waits for the pressure to fall: resolves when a running job ended; at the next turn of the event loop when
-   * none runs. @throws what stops the background
+   * Resolves when writers are not held back: there is no pressure, and none waits for another reason.
+   * @throws what stops the background, ClosedError
    */
-  async progress(): Promise<void> {
-    this.kick();
-    const failure = this.stuckBy();
-    if (failure !== undefined) throw failure;
-    await (this.#flushing ?? this.#compacting ?? this.#env.clock.nextTurn());
+  async unthrottled(hasWaiting: () => boolean): Promise<void> {
+    for (;;) {
+      const isPressed = this.pressure().mode !== 'none';
+      if (!isPressed && !hasWaiting()) return;
+      if (this.#isClosing) throw new ClosedError('wait for the background');
+      this.kick();
+      const failure = isPressed ? this.stuckBy() : undefined;
+      if (failure !== undefined) throw failure;
+      // Who waits without pressure waits for an ingest, or is about to be placed.
+      const running = isPressed ? (this.#flushing ?? this.#compacting) : undefined;
+      await (running ?? this.#env.clock.nextTurn());
+    }
   }
 
   /** Stops: running jobs are cancelled or awaited, nothing new starts. Idempotent. */

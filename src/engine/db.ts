@@ -481,7 +481,10 @@ export class Db {
     return compaction.report(ratio);
   }
 
-  /** Resolves when writers are not held back, no background work is due and obsolete files are gone. */
+  /**
+   * Resolves when no write is on its way, no background work is due and obsolete files are gone. Writes that come
+   * meanwhile, and the work that they make, are not waited for to the end.
+   */
   async settle(): Promise<void> {
     await this.#queue?.drain();
     await this.#background?.idle();
@@ -492,10 +495,7 @@ export class Db {
   async untilUnthrottled(): Promise<void> {
     const queue = this.#queue;
     if (queue === undefined) return;
-    await queue.drain();
-    while (this.#mustBackground().pressure().mode !== 'none') {
-      await this.#mustBackground().progress();
-    }
+    await this.#mustBackground().unthrottled(() => queue.waiting > 0);
   }
 
   stats(): Stats {

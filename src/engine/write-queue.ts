@@ -13,8 +13,8 @@
  */
 import { copyBytes, detach } from '../base/bytes.js';
 import type { Clock } from '../base/env.js';
-import { BusyError, ReadOnlyError } from '../base/errors.js';
-import { BATCH_BYTES_MAX, GIB, MIB } from '../base/limits.js';
+import { ReadOnlyError } from '../base/errors.js';
+import { BATCH_BYTES_MAX, MIB } from '../base/limits.js';
 import { type BatchGuard, batchBytesMost, type BatchOperation, checkBatchSize } from './batch.js';
 import type { RowCache } from './cache/row-cache.js';
 import type { KeyRange } from './compaction/drop-rules.js';
@@ -30,14 +30,13 @@ import { encodeValuePointer, VALUE_POINTER_SIZE } from './vlog/value-pointer.js'
 import { WAL_BATCH } from './wal/format.js';
 import type { WalWriter } from './wal/writer.js';
 import { BATCH_HEADER_BYTES, WriteGroup, type WriteTracker } from './write-group.js';
-import type { Waiter, WriteCounters, WriteQueueHost } from './write-queue-host.js';
+import type { WriteCounters, WriteQueueHost } from './write-queue-host.js';
+import { WriteWaiters } from './write-waiters.js';
 
 /** A group is written as soon as it holds this much. */
 const GROUP_BYTES_MAX = 4 * MIB;
 /** Groups committed from microtasks before the event loop gets a turn. */
 const GROUPS_PER_TURN = 32;
-/** Copies of writes that wait for room. */
-const WAITING_BYTES_MAX = GIB;
 
 export class WriteQueue {
   /** Highest sequence number given out. */
@@ -57,13 +56,9 @@ export class WriteQueue {
   /** Written, waiting for a sync or for an earlier group's. */
   readonly #written: WriteGroup[];
   #isSyncing: boolean;
-  readonly #waiting: Waiter[];
-  #waitingBytes: number;
-  #stallStartMs: number;
+  readonly #waiters: WriteWaiters;
   #groupsThisTurn: number;
   #failure: unknown;
-  /** The first waiter holds the queue: see `hold`. */
-  #isHeld: boolean;
   /** undefined: nobody wants to know. */
   #tracker: WriteTracker | undefined;
   readonly #commitSoon: () => void;
@@ -100,23 +95,20 @@ export class WriteQueue {
     this.#group = undefined;
     this.#written = [];
     this.#isSyncing = false;
-    this.#waiting = [];
-    this.#waitingBytes = 0;
-    this.#stallStartMs = 0;
+    this.#waiters = new WriteWaiters(clock, this.counters);
     this.#groupsThisTurn = 0;
     this.#failure = undefined;
-    this.#isHeld = false;
     this.#tracker = undefined;
     this.#commitSoon = () => this.#commitOpenGroup();
   }
 
   /** Writes queued for room, not yet in a group. */
   get waiting(): number {
-    return this.#waiting.length;
+    return this.#waiters.count;
   }
 
   get waitingBytes(): number {
-    return this.#waitingBytes;
+    return this.#waiters.bytes;
   }
 
   /**
@@ -133,7 +125,7 @@ export class WriteQueue {
     durability: Durability,
   ): Promise<void> {
     this.#checkFailure();
-    if (this.#waiting.length === 0) {
+    if (this.#waiters.count === 0) {
       const done = this.#placeOne(kind, key, family, value, expiresAt, version, durability);
       if (done !== undefined) return done;
     }
@@ -155,8 +147,8 @@ export class WriteQueue {
     if (operations.length === 0) return durability === 'disk' ? this.sync() : Promise.resolve();
     const bytes = this.#batchBytes(operations, key);
     const place = () => this.#placeBatch(operations, bytes, key, durability, guard);
-    const done = this.#waiting.length === 0 ? place() : undefined;
-    return done ?? this.#wait(bytes, place);
+    const done = this.#waiters.count === 0 ? place() : undefined;
+    return done ?? this.#waiters.add(bytes, place);
   }
 
   /** Resolves when everything acknowledged so far is durable. */
@@ -193,20 +185,7 @@ export class WriteQueue {
    */
   hold(): Promise<() => void> {
     this.#checkFailure();
-    let isOver = false;
-    return new Promise((resolve, reject) => {
-      const place = (): Promise<void> | undefined => {
-        this.#isHeld = !isOver;
-        if (isOver) return Promise.resolve();
-        resolve(() => {
-          isOver = true;
-          this.resume();
-        });
-        return undefined;
-      };
-      this.#waiting.push({ bytes: 0, place, resolve: () => undefined, reject });
-      if (this.#waiting.length === 1) this.resume();
-    });
+    return this.#waiters.hold();
   }
 
   /** What was ingested under the numbers up to `seq` is seen from now on. Requires a hold, and nothing unseen. */
@@ -244,46 +223,22 @@ export class WriteQueue {
     return true;
   }
 
-  /** Resolves when no write is open, waiting or on its way to the disk. Failures are their writers'. */
+  /** Resolves when no write that was asked for before is open, waiting or on its way to the disk. Failures are their writers'. */
   async drain(): Promise<void> {
-    while (this.#group !== undefined || this.#written.length > 0 || this.#waiting.length > 0) {
-      this.#commitOpenGroup();
-      if (this.#failure !== undefined) return;
-      await this.#clock.nextTurn();
-    }
+    await this.#waiters.passed();
+    this.#commitOpenGroup();
+    const last = this.#written.at(-1);
+    while (last !== undefined && this.#written.includes(last)) await this.#clock.nextTurn();
   }
 
   /** Called by the host when a memtable slot became free or pressure fell. */
   resume(): void {
-    let placed = 0;
-    while (placed < this.#waiting.length && this.#placeWaiter(this.#waiting[placed] as Waiter))
-      placed++;
-    // In one cut: a shift for each would cost the square of a long queue.
-    for (const waiter of this.#waiting.splice(0, placed)) this.#waitingBytes -= waiter.bytes;
-    if (this.#waiting.length === 0 && this.#stallStartMs > 0) {
-      this.counters.stallMs += this.#clock.monotonicMs() - this.#stallStartMs;
-      this.#stallStartMs = 0;
-    }
-  }
-
-  /** False when there is still no room for it. */
-  #placeWaiter(waiter: Waiter): boolean {
-    try {
-      const done = waiter.place();
-      if (done === undefined) return false;
-      waiter.resolve(done);
-    } catch (error) {
-      waiter.reject(error);
-    }
-    return true;
+    this.#waiters.resume();
   }
 
   /** Fails the writes that wait for room: what they wait for has failed. Nothing of them was written. */
   rejectWaiting(error: unknown): void {
-    // A hold ends by itself: what was begun under it counts on that nothing else is written.
-    for (const waiter of this.#waiting.splice(this.#isHeld ? 1 : 0)) waiter.reject(error);
-    this.#waitingBytes = 0;
-    this.resume();
+    this.#waiters.reject(error);
   }
 
   /** Fails every write that is not acknowledged, now and from now on. */
@@ -298,8 +253,7 @@ export class WriteQueue {
     });
     for (const group of this.#written.splice(0)) group.reject(unknown);
     if (open !== undefined && open.entries > 0) open.reject(unknown);
-    for (const waiter of this.#waiting.splice(0)) waiter.reject(unknown);
-    this.#waitingBytes = 0;
+    this.#waiters.rejectAll(unknown);
     this.#host.onFailure(error);
   }
 
@@ -575,26 +529,8 @@ export class WriteQueue {
   ): Promise<void> {
     const ownKey = key.clone();
     const ownValue = detach(value, 0, value.length); // a Buffer's slice shares its memory
-    return this.#wait(ownKey.length + ownValue.length, () =>
+    return this.#waiters.add(ownKey.length + ownValue.length, () =>
       this.#placeOne(kind, ownKey, family, ownValue, expiresAt, version, durability),
     );
-  }
-
-  #wait(bytes: number, place: () => Promise<void> | undefined): Promise<void> {
-    if (this.#waitingBytes + bytes > WAITING_BYTES_MAX && this.#waiting.length > 0) {
-      throw new BusyError('Cannot write: too many writes wait for room', {
-        queue: 'writes',
-        limit: WAITING_BYTES_MAX,
-        backoffMs: 100,
-      });
-    }
-    if (this.#waiting.length === 0) {
-      this.#stallStartMs = this.#clock.monotonicMs();
-      this.counters.stalls++;
-    }
-    this.#waitingBytes += bytes;
-    return new Promise<void>((resolve, reject) => {
-      this.#waiting.push({ bytes, place, resolve, reject });
-    });
   }
 }

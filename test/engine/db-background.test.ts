@@ -1,5 +1,5 @@
 /** Who waits for the background, and for what: callers wait for what they need, and for nothing else. */
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { RUN_MANUALLY, type StepPolicy } from '../../src/env/inline-executor.js';
 import { openSim, type OpenedDb, TINY } from './db-fixture.js';
 
@@ -8,6 +8,12 @@ const ROW = Buffer.alloc(1000);
 /** Compaction stands still until the test moves it. */
 const COMPACT_MANUALLY: StepPolicy = {
   pause: (lane) => (lane === 'compaction' ? 'manual' : 'microtask'),
+  steps: () => Infinity,
+};
+
+/** So do flushes. */
+const FLUSH_MANUALLY: StepPolicy = {
+  pause: (lane) => (lane === 'flush' ? 'manual' : 'microtask'),
   steps: () => Infinity,
 };
 
@@ -46,6 +52,29 @@ async function fillMemory(opened: OpenedDb): Promise<Outcome> {
     if (db.stats().write.queue_depth > 0) return outcome;
   }
   throw new Error('no write has to wait');
+}
+
+/** Writers without a pause, until they are stopped. */
+function writeOn({ env }: OpenedDb, count: number, put: (i: number) => Promise<void>) {
+  let isOver = false;
+  let puts = 0;
+  // Whatever the test comes to.
+  onTestFinished(() => {
+    isOver = true;
+  });
+  const writer = async (): Promise<void> => {
+    while (!isOver) await put(puts++);
+  };
+  const writers = Promise.all(Array.from({ length: count }, writer));
+  return {
+    async stop(): Promise<void> {
+      isOver = true;
+      let isEnded = false;
+      void writers.then(() => (isEnded = true));
+      // Slowed-down writers wait for the time to pass.
+      while (!isEnded) await env.clock.run(100);
+    },
+  };
 }
 
 describe('a write that waits for a memtable', () => {
@@ -181,5 +210,89 @@ describe('a failed flush', () => {
     expect(db.stats().flush.pending).toBe(0);
     while (env.executor.advance('compaction', Infinity)) await turns(opened, 2);
     await db.close();
+  });
+});
+
+describe.each(['settle', 'untilUnthrottled'] as const)('Db.%s', (call) => {
+  it.each([
+    ['os', 1],
+    ['os', 4],
+    ['disk', 1],
+    ['disk', 4],
+  ] as const)('ends while others write with durability %s, %i at a time', async (durability, n) => {
+    const opened = await openSim(TINY);
+    const { db } = opened;
+    const writers = writeOn(opened, n, (i) => db.put(`k${i % 100}`, 'v', { durability }));
+    await turns(opened, 10);
+    const outcome = watch(db[call]());
+    await turns(opened, 50);
+    expect(outcome.state).toBe('done');
+    await writers.stop();
+    await db.close();
+  });
+
+  it('ends while others fill memtables', async () => {
+    const opened = await openSim({ ...TINY, l0CompactionTrigger: 2 });
+    const { db } = opened;
+    const writers = writeOn(opened, 8, (i) => db.put(`k${i % 1000}`, ROW));
+    await turns(opened, 200);
+    const outcome = watch(db[call]());
+    await turns(opened, 500);
+    expect(outcome.state).toBe('done');
+    await writers.stop();
+    await db.close();
+  });
+
+  it('waits for the writes that wait for room', async () => {
+    const opened = await openSim({ ...TINY, memtableCount: 2 }, { policy: FLUSH_MANUALLY });
+    const { db } = opened;
+    const waiting = await fillMemory(opened);
+    const outcome = watch(db[call]());
+    await turns(opened, 20);
+    expect([waiting.state, outcome.state]).toEqual(['waits', 'waits']);
+    await work(opened, 'flush');
+    await turns(opened, 5);
+    expect([waiting.state, outcome.state]).toEqual(['done', 'done']);
+    await db.close();
+  });
+});
+
+describe('Db.settle', () => {
+  it('waits for the writes on their way to the disk, and for what is due', async () => {
+    const opened = await openSim({ ...TINY, l0CompactionTrigger: 2 }, { policy: COMPACT_MANUALLY });
+    const { db } = opened;
+    for (let i = 0; i < 3; i++) {
+      await db.put('key', ROW);
+      await db.flush();
+    }
+    const written = watch(db.put('other', ROW, { durability: 'disk' }));
+    const outcome = watch(db.settle());
+    await turns(opened, 20);
+    expect([written.state, outcome.state]).toEqual(['done', 'waits']);
+    await work(opened, 'compaction');
+    await turns(opened, 5);
+    expect(outcome.state).toBe('done');
+    expect(db.stats().compaction.runs).toBeGreaterThan(0);
+    await db.close();
+  });
+});
+
+describe('Db.untilUnthrottled', () => {
+  it('rejects instead of waiting for ever when the database is closed meanwhile', async () => {
+    const opened = await openSim(
+      { ...TINY, l0CompactionTrigger: 1, l0SlowdownTrigger: 2, l0StopTrigger: 3 },
+      { policy: COMPACT_MANUALLY },
+    );
+    const { db } = opened;
+    for (let i = 0; i < 3; i++) {
+      await db.put('key', ROW);
+      await db.flush();
+    }
+    const outcome = watch(db.untilUnthrottled());
+    const closed = watch(db.close());
+    await turns(opened, 5);
+    await work(opened, 'compaction');
+    await turns(opened, 20);
+    expect([closed.state, outcome.state]).toEqual(['done', 'NOKV_CLOSED']);
   });
 });
