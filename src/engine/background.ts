@@ -241,24 +241,26 @@ export class Background {
   kick(): void {
     if (this.#isClosing) return;
     const mayFlush = this.#flushing === undefined && this.#flushRetry === undefined;
-    if (mayFlush && this.#nextFlush() !== undefined) {
-      this.#flushing = this.#flushAll();
-    }
+    const next = mayFlush ? this.#nextFlush() : undefined;
+    if (next !== undefined) this.#flushing = this.#flushNext(next);
     if (this.#options.autoCompaction && this.#pauses === 0) this.#maybeCompact();
   }
 
-  /** Resolves when every sealed memtable is in a table. @throws the failure of the last attempt */
+  /** Resolves when every memtable that is sealed by now is in a table. @throws the failure of the last attempt, ClosedError */
   async flushed(): Promise<void> {
-    while (this.#sealed.length > 0) {
+    const last = this.#sealed.at(-1);
+    if (last === undefined) return;
+    while (this.#sealed.includes(last)) {
       this.kick();
       if (this.#flushing === undefined) {
         const failure = this.#flushFailure ?? this.#host.writeFailure();
         if (failure !== undefined) throw failure;
+        if (this.#isClosing) throw new ClosedError('flush');
         await this.#env.clock.nextTurn();
         continue;
       }
       await this.#flushing;
-      if (this.#sealed.length > 0 && this.#flushFailure !== undefined) throw this.#flushFailure;
+      if (this.#sealed.includes(last) && this.#flushFailure !== undefined) throw this.#flushFailure;
     }
   }
 
@@ -340,13 +342,10 @@ export class Background {
     return oldest !== undefined && oldest.memtable.pendingEntries === 0 ? oldest : undefined;
   }
 
-  /** Flushes the sealed memtables in order until there is none or one fails. Never rejects. */
-  async #flushAll(): Promise<void> {
+  /** Flushes a sealed memtable; the next one has its own promise, so that nobody waits for more than wanted. Never rejects. */
+  async #flushNext(next: SealedMemtable): Promise<void> {
     try {
-      for (let next = this.#nextFlush(); next !== undefined; next = this.#nextFlush()) {
-        await this.#flushOne(next);
-        if (this.#isClosing && this.#sealed.length === 0) break;
-      }
+      await this.#flushOne(next);
     } catch (error) {
       this.counters.flushFailures++;
       this.#onJobFailure('flush', error);

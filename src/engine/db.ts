@@ -438,7 +438,7 @@ export class Db {
     }
   }
 
-  /** Moves everything in memory into tables. */
+  /** Moves everything in memory into tables; not what is written meanwhile. */
   async flush(): Promise<void> {
     await this.#flushAll(this.#mustWrite('flush'));
   }
@@ -447,7 +447,9 @@ export class Db {
     queue.commitNow();
     const refusal = queue.refusal();
     if (refusal !== undefined) throw refusal;
-    while (!queue.active.isEmpty()) {
+    // Behind other writers it may be sealed by them.
+    const { active } = queue;
+    while (queue.active === active && !active.isEmpty()) {
       if (queue.rotate()) break;
       await this.#mustBackground().flushed();
     }
@@ -493,9 +495,7 @@ export class Db {
 
   /** Resolves when writers are not held back. @throws what stops the background, as a write that waits for it does */
   async untilUnthrottled(): Promise<void> {
-    const queue = this.#queue;
-    if (queue === undefined) return;
-    await this.#mustBackground().unthrottled(() => queue.waiting > 0);
+    await this.#background?.unthrottled(() => (this.#queue?.waiting ?? 0) > 0);
   }
 
   stats(): Stats {

@@ -296,3 +296,40 @@ describe('Db.untilUnthrottled', () => {
     expect([closed.state, outcome.state]).toEqual(['done', 'NOKV_CLOSED']);
   });
 });
+
+describe('Db.flush', () => {
+  it('waits for what was in memory, not for what is sealed meanwhile', async () => {
+    const opened = await openSim({ ...TINY, memtableCount: 3 }, { policy: FLUSH_MANUALLY });
+    const { db, env } = opened;
+    await db.put('before', ROW);
+    const outcome = watch(db.flush());
+    const waiting = await fillMemory(opened);
+    expect([outcome.state, waiting.state]).toEqual(['waits', 'waits']);
+    env.executor.advance('flush', Infinity);
+    await turns(opened, 5);
+    expect(db.stats().flush.completed).toBe(1);
+    expect(outcome.state).toBe('done');
+    await work(opened, 'flush');
+    await db.close();
+  });
+
+  it('ends while others keep all memtables full', async () => {
+    const opened = await openSim({ ...TINY, memtableCount: 2 }, { policy: FLUSH_MANUALLY });
+    const { db, env } = opened;
+    for (let i = 0; i < 1000; i++) watch(db.put(`w${i}`, ROW));
+    await turns(opened, 5);
+    const outcome = watch(db.flush());
+    for (let i = 0; i < 3; i++) {
+      env.executor.advance('flush', Infinity);
+      await turns(opened, 5);
+    }
+    expect(db.stats().write.queue_depth).toBeGreaterThan(0);
+    expect(outcome.state).toBe('done');
+    await work(opened, 'flush');
+    const closed = watch(db.close());
+    while (closed.state === 'waits') {
+      env.executor.advance('flush', Infinity);
+      await turns(opened, 1);
+    }
+  });
+});
