@@ -23,6 +23,8 @@ export class WriteGroup {
   readonly memtable: LoggedMemtable;
   readonly recordStart: number;
   readonly valueLogMark: number;
+  /** The memtable's `separatedBytes` before it. */
+  readonly separatedBefore: number;
   entries: number;
   lastSeq: number;
   needsSync: boolean;
@@ -34,6 +36,7 @@ export class WriteGroup {
     this.memtable = memtable;
     this.recordStart = memtable.cursor;
     this.valueLogMark = valueLogMark;
+    this.separatedBefore = memtable.separatedBytes;
     this.entries = 0;
     this.lastSeq = 0;
     this.needsSync = false;

@@ -296,13 +296,14 @@ export class WriteQueue {
     this.#makeRoomForValues(BATCH_BYTES_MAX);
     guard?.validate();
     const group = this.#group ?? this.#openGroup();
-    const { cursor } = group.memtable;
+    const { cursor, separatedBytes } = group.memtable;
     const { entries } = group;
     const mark = this.#valueLog.mark();
     try {
       for (const operation of operations) this.#encodeOperation(group, operation, key);
     } catch (error) {
       group.memtable.cursor = cursor;
+      group.memtable.separatedBytes = separatedBytes;
       group.entries = entries;
       this.#valueLog.rewind(mark);
       throw error;
@@ -438,8 +439,7 @@ export class WriteQueue {
     const start = group.recordStart;
     if (group.entries === 0) {
       // Its only writes were refused while they were encoded, and nobody holds its promise.
-      memtable.cursor = start;
-      this.#valueLog.rewind(group.valueLogMark);
+      this.#undo(group);
       return;
     }
     const payload = memtable.cursor - start - RECORD_HEADER_BYTES;
@@ -448,8 +448,7 @@ export class WriteQueue {
       memtable.view.setUint32(start + RECORD_HEADER_BYTES, group.entries, true);
       (memtable.wal as WalWriter).append(memtable.data, memtable.view, start, payload, WAL_BATCH);
     } catch (error) {
-      memtable.cursor = start;
-      this.#valueLog.rewind(group.valueLogMark);
+      this.#undo(group);
       group.reject(error);
       return;
     }
@@ -457,6 +456,13 @@ export class WriteQueue {
     this.counters.entries += group.entries;
     this.counters.bytes += payload;
     this.#finishWritten(group);
+  }
+
+  /** Nothing of the group is left: not in the arena, not in the value log. */
+  #undo(group: WriteGroup): void {
+    group.memtable.cursor = group.recordStart;
+    group.memtable.separatedBytes = group.separatedBefore;
+    this.#valueLog.rewind(group.valueLogMark);
   }
 
   /** A written group becomes visible at once, or takes its place in the queue for the sync. */

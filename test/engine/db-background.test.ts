@@ -1,7 +1,7 @@
 /** Who waits for the background, and for what: callers wait for what they need, and for nothing else. */
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { RUN_MANUALLY, type StepPolicy } from '../../src/env/inline-executor.js';
-import { openSim, type OpenedDb, TINY } from './db-fixture.js';
+import { openSim, type OpenedDb, TINY, WORKDIR } from './db-fixture.js';
 
 const ROW = Buffer.alloc(1000);
 
@@ -332,4 +332,34 @@ describe('Db.flush', () => {
       await turns(opened, 1);
     }
   });
+});
+
+describe('a failed write', () => {
+  it.each(['put', 'batch'] as const)(
+    'fills no memtable with values that were undone: %s',
+    async (call) => {
+      const { db, env } = await openSim({ ...TINY, memtableBytes: 1 << 20, valueThreshold: 128 });
+      await db.put('small', 'value');
+      const logs = env.fs.list(WORKDIR).filter((name) => name.endsWith('.wal'));
+      const rule = {
+        op: 'write',
+        path: '.vlog',
+        errno: 'ENOSPC',
+        times: Infinity,
+        nth: 2,
+      } as const;
+      const fault = env.fs.injectFault(rule);
+      const value = Buffer.alloc(20_000);
+      const operations = [0, 1, 2, 3].map((i) => ({ type: 'put', key: `b${i}`, value }) as const);
+      for (let i = 0; i < 200; i++) {
+        const done = call === 'put' ? db.put(`k${i}`, ROW) : db.batch(operations);
+        await done.catch(() => undefined);
+      }
+      expect(fault.hits).toBeGreaterThan(100);
+      expect(env.fs.list(WORKDIR).filter((name) => name.endsWith('.wal'))).toEqual(logs);
+      expect(db.stats().flush.completed).toBe(0);
+      fault.cancel();
+      await db.close();
+    },
+  );
 });
