@@ -214,9 +214,11 @@ export class Background {
 
   /**
    * Must a writer wait for a memtable? A full L0 holds writers back, but not a flush that was asked for. Waiting helps
-   * only if the background makes progress; it keeps trying, and so may the caller. @throws what stops the background
+   * only if the background makes progress; it keeps trying, and so may the caller.
+   * @throws what stops the background, ClosedError
    */
   mustWait(isFlush: boolean): boolean {
+    if (this.#isClosing) throw new ClosedError('write');
     if (isFlush ? this.hasMemtableSlot : this.pressure().mode !== 'stop') return false;
     this.kick();
     const failure = this.stuckBy();
@@ -334,7 +336,7 @@ export class Background {
     this.#idleTimer = undefined;
     this.#compactionRunner.cancel();
     await this.#compacting;
-    await this.#flushing;
+    while (this.#flushing !== undefined) await this.#flushing;
   }
 
   #nextFlush(): SealedMemtable | undefined {
@@ -344,13 +346,18 @@ export class Background {
 
   /** Flushes a sealed memtable; the next one has its own promise, so that nobody waits for more than wanted. Never rejects. */
   async #flushNext(next: SealedMemtable): Promise<void> {
+    let isDone = false;
     try {
       await this.#flushOne(next);
+      isDone = true;
     } catch (error) {
       this.counters.flushFailures++;
       this.#onJobFailure('flush', error);
     }
     this.#flushing = undefined;
+    // A close waits for the flushes that follow: they let go of their logs.
+    const after = this.#isClosing && isDone ? this.#nextFlush() : undefined;
+    if (after !== undefined) this.#flushing = this.#flushNext(after);
     this.kick();
   }
 
