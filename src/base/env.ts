@@ -60,6 +60,8 @@ export interface FsFile {
 export interface FileStat {
   readonly bytes: number;
   readonly isDirectory: boolean;
+  /** A regular file: no directory, pipe, socket or device, nor (of lstat) a link. */
+  readonly isFile: boolean;
   /** Wall time of the last change of content, milliseconds. */
   readonly modifiedMs: number;
 }

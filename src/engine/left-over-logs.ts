@@ -40,7 +40,10 @@ export function checkLeftOverLogs(
   for (const name of fs.list(workdir)) {
     const parsed = parseFileName(name);
     if (parsed?.kind !== 'wal' || manifest.version.wals.has(parsed.fileNumber)) continue;
-    const start = startOf(fs, fs.join(workdir, name), name, parsed.fileNumber);
+    const path = fs.join(workdir, name);
+    // A pipe would never open.
+    if (fs.stat(path)?.isFile !== true) continue;
+    const start = startOf(fs, path, name, parsed.fileNumber);
     if (start === undefined) continue;
     try {
       checkLeftOver(manifest, start, host.bootId);

@@ -187,6 +187,7 @@ function refuseStrayFiles(env: Env, workdir: string): void {
   for (const name of env.fs.list(workdir)) {
     const parsed = parseFileName(name);
     if (parsed === undefined || parsed.kind === 'manifest') continue;
+    if (env.fs.stat(env.fs.join(workdir, name))?.isFile !== true) continue;
     throw new CorruptionError('CURRENT is missing beside data files', {
       file: env.fs.join(workdir, 'CURRENT'),
       offset: 0,
@@ -195,9 +196,11 @@ function refuseStrayFiles(env: Env, workdir: string): void {
   }
 }
 
-/** Every file of ours in the workdir: path and number. */
+/** What has a name of ours in the workdir: path and number. */
 interface FoundFile {
   readonly path: string;
+  /** Anything but a regular file is foreign, and left alone; only its number is not used. */
+  readonly isForeign: boolean;
   readonly kind: 'manifest' | 'wal' | 'table' | 'valueLog';
   readonly fileNumber: number;
 }
@@ -208,14 +211,19 @@ function listFiles(env: Env, workdir: string): FoundFile[] {
   const collect = (directory: string): void => {
     for (const name of fs.list(directory)) {
       const parsed = parseFileName(name);
-      if (parsed !== undefined) found.push({ path: fs.join(directory, name), ...parsed });
+      if (parsed === undefined) continue;
+      const path = fs.join(directory, name);
+      const stat = fs.stat(path);
+      if (stat !== undefined) found.push({ path, isForeign: !stat.isFile, ...parsed });
     }
   };
   collect(workdir);
   const valueLogs = fs.join(workdir, VALUE_LOG_DIRECTORY);
-  if (fs.stat(valueLogs) !== undefined) {
+  if (fs.stat(valueLogs)?.isDirectory === true) {
     for (const name of fs.list(valueLogs)) {
-      if (parseBucketName(name) !== undefined) collect(fs.join(valueLogs, name));
+      const bucket = fs.join(valueLogs, name);
+      const isBucket = parseBucketName(name) !== undefined && fs.stat(bucket)?.isDirectory === true;
+      if (isBucket) collect(bucket);
     }
   }
   return found;
@@ -268,7 +276,7 @@ async function repair(
   await tree.apply(edit);
   const kept = keptFiles(tree, version, replayed);
   for (const file of files) {
-    if (kept.has(`${file.kind} ${file.fileNumber}`)) continue;
+    if (file.isForeign || kept.has(`${file.kind} ${file.fileNumber}`)) continue;
     // The edit may have rewritten the manifest: the old one is gone by now.
     if (env.fs.stat(file.path) === undefined) continue;
     env.fs.remove(file.path);

@@ -150,8 +150,11 @@ export class MemFs implements Fs, MemDisk {
     this.enter('stat', path);
     const node = this.#tree.find(path);
     if (node === undefined) return undefined;
-    if (node.kind === 'directory') return { bytes: 0, isDirectory: true, modifiedMs: 0 };
-    return { bytes: node.size, isDirectory: false, modifiedMs: node.modifiedMs };
+    if (node.kind === 'directory') {
+      return { bytes: 0, isDirectory: true, isFile: false, modifiedMs: 0 };
+    }
+    const { size: bytes, modifiedMs } = node;
+    return { bytes, isDirectory: false, isFile: true, modifiedMs };
   }
 
   list(directory: string): string[] {

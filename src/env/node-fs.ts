@@ -108,7 +108,8 @@ export class NodeFs implements Fs {
       const found = statSync(path, { throwIfNoEntry: false });
       if (found === undefined) return undefined;
       const isDirectory = found.isDirectory();
-      return { bytes: isDirectory ? 0 : found.size, isDirectory, modifiedMs: found.mtimeMs };
+      const bytes = isDirectory ? 0 : found.size;
+      return { bytes, isDirectory, isFile: found.isFile(), modifiedMs: found.mtimeMs };
     } catch (error) {
       if (errnoOf(error) === 'ENOTDIR') return undefined;
       throw toIoError('stat', path, error);

@@ -54,7 +54,7 @@ export class ReadOnlyFs implements Fs {
   stat(path: string): FileStat | undefined {
     const pinned = this.#pinned.get(path);
     if (pinned === undefined) return this.#fs.stat(path);
-    return { bytes: pinned.size(), isDirectory: false, modifiedMs: 0 };
+    return { bytes: pinned.size(), isDirectory: false, isFile: true, modifiedMs: 0 };
   }
 
   list(directory: string): string[] {

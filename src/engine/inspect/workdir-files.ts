@@ -1,5 +1,5 @@
 /** Every file in a workdir, ours or not, with its size: the base of space accounting and of orphans. */
-import type { Fs } from '../../base/env.js';
+import type { FileStat, Fs } from '../../base/env.js';
 import { CorruptionError, IoError, NokvError } from '../../base/errors.js';
 import {
   CURRENT_NAME,
@@ -65,15 +65,23 @@ function collect(fs: Fs, directory: string, parts: readonly string[], files: Wor
     if (stat === undefined) continue;
     const inner = [...parts, name];
     if (stat.isDirectory) collect(fs, path, inner, files);
-    else files.push({ name: inner.join('/'), path, ...classify(parts, name), bytes: stat.bytes });
+    else
+      files.push({
+        name: inner.join('/'),
+        path,
+        ...classify(parts, name, stat),
+        bytes: stat.bytes,
+      });
   }
 }
 
 function classify(
   parts: readonly string[],
   name: string,
+  { isFile }: FileStat,
 ): { kind: WorkdirFileKind; fileNumber: number } {
-  const parsed = parseFileName(name);
+  // Anything but a regular file is none of ours, whatever its name; the lock may be a socket.
+  const parsed = isFile ? parseFileName(name) : undefined;
   const [first, second] = parts;
   if (parts.length === 0) {
     if (name === CURRENT_NAME) return { kind: 'current', fileNumber: 0 };

@@ -388,7 +388,8 @@ function findManifest(fs: Fs, workdir: string, findings: ManifestFinding[]): num
   let newest: number | undefined;
   for (const name of fs.list(workdir)) {
     const file = parseFileName(name);
-    if (file?.kind === 'manifest') newest = Math.max(newest ?? 0, file.fileNumber);
+    if (file?.kind !== 'manifest' || fs.stat(fs.join(workdir, name))?.isFile !== true) continue;
+    newest = Math.max(newest ?? 0, file.fileNumber);
   }
   if (isReadable) {
     findings.push({

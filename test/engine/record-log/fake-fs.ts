@@ -65,7 +65,7 @@ export class FakeFs implements Fs {
 
   stat(path: string): FileStat | undefined {
     const inode = this.files.get(path);
-    return inode && { bytes: inode.bytes.length, isDirectory: false, modifiedMs: 0 };
+    return inode && { bytes: inode.bytes.length, isDirectory: false, isFile: true, modifiedMs: 0 };
   }
 
   list(directory: string): string[] {
