@@ -79,6 +79,8 @@ export interface Fs {
   readFile(path: string): Uint8Array;
   /** undefined when nothing is there. */
   stat(path: string): FileStat | undefined;
+  /** The same, of a link itself: neither a file nor a directory. */
+  lstat(path: string): FileStat | undefined;
   /** Names (not paths) in a directory, sorted bytewise. @throws IoError ENOENT. */
   list(directory: string): string[];
   /** Creates the directory and its parents; fine when it is there. */

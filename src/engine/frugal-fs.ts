@@ -55,6 +55,10 @@ export class FrugalFs implements Fs {
     return this.#fs.stat(path);
   }
 
+  lstat(path: string): FileStat | undefined {
+    return this.#fs.lstat(path);
+  }
+
   list(directory: string): string[] {
     return this.#retried(() => this.#fs.list(directory));
   }

@@ -213,8 +213,7 @@ function listFiles(env: Env, workdir: string): FoundFile[] {
       const parsed = parseFileName(name);
       if (parsed === undefined) continue;
       const path = fs.join(directory, name);
-      const stat = fs.stat(path);
-      if (stat !== undefined) found.push({ path, isForeign: !stat.isFile, ...parsed });
+      found.push({ path, isForeign: fs.stat(path)?.isFile !== true, ...parsed });
     }
   };
   collect(workdir);

@@ -157,6 +157,11 @@ export class MemFs implements Fs, MemDisk {
     return { bytes, isDirectory: false, isFile: true, modifiedMs };
   }
 
+  /** There are no links. */
+  lstat(path: string): FileStat | undefined {
+    return this.stat(path);
+  }
+
   list(directory: string): string[] {
     this.enter('list', directory);
     return sortNames([...this.#mustFindDirectory('list', directory).entries.keys()]);

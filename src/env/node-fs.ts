@@ -104,14 +104,24 @@ export class NodeFs implements Fs {
   }
 
   stat(path: string): FileStat | undefined {
+    return this.#statWith(statSync, path);
+  }
+
+  lstat(path: string): FileStat | undefined {
+    return this.#statWith(lstatSync, path);
+  }
+
+  #statWith(call: typeof statSync, path: string): FileStat | undefined {
     try {
-      const found = statSync(path, { throwIfNoEntry: false });
+      const found = call(path, { throwIfNoEntry: false });
       if (found === undefined) return undefined;
       const isDirectory = found.isDirectory();
       const bytes = isDirectory ? 0 : found.size;
       return { bytes, isDirectory, isFile: found.isFile(), modifiedMs: found.mtimeMs };
     } catch (error) {
-      if (errnoOf(error) === 'ENOTDIR') return undefined;
+      const errno = errnoOf(error);
+      // Of links that lead to each other none leads to anything.
+      if (errno === 'ENOTDIR' || errno === 'ELOOP') return undefined;
       throw toIoError('stat', path, error);
     }
   }

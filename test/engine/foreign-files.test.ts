@@ -1,11 +1,13 @@
 /** What lies in a workdir and is none of ours, on the real disk: other things than regular files, and links. */
 import { execFileSync } from 'node:child_process';
-import { lstatSync, mkdirSync } from 'node:fs';
+import { lstatSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { Env } from '../../src/base/env.js';
+import { IoError } from '../../src/base/errors.js';
 import { openDb } from '../../src/engine/db.js';
 import { checkWorkdir } from '../../src/engine/inspect/check-workdir.js';
+import { listWorkdir } from '../../src/engine/inspect/workdir-files.js';
 import { startJob } from '../../src/engine/jobs.js';
 import { NodeFs } from '../../src/env/node-fs.js';
 import { createSimEnv } from '../../src/env/sim-env.js';
@@ -67,5 +69,71 @@ describe.skipIf(process.platform === 'win32')('a name of ours on what is no regu
     make.pipe(join(workdir, 'vlog/bucket-007'));
     const db = await openDb(diskEnv(), workdir);
     await db.close();
+  });
+});
+
+describe.skipIf(process.platform === 'win32')('a link in a workdir', () => {
+  it('is foreign, and nobody follows it', async () => {
+    const workdir = await makeWorkdir();
+    mkdirSync(join(workdir, 'sub'));
+    writeFileSync(join(workdir, 'sub/file'), 'x');
+    const links = { around: '.', dangling: 'nowhere', etc: '/etc', itself: 'itself', up: 'sub' };
+    for (const [name, target] of Object.entries(links)) symlinkSync(target, join(workdir, name));
+    symlinkSync('itself', join(workdir, '000888.sst'));
+    const found = await foreignIn(workdir);
+    expect(found.sort()).toEqual(['000888.sst', ...Object.keys(links), 'sub/file'].sort());
+  });
+
+  it('may be the workdir, the value log, a bucket or a file of ours', async () => {
+    const workdir = await makeWorkdir();
+    const elsewhere = join(workdir, '../elsewhere');
+    mkdirSync(join(elsewhere, 'bucket'), { recursive: true });
+    writeFileSync(join(elsewhere, 'bucket/000123.vlog'), 'abc');
+    symlinkSync(elsewhere, join(workdir, 'vlog'));
+    symlinkSync('bucket', join(elsewhere, 'bucket-000'));
+    symlinkSync('bucket-000/000123.vlog', join(elsewhere, '000123.sst'));
+    symlinkSync('vlog/000123.sst', join(workdir, '000123.sst'));
+    symlinkSync(workdir, join(workdir, '../linked'));
+    const files = listWorkdir(new NodeFs(), join(workdir, '../linked'));
+    const ours = files.filter(({ kind }) => kind === 'valueLog' || kind === 'table');
+    expect(ours).toMatchObject([
+      { name: '000123.sst', kind: 'table', bytes: 3 },
+      { name: 'vlog/bucket-000/000123.vlog', kind: 'valueLog', bytes: 3 },
+    ]);
+  });
+});
+
+describe('a foreign directory that cannot be read', () => {
+  class UnreadableFs extends NodeFs {
+    constructor(
+      private readonly directory: string,
+      private readonly errno: string,
+    ) {
+      super();
+    }
+
+    override list(directory: string): string[] {
+      if (!directory.endsWith(this.directory)) return super.list(directory);
+      throw new IoError({ op: 'list', path: directory, errno: this.errno });
+    }
+  }
+
+  it.each([
+    ['EACCES', ['private']],
+    ['EPERM', ['private']],
+    ['ENOENT', []],
+  ])('is no end of an inspection: %s', async (errno, listed) => {
+    const workdir = await makeWorkdir();
+    mkdirSync(join(workdir, 'private'));
+    const report = await checkWorkdir(diskEnv(new UnreadableFs('private', errno)), workdir);
+    expect(report.is_sound).toBe(true);
+    expect(report.findings.map(({ file }) => file)).toEqual(listed);
+  });
+
+  it.each(['vlog', 'vlog/bucket-000'])('is one of ours: %s', async (directory) => {
+    const workdir = await makeWorkdir();
+    mkdirSync(join(workdir, 'vlog/bucket-000'), { recursive: true });
+    const fs = new UnreadableFs(directory, 'EACCES');
+    expect(() => listWorkdir(fs, workdir)).toThrow('EACCES');
   });
 });

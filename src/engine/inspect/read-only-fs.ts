@@ -57,6 +57,10 @@ export class ReadOnlyFs implements Fs {
     return { bytes: pinned.size(), isDirectory: false, isFile: true, modifiedMs: 0 };
   }
 
+  lstat(path: string): FileStat | undefined {
+    return this.#fs.lstat(path);
+  }
+
   list(directory: string): string[] {
     return this.#fs.list(directory);
   }

@@ -24,7 +24,7 @@ export interface WorkdirFile {
   readonly bytes: number;
 }
 
-/** All files, by name. A file that vanishes meanwhile is left out. @throws IoError */
+/** All files, by name. One that vanishes meanwhile is left out; a closed foreign directory counts as one. @throws IoError */
 export function listWorkdir(fs: Fs, workdir: string): WorkdirFile[] {
   const files: WorkdirFile[] = [];
   collect(fs, workdir, [], files);
@@ -52,33 +52,62 @@ export function lostCurrent(fs: Fs, workdir: string): CorruptionError | undefine
 }
 
 function collect(fs: Fs, directory: string, parts: readonly string[], files: WorkdirFile[]): void {
-  let names: string[];
-  try {
-    names = fs.list(directory);
-  } catch (error) {
-    if (parts.length > 0 && error instanceof IoError && error.errno === 'ENOENT') return;
-    throw error;
-  }
-  for (const name of names) {
+  for (const name of fs.list(directory)) {
     const path = fs.join(directory, name);
-    const stat = fs.stat(path);
-    if (stat === undefined) continue;
     const inner = [...parts, name];
-    if (stat.isDirectory) collect(fs, path, inner, files);
-    else
-      files.push({
-        name: inner.join('/'),
-        path,
-        ...classify(parts, name, stat),
-        bytes: stat.bytes,
-      });
+    const stat = statOf(fs, path, parts, name);
+    if (stat === undefined) continue;
+    const entry = {
+      name: inner.join('/'),
+      path,
+      ...classify(parts, name, stat),
+      bytes: stat.bytes,
+    };
+    if (!stat.isDirectory) {
+      files.push(entry);
+      continue;
+    }
+    try {
+      collect(fs, path, inner, files);
+    } catch (error) {
+      if (!(error instanceof IoError)) throw error;
+      if (error.errno === 'ENOENT' || error.errno === 'ENOTDIR') continue;
+      // What others put there may be theirs alone.
+      const isClosed = error.errno === 'EACCES' || error.errno === 'EPERM';
+      if (!isClosed || isOurDirectory(parts, name)) throw error;
+      files.push(entry);
+    }
   }
+}
+
+/**
+ * Of a link with a name of ours what it leads to, for parts of a workdir may lie elsewhere; of any other link the link
+ * itself, which may lead anywhere, also back. undefined when it is gone.
+ */
+function statOf(
+  fs: Fs,
+  path: string,
+  parts: readonly string[],
+  name: string,
+): FileStat | undefined {
+  const own = fs.lstat(path);
+  if (own === undefined || own.isFile || own.isDirectory) return own;
+  const isOurs =
+    isOurDirectory(parts, name) || classify(parts, name, { isFile: true }).kind !== 'foreign';
+  return (isOurs ? fs.stat(path) : undefined) ?? own;
+}
+
+/** The value log, or a bucket of it. */
+function isOurDirectory(parts: readonly string[], name: string): boolean {
+  if (parts.length === 0) return name === VALUE_LOG_DIRECTORY;
+  if (parts.length > 1 || parts[0] !== VALUE_LOG_DIRECTORY) return false;
+  return parseBucketName(name) !== undefined;
 }
 
 function classify(
   parts: readonly string[],
   name: string,
-  { isFile }: FileStat,
+  { isFile }: Pick<FileStat, 'isFile'>,
 ): { kind: WorkdirFileKind; fileNumber: number } {
   // Anything but a regular file is none of ours, whatever its name; the lock may be a socket.
   const parsed = isFile ? parseFileName(name) : undefined;

@@ -68,6 +68,10 @@ export class FakeFs implements Fs {
     return inode && { bytes: inode.bytes.length, isDirectory: false, isFile: true, modifiedMs: 0 };
   }
 
+  lstat(path: string): FileStat | undefined {
+    return this.stat(path);
+  }
+
   list(directory: string): string[] {
     const prefix = `${directory}/`;
     return [...this.files.keys()]
