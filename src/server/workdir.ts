@@ -180,6 +180,7 @@ export async function collectValueLog(
       segments: before.map((segment) => collected(segment, left.has(segment.fileNumber))),
       bytes_before: sumBytes(before),
       bytes_after: sumBytes(after),
+      findings: [],
     };
   } finally {
     await db.close();
@@ -188,7 +189,8 @@ export async function collectValueLog(
 
 /** What collectValueLog would do, without doing it. @throws NokvError NOKV_NOT_FOUND */
 export function planCollection(workdir: string, ratio: number): Collection {
-  return inspect(workdir, { tables: false }, (inspection) => {
+  // The tables are looked for, too: without one of them the collection itself would be refused.
+  return inspect(workdir, {}, (inspection) => {
     const segments = segmentReports(inspection, ratio);
     const bytes = sumBytes(segments);
     const returned = segments.reduce((sum, { verdict, bytes: size, garbageBytes }) => {
@@ -201,6 +203,7 @@ export function planCollection(workdir: string, ratio: number): Collection {
       segments: segments.map((segment) => collected(segment, isKept(segment))),
       bytes_before: bytes,
       bytes_after: bytes - returned,
+      findings: inspection.findings.all,
     };
   });
 }
@@ -214,6 +217,8 @@ export interface Collection {
   })[];
   readonly bytes_before: number;
   readonly bytes_after: number;
+  /** Of a dry run: what a look into the workdir met. A collection itself is refused where something is wrong. */
+  readonly findings: readonly Finding[];
 }
 
 function collected(segment: SegmentReport, kept: boolean): Collection['segments'][number] {

@@ -203,6 +203,21 @@ describe('vlog gc', () => {
     expect(nokv(['check', '--workdir', workdir]).status).toBe(0);
   });
 
+  it.each(['.vlog', '.sst'])('says in a dry run that a %s file is missing', (ending) => {
+    const workdir = join(base, `without${ending}`);
+    cpSync(FIXTURE, workdir, { recursive: true });
+    const names = readdirSync(workdir, { recursive: true, encoding: 'utf8' });
+    const missing = names.find((name) => name.endsWith(ending)) ?? '';
+    unlinkSync(join(workdir, missing));
+    const text = nokv(['vlog', 'gc', '--dry-run', '--workdir', workdir]);
+    expect(text.status).toBe(6);
+    expect(text.stdout).toContain('would return');
+    expect(text.stdout + text.stderr).toContain(missing);
+    const json = nokv(['vlog', 'gc', '--dry-run', '--json', '--workdir', workdir]);
+    expect(json.status).toBe(6);
+    expect(json.stdout).toContain(missing);
+  });
+
   it('is refused while another process holds the workdir; the dry run is not', async () => {
     const workdir = join(base, 'held');
     const db = await open(workdir);

@@ -44,6 +44,7 @@ export default class VlogGc extends InspectingCommand<typeof VlogGc> {
       `${isDryRun ? 'would return' : 'returned'} ${formatBytes(Math.max(0, before - after))}: ` +
         `${formatBytes(before)} before, ${formatBytes(after)} after`,
     );
+    await this.showFindings(result.findings);
     return result;
   }
 }
