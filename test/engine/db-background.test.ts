@@ -54,8 +54,16 @@ async function fillMemory(opened: OpenedDb): Promise<Outcome> {
   throw new Error('no write has to wait');
 }
 
-/** Writers without a pause, until they are stopped. */
-function writeOn({ env }: OpenedDb, count: number, put: (i: number) => Promise<void>) {
+/**
+ * Writers that go on until they are stopped. `putsPerTurn`: after so many they let the loop turn. The simulated disk and
+ * workers need no turn, so that writers which fill memtables, one after the other, would leave none to the test.
+ */
+function writeOn(
+  { env }: OpenedDb,
+  count: number,
+  put: (i: number) => Promise<void>,
+  putsPerTurn = Infinity,
+) {
   let isOver = false;
   let puts = 0;
   // Whatever the test comes to.
@@ -63,7 +71,10 @@ function writeOn({ env }: OpenedDb, count: number, put: (i: number) => Promise<v
     isOver = true;
   });
   const writer = async (): Promise<void> => {
-    while (!isOver) await put(puts++);
+    while (!isOver) {
+      await put(puts++);
+      if (puts % putsPerTurn === 0) await env.clock.nextTurn();
+    }
   };
   const writers = Promise.all(Array.from({ length: count }, writer));
   return {
@@ -234,11 +245,13 @@ describe.each(['settle', 'untilUnthrottled'] as const)('Db.%s', (call) => {
   it('ends while others fill memtables', async () => {
     const opened = await openSim({ ...TINY, l0CompactionTrigger: 2 });
     const { db } = opened;
-    const writers = writeOn(opened, 8, (i) => db.put(`k${i % 1000}`, ROW));
-    await turns(opened, 200);
+    const writers = writeOn(opened, 8, (i) => db.put(`k${i % 1000}`, ROW), 16);
+    await turns(opened, 20);
+    const flushesBefore = db.stats().flush.completed;
     const outcome = watch(db[call]());
-    await turns(opened, 500);
+    await turns(opened, 100);
     expect(outcome.state).toBe('done');
+    expect(db.stats().flush.completed).toBeGreaterThan(flushesBefore);
     await writers.stop();
     await db.close();
   });
