@@ -27,8 +27,8 @@ export const FIRST_RECORD_AT = LOG_HEADER_BYTES;
 /** So many range deletes are no burden, however they overlap. */
 const TOMBSTONES_FEW = 256;
 /**
- * Lists of overlapping range deletes may grow to this: a queue that deletes everything up to its head, over and over, would
- * fill the memory with them long before the log. A flush leaves one of them, and those that snapshots need.
+ * Overlapping range deletes may make so much work for a flush (RangeTombstones.listed): with versions, or under snapshots, it
+ * goes through all of them for each piece that their bounds cut. A flush leaves one of them, and those that are needed.
  */
 const LISTED_MAX = 256 * 1024;
 
@@ -114,7 +114,7 @@ export class LoggedMemtable {
     if (this.memtable.rangeTombstones.length >= TOMBSTONES_FEW) this.#weighTombstones();
   }
 
-  /** Made here although nobody reads: the flush would have to. */
+  /** A memtable whose flush would take long is flushed early. */
   #weighTombstones(): void {
     if (this.rangeTombstones().listed > LISTED_MAX) this.#separatedBytesMax = 0;
   }

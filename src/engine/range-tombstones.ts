@@ -4,9 +4,9 @@
  * tombstone is noted at the few nodes that make up its range, so that n of them take O(n log n) places however
  * they overlap; the tombstones of a piece are those on the way from its leaf to the root.
  *
- *     a-------------------m  @9           pieces   a    f    m    z        nodes       [9,5]
- *               f-----------------z  @5            |----|----|----|                   /     \
- *                                                   [9]  [9,5] [5]                 [9] [..] [5]
+ *     a---------m  @9              pieces    a    f    m    z
+ *          f---------z  @5                   |----|----|----|
+ *                                             [9] [9,5]  [5]
  *
  * Built at once from a list (a table, the inputs of a compaction), or grown by `add` (the active
  * memtable): new ones wait in a short unsorted tail that every lookup scans, and all is
