@@ -183,16 +183,23 @@ export class Core {
     return wal;
   }
 
+  /** Where the segments end now that may hold records that are not durable. */
+  logMarks(): LogPosition[] {
+    return this.#unsyncedLogs.map((wal) => wal.position);
+  }
+
   /**
-   * Makes every log record written so far durable, oldest segment first, and the names of the segments of
-   * both logs. @throws IoError, ReadOnlyError
+   * Makes the log records before `marks` durable, oldest segment first, and the names of the segments of both logs.
+   * The marks are of before the value log was synced: a record behind them may point to a value that was not, and must
+   * not be called synced. @throws IoError, ReadOnlyError
    */
-  async syncLogs(): Promise<void> {
+  async syncLogs(marks: readonly LogPosition[]): Promise<void> {
     for (const wal of [...this.#unsyncedLogs]) {
+      const mark = marks.find(({ fileNumber }) => fileNumber === wal.fileNumber);
       // Flushed while an older one was synced: its entries are durable in a table, the file is closed.
-      if (!this.#unsyncedLogs.includes(wal)) continue;
+      if (mark === undefined || !this.#unsyncedLogs.includes(wal)) continue;
       if (!this.#listedLogs.has(wal.fileNumber)) this.#listLog(wal.fileNumber);
-      await wal.sync();
+      await wal.sync(mark);
       const isActive = this.#unsyncedLogs[this.#unsyncedLogs.length - 1] === wal;
       // One that was active when its sync began may have taken records, and been sealed, meanwhile.
       if (isActive || wal.syncedBytes < wal.bytes) continue;
@@ -274,8 +281,9 @@ export class Core {
   async #closeClean(lastSeq: number): Promise<void> {
     this.valueLog.flush();
     this.valueLog.seal();
+    const marks = this.logMarks();
     await this.valueLog.sync();
-    await this.syncLogs();
+    await this.syncLogs(marks);
     const seals = this.#unsyncedLogs.map((wal) => wal.seal());
     await this.tree.apply({
       timeMs: this.env.clock.nowMs(),
@@ -348,7 +356,7 @@ export class Core {
       writer.close();
       // Of a latched manifest nobody knows whether it names the segment.
       if (tree.manifest.failure === undefined) env.fs.remove(path);
-      throw error;
+      throw nothingWritten(error);
     }
     return writer;
   }

@@ -606,11 +606,11 @@ export class Db {
       nextMemtable: (bytes, entries) => this.#nextMemtable(bytes, entries),
       isSeparated: (family, key, length) => this.#placement.isSeparated(family, key, length),
       onFailure: (error) => {
-        this.#env.log.write('error', 'writes stopped after a failed sync', {
+        this.#env.log.write('error', 'writes stopped after a failure', {
           message: String(error),
         });
       },
-      syncLogs: () => core.syncLogs(),
+      logs: core,
       delayMs: (bytes) => background.delayMs(bytes),
     };
   }

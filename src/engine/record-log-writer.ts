@@ -201,14 +201,15 @@ export class RecordLogWriter {
   }
 
   /**
-   * Makes everything appended before the call durable, off the thread; appends may go on meanwhile.
+   * Makes everything appended before the call durable, off the thread; appends may go on meanwhile. With `mark`, an
+   * earlier end of this log, no more than what lies before it is called durable.
    * @throws IoError when the sync failed (latched from then on); ReadOnlyError when latched before or meanwhile.
    */
-  async sync(): Promise<void> {
+  async sync(mark?: LogPosition): Promise<void> {
     if (this.#failure !== undefined || this.#isClosed) throw this.#refusal('sync');
-    const bytes = this.#bytes;
-    const chain = this.#chain;
-    if (this.#syncedBytes === bytes) return;
+    const bytes = mark?.bytes ?? this.#bytes;
+    const chain = mark?.chain ?? this.#chain;
+    if (this.#syncedBytes >= bytes) return;
     this.#syncsRunning++;
     try {
       await this.#file.sync();

@@ -183,14 +183,15 @@ export class Tree {
   note(edit: VersionEdit): void {
     this.manifest.append(edit);
     this.#appended++;
-    if (edit.addWal === undefined && edit.addValueLog === undefined) return;
+    if (!edit.addWal && !edit.addValueLog && !edit.sealWal) return;
     this.#namedIn = this.manifest.fileNumber;
     this.#namedBytes = this.manifest.bytes;
   }
 
   /**
-   * Makes durable what names segments: without it, recovery takes a durable segment for an orphan. Before
-   * the first acknowledgement that depends on one. @throws IoError, ReadOnlyError
+   * Makes durable what names segments of the log, and where they end: without it, recovery takes a durable segment for an
+   * orphan, or damage at its end for what a power loss tore. Before the first acknowledgement that depends on one.
+   * @throws IoError, ReadOnlyError
    */
   async syncNames(): Promise<void> {
     // A rewrite made durable everything that the old manifest said.

@@ -1,6 +1,15 @@
 /** The write queue (write-queue.ts) seen from outside: what it needs of the database, who waits in it, what it counts. */
 import type { KeyBuffer } from './key.js';
 import type { LoggedMemtable } from './logged-memtable.js';
+import type { LogPosition } from './record-log.js';
+
+/** The log segments that are not durable yet, the active one included. */
+export interface SyncedLogs {
+  /** Where they end now. */
+  logMarks(): LogPosition[];
+  /** Makes the records before `marks` durable, oldest segment first; taken before the value log was synced. */
+  syncLogs(marks: readonly LogPosition[]): Promise<void>;
+}
 
 /** What the queue needs of the database around it. */
 export interface WriteQueueHost {
@@ -12,10 +21,9 @@ export interface WriteQueueHost {
   nextMemtable(bytes: number, entries: number): LoggedMemtable | undefined;
   /** Should this value be separated? */
   isSeparated(family: number, key: KeyBuffer, valueLength: number): boolean;
-  /** Latches the database: a sync failed. */
+  /** Latches the database: nobody knows what the disk holds. */
   onFailure(error: unknown): void;
-  /** Log segments with records that are not durable yet, oldest first, the active one included. */
-  syncLogs(): Promise<void>;
+  readonly logs: SyncedLogs;
   /** Milliseconds by which the acknowledgement of `bytes` is held back (write slowdown). */
   delayMs(bytes: number): number;
 }

@@ -7,7 +7,7 @@
  *
  * Order: groups become visible in the order in which they were written; a group that needs no sync
  * waits for earlier ones that do. A failed or short write undoes its group alone and later writes may
- * succeed; a failed sync is latched: nothing later is acknowledged.
+ * succeed; a failed sync, and a write that could not be undone, are latched: nothing later is acknowledged.
  *
  * Single thread: everything but the sync itself is synchronous.
  */
@@ -448,8 +448,11 @@ export class WriteQueue {
       memtable.view.setUint32(start + RECORD_HEADER_BYTES, group.entries, true);
       (memtable.wal as WalWriter).append(memtable.data, memtable.view, start, payload, WAL_BATCH);
     } catch (error) {
-      this.#undo(group);
+      const isLatched = (memtable.wal as WalWriter).failure !== undefined;
+      // The record may be there for all anybody knows: its values have to stay, and nothing may come behind it.
+      if (!isLatched) this.#undo(group);
       group.reject(error);
+      if (isLatched) this.fail(error);
       return;
     }
     this.counters.groups++;
@@ -482,9 +485,11 @@ export class WriteQueue {
     while (this.#written.length > 0 && this.#failure === undefined) {
       const groups = this.#written.slice();
       const startMs = this.#clock.monotonicMs();
+      // Records written from here on may point to values that this sync of the value log does not reach.
+      const marks = this.#host.logs.logMarks();
       try {
         await this.#valueLog.sync();
-        await this.#host.syncLogs();
+        await this.#host.logs.syncLogs(marks);
       } catch (error) {
         this.fail(error);
         break;

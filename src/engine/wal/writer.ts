@@ -77,9 +77,14 @@ export class WalWriter {
     this.counts.add(type, RECORD_HEADER_BYTES + payloadLength);
   }
 
+  /** Where it ends now. */
+  get position(): LogPosition {
+    return { fileNumber: this.#log.fileNumber, bytes: this.#log.bytes, chain: this.#log.chain };
+  }
+
   /** @see RecordLogWriter.sync */
-  sync(): Promise<void> {
-    return this.#log.sync();
+  sync(mark?: LogPosition): Promise<void> {
+    return this.#log.sync(mark);
   }
 
   syncBlocking(): void {
@@ -97,7 +102,7 @@ export class WalWriter {
    */
   seal(): LogPosition {
     assert(this.#log.syncedBytes === this.#log.bytes, 'wal: sealed segments are synced');
-    return { fileNumber: this.#log.fileNumber, bytes: this.#log.bytes, chain: this.#log.chain };
+    return this.position;
   }
 
   /** Idempotent; does not sync. */
