@@ -11,8 +11,10 @@ import { runAll } from '../base/run-all.js';
 import { BlockCache } from './cache/block-cache.js';
 import { TableCache } from './cache/table-cache.js';
 import { Core } from './core.js';
+import { makeDurableDirectory, syncDirectoryNames } from './durable-directory.js';
 import {
   bucketName,
+  CURRENT_NAME,
   CURRENT_TEMP_NAME,
   parseBucketName,
   parseFileName,
@@ -37,7 +39,7 @@ import { ScanPruning } from './scan-pruning.js';
 import { workdirIsFile } from './inspect/workdir-files.js';
 import { openReadOnlyCore } from './inspect/read-only-core.js';
 import { type RecoveryReport, reportOf, traceRecovery } from './recovery-report.js';
-import { isReadable, mayBeLost } from './value-probe.js';
+import { hasItsValue, mayBeLost } from './value-probe.js';
 import { manifestInit, Tree } from './tree.js';
 import { replaySegments, type ReplayedSegment } from './wal-recovery.js';
 
@@ -92,8 +94,10 @@ function prepareDirectory(env: Env, workdir: string, options: Options): void {
   }
   if (stat === undefined) {
     if (!options.createIfMissing) throw notFound(workdir);
-    fs.makeDirectory(workdir);
-    fs.syncDirectory(fs.join(workdir, '..'));
+    makeDurableDirectory(fs, workdir);
+  } else if (fs.stat(fs.join(workdir, CURRENT_NAME)) === undefined) {
+    // What a killed open made, for all anybody knows.
+    syncDirectoryNames(fs, workdir);
   }
 }
 
@@ -199,8 +203,7 @@ function refuseStrayFiles(env: Env, workdir: string): void {
 /** What has a name of ours in the workdir: path and number. */
 interface FoundFile {
   readonly path: string;
-  /** Anything but a regular file is foreign, and left alone; only its number is not used. */
-  readonly isForeign: boolean;
+  readonly isRegular: boolean;
   readonly kind: 'manifest' | 'wal' | 'table' | 'valueLog';
   readonly fileNumber: number;
 }
@@ -213,7 +216,7 @@ function listFiles(env: Env, workdir: string): FoundFile[] {
       const parsed = parseFileName(name);
       if (parsed === undefined) continue;
       const path = fs.join(directory, name);
-      found.push({ path, isForeign: fs.stat(path)?.isFile !== true, ...parsed });
+      found.push({ path, isRegular: fs.stat(path)?.isFile === true, ...parsed });
     }
   };
   collect(workdir);
@@ -228,6 +231,26 @@ function listFiles(env: Env, workdir: string): FoundFile[] {
   return found;
 }
 
+/** A crash leaves files behind with numbers that the manifest does not know of, but not further ahead than this. */
+const NUMBERS_AHEAD_MAX = 1024 * 1024;
+
+/** No number that this database can have given out: of somebody's file of such a name, which would use numbers up. */
+function isFarAhead({ fileNumber }: FoundFile, { nextFileNumber }: Version): boolean {
+  return fileNumber >= nextFileNumber + NUMBERS_AHEAD_MAX;
+}
+
+/** What is foreign is left alone. */
+function isForeign(file: FoundFile, version: Version): boolean {
+  return !file.isRegular || isFarAhead(file, version);
+}
+
+/** The highest number that is taken, also by something that is no file of ours but in the way of one. */
+function highestNumber(files: readonly FoundFile[], version: Version): number {
+  return files
+    .filter((file) => !isFarAhead(file, version))
+    .reduce((max, { fileNumber }) => Math.max(max, fileNumber), 0);
+}
+
 function replayLogs(
   env: Env,
   workdir: string,
@@ -239,7 +262,7 @@ function replayLogs(
     kind: options.memtable,
     pool,
     checkHeader: (header) => checkManifestContinues(loaded, header),
-    isReadable: (pointer, at) => isReadable(env, workdir, loaded.version, pointer, at),
+    hasItsValue: (bytes, view, at) => hasItsValue(env, workdir, loaded.version, bytes, view, at),
   });
 }
 
@@ -262,7 +285,7 @@ async function repair(
 ): Promise<void> {
   const version = tree.manifest.version;
   const ends = endOpenSegments(env, tree, version, mayLackFiles);
-  const highest = files.reduce((max, file) => Math.max(max, file.fileNumber), 0);
+  const highest = highestNumber(files, version);
   syncUnsealed(env, tree, version, replayed);
   const edit: VersionEdit = {
     timeMs: env.clock.nowMs(),
@@ -275,14 +298,14 @@ async function repair(
   await tree.apply(edit);
   const kept = keptFiles(tree, version, replayed);
   for (const file of files) {
-    if (file.isForeign || kept.has(`${file.kind} ${file.fileNumber}`)) continue;
+    if (isForeign(file, version) || kept.has(`${file.kind} ${file.fileNumber}`)) continue;
     // The edit may have rewritten the manifest: the old one is gone by now.
     if (env.fs.stat(file.path) === undefined) continue;
     env.fs.remove(file.path);
     report.orphansRemoved++;
   }
   const temp = env.fs.join(tree.workdir, CURRENT_TEMP_NAME);
-  if (env.fs.stat(temp) !== undefined) env.fs.remove(temp);
+  if (env.fs.stat(temp)?.isFile === true) env.fs.remove(temp);
 }
 
 /**

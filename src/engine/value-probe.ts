@@ -1,35 +1,49 @@
 /** What a power loss may have taken of the value log: for recovery and inspection. */
+import { equalBytes } from '../base/bytes.js';
 import type { Env } from '../base/env.js';
-import { hasCode } from '../base/errors.js';
+import { CorruptionError, IoError } from '../base/errors.js';
+import { entryKeyLength, entryKeyStart, entrySeq, entryValueStart } from './entry.js';
 import { segmentPath } from './file-names.js';
 import type { Version } from './manifest/version.js';
 import type { TableMeta } from './table-meta.js';
-import { ValueLogFile, ValueLogReader } from './vlog/reader.js';
-import { pointerFileNumber } from './vlog/value-pointer.js';
+import { readRecord, ValueLogFile } from './vlog/reader.js';
+import { pointerFileNumber, pointerLength, pointerStart } from './vlog/value-pointer.js';
 
-/** Each segment is opened anew: this runs after a power loss only. */
-export function isReadable(
+/**
+ * Does the entry at `at`, which holds a pointer, lead to its own value? The place may hold that of another entry: one
+ * that was taken back, so that its place was used again, and only the second write was lost. Each segment is opened anew:
+ * this runs after a power loss only. @throws IoError: a read that fails says nothing about what was lost
+ */
+export function hasItsValue(
   env: Env,
   workdir: string,
   version: Version,
-  pointer: Uint8Array,
+  bytes: Uint8Array,
+  view: DataView,
   at: number,
 ): boolean {
-  const fileNumber = pointerFileNumber(pointer, at);
+  const pointerAt = entryValueStart(view, at);
+  const fileNumber = pointerFileNumber(bytes, pointerAt);
   const state = version.valueLog.get(fileNumber);
   if (state === undefined) return false;
   const path = segmentPath(env.fs, workdir, fileNumber, state.bucket);
-  const reader = new ValueLogReader(() =>
-    ValueLogFile.open(env.fs, path, { fileNumber, identity: state.identity }),
-  );
   try {
-    reader.read(pointer, at);
-    return true;
+    const segment = ValueLogFile.open(env.fs, path, { fileNumber, identity: state.identity });
+    try {
+      const start = pointerStart(bytes, pointerAt);
+      const { key, seq } = readRecord(segment, start, pointerLength(bytes, pointerAt));
+      return (
+        seq === entrySeq(view, at) &&
+        key.length === entryKeyLength(view, at) &&
+        equalBytes(key, 0, bytes, entryKeyStart(view, at), key.length)
+      );
+    } finally {
+      segment.file.close();
+    }
   } catch (error) {
-    if (hasCode(error, 'NOKV_CORRUPTION') || hasCode(error, 'NOKV_IO')) return false;
+    const isMissing = error instanceof IoError && error.errno === 'ENOENT';
+    if (isMissing || error instanceof CorruptionError) return false;
     throw error;
-  } finally {
-    reader.close();
   }
 }
 

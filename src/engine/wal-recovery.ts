@@ -14,9 +14,9 @@ import { walName } from './file-names.js';
 import type { AddWal } from './manifest/version-edit.js';
 import type { Version } from './manifest/version.js';
 import type { ArenaPool } from './memtable/arena-pool.js';
-import { indexBytesFor, Memtable } from './memtable/memtable.js';
+import { INDEX_BYTES_MAX, indexBytesFor, Memtable } from './memtable/memtable.js';
 import type { MemtableKind } from './options.js';
-import { type Crash, crashOf } from './record-log-tail.js';
+import { type Crash, crashOf, searchBehind } from './record-log-tail.js';
 import { type LogHeader, scanRecords } from './record-log.js';
 import { type LoadedWal, loadWal, replayWal, type WalContext } from './wal/reader.js';
 
@@ -50,8 +50,8 @@ export interface ReplayContext {
   readonly pool: ArenaPool;
   /** Checks that the segment continues the manifest. @throws CorruptionError */
   readonly checkHeader: (header: LogHeader) => void;
-  /** Is the value behind a pointer readable? Asked only after a power loss. */
-  readonly isReadable: (pointer: Uint8Array, at: number) => boolean;
+  /** Does the entry at this place, which holds a pointer, lead to its value? Asked only after a power loss. */
+  readonly hasItsValue: (bytes: Uint8Array, view: DataView, at: number) => boolean;
   /** The last segment may still grow: one that needs a larger arena than usual gets half as much again. */
   readonly isGrowing?: boolean;
   /** Read no more segments than this. Default: all. */
@@ -84,9 +84,10 @@ export function replaySegments(
 }
 
 function lostSegment(env: Env, workdir: string, fileNumber: number): ReplayedSegment {
+  const path = env.fs.join(workdir, walName(fileNumber));
   return {
     fileNumber,
-    path: env.fs.join(workdir, walName(fileNumber)),
+    path,
     memtable: undefined,
     header: undefined,
     bytes: 0,
@@ -94,7 +95,8 @@ function lostSegment(env: Env, workdir: string, fileNumber: number): ReplayedSeg
     chainAt: 0,
     records: 0,
     entries: 0,
-    tornBytes: 0,
+    // A follower tells by the length of a log whether it has more to show: this one has not.
+    tornBytes: env.fs.stat(path)?.bytes ?? 0,
     maxSeq: 0,
     minValueLog: Number.POSITIVE_INFINITY,
     valueLogs: new Set(),
@@ -127,8 +129,10 @@ function replayOne(
     const loaded = loadWal(env.fs, path, wal.fileNumber, wal.isSynced, allocate, isOtherBoot);
     const found = readEntries(env, version, wal, successor, loaded, context);
     const { length } = found.entries;
-    if (indexBytesFor(context.kind, length) > arena.index.byteLength) {
-      const indexBytes = indexBytesFor(context.kind, Math.ceil(length * headroom));
+    const indexNeeded = indexBytesFor(context.kind, length);
+    if (indexNeeded > arena.index.byteLength) {
+      const indexWished = indexBytesFor(context.kind, Math.ceil(length * headroom));
+      const indexBytes = Math.max(indexNeeded, Math.min(indexWished, INDEX_BYTES_MAX));
       const larger = pool.acquire(arena.data.byteLength, indexBytes);
       new Uint8Array(larger.data).set(new Uint8Array(arena.data, 0, loaded.length));
       pool.release(arena);
@@ -206,7 +210,7 @@ function readEntries(
   const found = collectEntries(
     loaded,
     { bootId, sealed },
-    mayBeLost ? context.isReadable : undefined,
+    mayBeLost ? context.hasItsValue : undefined,
   );
   if (found.firstLost === undefined || header === undefined) return found;
   const cut = recordToCut(loaded, header, found.firstLost);
@@ -216,7 +220,7 @@ function readEntries(
 function collectEntries(
   loaded: LoadedWal,
   walContext: WalContext,
-  isReadable: ReplayContext['isReadable'] | undefined,
+  hasItsValue: ReplayContext['hasItsValue'] | undefined,
 ): FoundEntries {
   const entries: number[] = [];
   let maxSeq = 0;
@@ -234,7 +238,7 @@ function collectEntries(
       if (valueLog !== lastValueLog) valueLogs.add(valueLog);
       lastValueLog = valueLog;
       minValueLog = Math.min(minValueLog, valueLog);
-      if (firstLost === undefined && isReadable?.(loaded.bytes, pointerAt) === false)
+      if (firstLost === undefined && hasItsValue?.(loaded.bytes, view, at) === false)
         firstLost = at;
     },
     other(type, start) {
@@ -263,6 +267,9 @@ export function recordToCut(loaded: LoadedWal, header: LogHeader, entryAt: numbe
     if (scanner.recordStart <= entryAt) cut = scanner.recordStart;
     else syncedThrough = Math.max(syncedThrough, scanner.syncedThrough);
   }
+  // What the power tore behind it does not silence the records that come after.
+  if (scanner.scanEnd === 'bad')
+    syncedThrough = Math.max(syncedThrough, searchBehind(scanner).syncedThrough);
   if (syncedThrough > cut) {
     throw new CorruptionError('value of a synced record is lost', {
       file: loaded.path,

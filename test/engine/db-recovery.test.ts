@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { openDb } from '../../src/engine/db.js';
 import { startJob } from '../../src/engine/jobs.js';
+import { type LoadedManifest, loadManifest } from '../../src/engine/manifest/manifest-reader.js';
 import { LOSE_UNSYNCED } from '../../src/env/mem-crash.js';
 import { createSimEnv } from '../../src/env/sim-env.js';
 import type { MemOperationName } from '../../src/env/mem-operation.js';
@@ -120,5 +121,17 @@ describe('openDb that fails', () => {
       await again.close();
     }
     expect(failed).toBeGreaterThan(20);
+  });
+
+  it('forgets where the logs ended that it removes', async () => {
+    let opened = await openSim(TINY);
+    for (let i = 0; i < 20; i++) {
+      await opened.db.close();
+      opened = await reopen(opened, TINY);
+    }
+    const { fs, host } = opened.env;
+    const { version } = loadManifest(fs, WORKDIR, host.bootId) as LoadedManifest;
+    expect(version.wals.size).toBe(1);
+    expect(version.sealedWals.size).toBeLessThanOrEqual(1);
   });
 });

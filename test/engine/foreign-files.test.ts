@@ -12,6 +12,7 @@ import { startJob } from '../../src/engine/jobs.js';
 import { NodeFs } from '../../src/env/node-fs.js';
 import { createSimEnv } from '../../src/env/sim-env.js';
 import { temporaryDirectory } from '../env/temp-directory.js';
+import { openSim, reopen, text, WORKDIR } from './db-fixture.js';
 
 /** A disk with links and pipes; no job is run on it. */
 function diskEnv(fs = new NodeFs()): Env {
@@ -135,5 +136,42 @@ describe('a foreign directory that cannot be read', () => {
     mkdirSync(join(workdir, 'vlog/bucket-000'), { recursive: true });
     const fs = new UnreadableFs(directory, 'EACCES');
     expect(() => listWorkdir(fs, workdir)).toThrow('EACCES');
+  });
+});
+
+describe('a number that this database can not have given out', () => {
+  const names = ['4294967295.sst', '9999999999.wal'];
+
+  it.each(names)('is not used up, and what has it is left alone: %s', async (name) => {
+    const opened = await openSim();
+    await opened.db.close();
+    const { fs } = opened.env;
+    const path = `${WORKDIR}/${name}`;
+    const make = {
+      directory: (): void => fs.makeDirectory(path),
+      file: (): void => fs.open(path, 'create').close(),
+    };
+    for (const kind of ['directory', 'file'] as const) {
+      make[kind]();
+      for (const key of ['a', 'b']) {
+        const { db } = await reopen(opened);
+        await db.put(key, '1');
+        await db.close();
+      }
+      expect(fs.stat(path)?.isFile).toBe(kind === 'file');
+      if (kind === 'directory') fs.removeDirectory(path);
+    }
+    const { db } = await reopen(opened);
+    expect(text(db.get('b'))).toBe('1');
+    await db.close();
+  });
+
+  it('a directory where CURRENT is prepared does not lock the workdir up', async () => {
+    const opened = await openSim();
+    await opened.db.close();
+    opened.env.fs.makeDirectory(`${WORKDIR}/CURRENT.tmp`);
+    const { db } = await reopen(opened);
+    await db.put('a', '1');
+    await db.close();
   });
 });

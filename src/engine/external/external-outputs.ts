@@ -13,9 +13,10 @@
  */
 import { assert } from '../../base/assert.js';
 import { compareArrays, compareBytes, copyBytes, detach } from '../../base/bytes.js';
-import type { Env, Fs, FsFile } from '../../base/env.js';
+import type { Env, FsFile } from '../../base/env.js';
 import { NokvError } from '../../base/errors.js';
 import type { TableSettings } from '../compaction/job-spec.js';
+import { makeDurableDirectory } from '../durable-directory.js';
 import type { RangeTombstone } from '../range-tombstones.js';
 import { shownKey } from '../shown-key.js';
 import { FactCounter } from '../sst/external-facts.js';
@@ -330,16 +331,6 @@ export class ExternalOutputs {
     if (this.#lastKeyLength === 0) return null;
     return shownKey(this.#lastKey.subarray(0, this.#lastKeyLength));
   }
-}
-
-/** Makes a directory and its parents; those that were not there are durable. */
-function makeDurableDirectory(fs: Fs, directory: string): void {
-  const parents: string[] = [];
-  for (let path = directory; fs.stat(path) === undefined; path = parents.at(-1) as string)
-    parents.push(fs.join(path, '..'));
-  if (parents.length === 0) return;
-  fs.makeDirectory(directory);
-  for (const parent of parents) fs.syncDirectory(parent);
 }
 
 function mixed(key: string): NokvError {

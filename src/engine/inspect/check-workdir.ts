@@ -225,7 +225,7 @@ class WorkdirCheck {
     const { findings } = this.#inspection;
     let end = wal.validBytes;
     findings.attempt(() => {
-      end = recordToCut({ ...wal, length: wal.validBytes }, header, entryAt);
+      end = recordToCut(wal, header, entryAt);
       findings.add('tail', wal.path, end, 'a value was lost with the power');
     });
     return end;

@@ -17,7 +17,11 @@
  * A follower that was slow finds other logs than those it knows, as many again. The memtables that readers see stay until
  * others take their place, so both would be in memory. It then stops between two logs: what lies in the tables and in
  * the first new logs is what the database was at a moment, later than the one seen before, because all logs that are
- * named no more lie in the tables. The rest comes when the old memtables have gone.
+ * named no more lie in the tables. The rest comes when the old memtables have gone. Not so when a table holds what is
+ * newer than the logs read so far, as an ingested one does: then all are read.
+ *
+ * The manifest is read before the logs, which go on meanwhile. What is flushed then is in a log that is held open; what is
+ * ingested is in no log, and a write behind it must not show without it: then all is read anew.
  */
 import type { Env } from '../../base/env.js';
 import { ChangedError, CorruptionError, IoError, NokvError } from '../../base/errors.js';
@@ -44,7 +48,7 @@ import { prefixRulesFor } from '../prefix-filters.js';
 import { ScanPruning } from '../scan-pruning.js';
 import { reportOf } from '../recovery-report.js';
 import { Tree } from '../tree.js';
-import { isReadable, mayBeLost } from '../value-probe.js';
+import { hasItsValue, mayBeLost } from '../value-probe.js';
 import { ValueLogFile } from '../vlog/reader.js';
 import { expectedEnd, replaySegments, type ReplayedSegment } from '../wal-recovery.js';
 import { FILE_MISSING } from './findings.js';
@@ -232,17 +236,26 @@ class WorkdirFollower implements Follower {
     for (const { valueLogs } of replayed) for (const one of valueLogs) pointedTo.add(one);
     const newSegments: ValueLogFile[] = [];
     try {
+      this.#checkNothingIngested(manifest);
       const version = this.#withSegmentsOf(manifest, pointedTo);
       this.#checkFollows(version);
       this.#openSegments(manifest, version, newSegments);
       return install({ manifest, version, replayed, newSegments, isWhole });
     } catch (error) {
       for (const segment of newSegments) segment.file.close();
-      for (const { memtable } of replayed) {
-        if (memtable !== undefined) this.#pool.release(memtable.arena);
-      }
+      this.#discard(replayed);
       throw error;
     }
+  }
+
+  /** @throws ChangedError when tables were ingested since the manifest was read */
+  #checkNothingIngested(manifest: LoadedManifest): void {
+    if (this.#stampNow() === stampOf(manifest)) return;
+    const now = this.#readManifest();
+    const isSame =
+      now?.fileNumber === manifest.fileNumber && now.header.chain === manifest.header.chain;
+    if (isSame && now.ingests === manifest.ingests) return;
+    throw new ChangedError('tables may have been ingested meanwhile', { workdir: this.#workdir });
   }
 
   /** @throws ChangedError when files that are open would be taken for those of another database */
@@ -325,20 +338,35 @@ class WorkdirFollower implements Follower {
     const oldest = Math.min(...stale);
     const wals = new Map([...version.wals].filter(([fileNumber]) => fileNumber >= oldest));
     const segmentsMax = mayStop ? Math.max(1, this.#room(wals.keys())) : wals.size;
-    const replayed = replaySegments(
-      this.#env,
-      this.#workdir,
-      { ...version, wals },
-      {
-        kind: this.#options.memtable,
-        pool: this.#pool,
-        checkHeader: (header) => checkManifestContinues(manifest, header),
-        isReadable: (pointer, at) => isReadable(this.#env, this.#workdir, version, pointer, at),
-        isGrowing: true,
-        segmentsMax,
-      },
-    );
-    return { replayed, isWhole: segmentsMax >= wals.size };
+    const replayed = this.#replayFirst(manifest, { ...version, wals }, segmentsMax);
+    if (segmentsMax >= wals.size) return { replayed, isWhole: true };
+    const lastSeq = replayed.reduce((max, { maxSeq }) => Math.max(max, maxSeq), 0);
+    if (version.levels.flat().every(({ maxSeq }) => maxSeq <= lastSeq))
+      return { replayed, isWhole: false };
+    this.#discard(replayed);
+    return {
+      replayed: this.#replayFirst(manifest, { ...version, wals }, wals.size),
+      isWhole: true,
+    };
+  }
+
+  #discard(replayed: readonly ReplayedSegment[]): void {
+    for (const { memtable } of replayed) {
+      if (memtable !== undefined) this.#pool.release(memtable.arena);
+    }
+  }
+
+  /** The first logs of a version. */
+  #replayFirst(manifest: LoadedManifest, version: Version, segmentsMax: number): ReplayedSegment[] {
+    return replaySegments(this.#env, this.#workdir, version, {
+      kind: this.#options.memtable,
+      pool: this.#pool,
+      checkHeader: (header) => checkManifestContinues(manifest, header),
+      hasItsValue: (bytes, view, at) =>
+        hasItsValue(this.#env, this.#workdir, version, bytes, view, at),
+      isGrowing: true,
+      segmentsMax,
+    });
   }
 
   /**

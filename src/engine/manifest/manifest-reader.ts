@@ -33,6 +33,8 @@ export interface LoadedManifest {
   readonly header: LogHeader;
   readonly version: Version;
   readonly edits: number;
+  /** Those behind the snapshot that named tables taken in by an ingest. */
+  readonly ingests: number;
   /** Offset after the snapshot, the first record. */
   readonly snapshotEnd: number;
   /** Offset of the last record, whose first four bytes prove everything before it. */
@@ -63,8 +65,8 @@ export function loadManifest(
   const crash = crashOf(header.bootId, bootId);
   const scanner = scanRecords(bytes, bytes.length, header);
   const chains = new Map([[LOG_HEADER_BYTES, header.chain]]);
-  const empty = { path, version: EMPTY_VERSION, edits: 0, snapshotEnd: 0, lastRecordAt: 0, chains };
-  const replayed = replayEdits(scanner, empty);
+  const none = { edits: 0, ingests: 0, snapshotEnd: 0, lastRecordAt: 0 };
+  const replayed = replayEdits(scanner, { path, version: EMPTY_VERSION, chains, ...none });
   const tail = judgeTail(scanner, { file: path, crash, syncedAtLeast });
   if (scanner.count === 0) {
     // CURRENT is swapped only after the first record was synced.
@@ -145,20 +147,22 @@ export function stampOf({ fileNumber, tail, header }: LoadedManifest): string {
 
 type Replayed = Pick<
   LoadedManifest,
-  'path' | 'version' | 'edits' | 'snapshotEnd' | 'lastRecordAt' | 'chains'
+  'path' | 'version' | 'edits' | 'ingests' | 'snapshotEnd' | 'lastRecordAt' | 'chains'
 >;
 
 /** Applies the scanner's records to the state before them; notes their ends in its `chains`. */
 function replayEdits(scanner: RecordScanner, before: Replayed): Replayed {
   const { path, chains } = before;
-  let { version, snapshotEnd, lastRecordAt } = before;
+  let { version, ingests, snapshotEnd, lastRecordAt } = before;
   while (scanner.next()) {
-    version = applyRecord(version, scanner, path);
+    const edit = editOfRecord(scanner, path);
+    version = applyRead(version, edit, path, scanner.recordStart);
     if (scanner.count === 1) snapshotEnd = scanner.end;
+    else if (edit.addTables?.some(({ meta }) => meta.seqBase !== undefined) === true) ingests++;
     lastRecordAt = scanner.recordStart;
     chains.set(scanner.end, scanner.chain);
   }
-  return { path, version, edits: scanner.count, snapshotEnd, lastRecordAt, chains };
+  return { path, version, edits: scanner.count, ingests, snapshotEnd, lastRecordAt, chains };
 }
 
 /** The file that CURRENT names; looks again when a writer at work swapped CURRENT and removed it meanwhile. */
@@ -217,10 +221,6 @@ function editOfRecord(scanner: RecordScanner, file: string): VersionEdit {
     throw new CorruptionError('snapshot is not the first edit, and only that', { file, offset });
   }
   return edit;
-}
-
-function applyRecord(version: Version, scanner: RecordScanner, file: string): Version {
-  return applyRead(version, editOfRecord(scanner, file), file, scanner.recordStart);
 }
 
 function applyRead(version: Version, edit: VersionEdit, file: string, offset: number): Version {

@@ -77,7 +77,7 @@ export function applyEdit(version: Version, edit: VersionEdit): Version {
     lastSeq: Math.max(risen('lastSeq', base.lastSeq, edit.lastSeq), highestSeq(edit)),
     minWalNumber,
     wals: applyWals(base.wals, edit, minWalNumber),
-    sealedWals: applySealedWals(base.sealedWals, edit.sealWal ?? [], minWalNumber),
+    sealedWals: applySealedWals(base.sealedWals, edit, minWalNumber),
     isCleanClose: edit.cleanClose === true,
   };
 }
@@ -228,11 +228,12 @@ function applyWals(
 
 function applySealedWals(
   sealed: ReadonlyMap<number, SealWal>,
-  seals: readonly SealWal[],
+  { removeWal = [], sealWal = [] }: VersionEdit,
   minWalNumber: number,
 ): ReadonlyMap<number, SealWal> {
   const next = new Map(sealed);
-  for (const seal of seals) {
+  for (const fileNumber of removeWal) next.delete(fileNumber);
+  for (const seal of sealWal) {
     const before = next.get(seal.fileNumber);
     if (before !== undefined && (before.bytes !== seal.bytes || before.chain !== seal.chain)) {
       reject(`segment ${seal.fileNumber} is sealed twice`);

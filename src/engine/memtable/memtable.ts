@@ -61,6 +61,9 @@ export interface MemtableDescriptor extends Arena, MemtableFigures {
   readonly rangeTombstones: readonly number[];
 }
 
+/** No index arena is larger: offsets in it have 31 bits. */
+export const INDEX_BYTES_MAX = 2 ** 31 - 8;
+
 /** Bytes of an index arena that surely takes `entries` keys. */
 export function indexBytesFor(kind: MemtableKind, entries: number): number {
   return kind === 'art' ? artBytesFor(entries) : skipListBytesFor(entries);

@@ -4,7 +4,7 @@
  * names file and offset.
  */
 import { checksum } from '../../base/checksum.js';
-import { readU32, viewOf } from '../../base/codec.js';
+import { getU64, readU32, viewOf } from '../../base/codec.js';
 import type { Fs, FsFile } from '../../base/env.js';
 import { CorruptionError } from '../../base/errors.js';
 import { ValueSlab } from '../value-slab.js';
@@ -203,18 +203,24 @@ export function* readRecords(
         offset: start,
       });
     }
-    const bytes = new Uint8Array(length);
-    segment.file.read(bytes, 0, length, start);
-    checkRecord(segment, bytes, 0, start, length);
-    const view = viewOf(bytes);
-    yield {
-      start,
-      length,
-      seq: view.getUint32(12, true) + view.getUint32(16, true) * 4_294_967_296,
-      version: view.getUint32(20, true) + view.getUint32(24, true) * 4_294_967_296,
-      key: bytes.slice(VALUE_RECORD_HEADER_BYTES, VALUE_RECORD_HEADER_BYTES + keyLength),
-      valueLength,
-    };
+    yield readRecord(segment, start, length);
     start += length;
   }
+}
+
+/** The record at [start, start + length). @throws CorruptionError when it does not verify, IoError */
+export function readRecord(segment: ValueLogFile, start: number, length: number): ValueLogRecord {
+  const bytes = new Uint8Array(length);
+  const count = segment.file.read(bytes, 0, length, start);
+  if (count < length) throw pastEnd(segment, start, length, count);
+  const valueLength = checkRecord(segment, bytes, 0, start, length);
+  const view = viewOf(bytes);
+  return {
+    start,
+    length,
+    seq: getU64(view, 12),
+    version: getU64(view, 20),
+    key: bytes.slice(VALUE_RECORD_HEADER_BYTES, length - valueLength),
+    valueLength,
+  };
 }
