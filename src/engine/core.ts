@@ -15,6 +15,7 @@ import { ArenaPool } from './memtable/arena-pool.js';
 import { indexBytesFor, Memtable } from './memtable/memtable.js';
 import type { Options } from './options.js';
 import type { RecoveryReport } from './recovery-report.js';
+import { nothingWritten } from './nothing-written.js';
 import type { LogPosition } from './record-log.js';
 import { manifestInit, type Tree } from './tree.js';
 import { newIdentity } from './unique-identity.js';
@@ -202,7 +203,7 @@ export class Core {
       await wal.sync(mark);
       const isActive = this.#unsyncedLogs[this.#unsyncedLogs.length - 1] === wal;
       // One that was active when its sync began may have taken records, and been sealed, meanwhile.
-      if (isActive || wal.syncedBytes < wal.bytes) continue;
+      if (isActive || !wal.isSynced) continue;
       this.#forgetUnsynced(wal);
       if (this.tree.manifest.version.wals.has(wal.fileNumber)) {
         this.#noteSeal({ sealWal: wal.seal(), sealValueLog: undefined });
@@ -388,12 +389,6 @@ type SealEdit =
       readonly sealWal: undefined;
       readonly sealValueLog: { readonly fileNumber: number; readonly bytes: number };
     };
-
-/** Whatever became of the new file: the write that asked for it was not begun. */
-function nothingWritten(error: unknown): unknown {
-  if (!(error instanceof IoError) || error.outcome === 'none') return error;
-  return new IoError({ op: error.op, path: error.path, errno: error.errno }, { cause: error });
-}
 
 function addWalEdit(env: Env, fileNumber: number, previous: WalWriter | undefined): VersionEdit {
   return {

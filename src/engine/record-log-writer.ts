@@ -89,6 +89,9 @@ export class RecordLogWriter {
   #chain: number;
   #syncedBytes: number;
   #syncedChain: number;
+  /** Failed writes that were cut back, and those of them that are durable: what was cut off is gone for good. */
+  #cuts: number;
+  #cutsSynced: number;
   #syncsRunning: number;
   #isClosed: boolean;
   #failure: IoError | undefined;
@@ -103,6 +106,8 @@ export class RecordLogWriter {
     this.#chain = log.chain;
     this.#syncedBytes = log.syncedBytes;
     this.#syncedChain = log.syncedBytes === log.bytes ? log.chain : log.headerChain;
+    this.#cuts = 0;
+    this.#cutsSynced = 0;
     this.#syncsRunning = 0;
     this.#isClosed = false;
     this.#failure = undefined;
@@ -129,6 +134,11 @@ export class RecordLogWriter {
   /** Bytes known to be durable; goes into the records appended from now on. */
   get syncedBytes(): number {
     return this.#syncedBytes;
+  }
+
+  /** All that was appended is durable, and nothing else is in the file. */
+  get isSynced(): boolean {
+    return this.#syncedBytes === this.#bytes && this.#cutsSynced === this.#cuts;
   }
 
   /** The failure that latched the writer. */
@@ -189,6 +199,7 @@ export class RecordLogWriter {
   #cutBack(error: unknown): unknown {
     try {
       this.#file.truncate(this.#bytes);
+      this.#cuts++;
       return error;
     } catch (cutError) {
       if (cutError instanceof IoError) this.#failure = cutError;
@@ -209,7 +220,8 @@ export class RecordLogWriter {
     if (this.#failure !== undefined || this.#isClosed) throw this.#refusal('sync');
     const bytes = mark?.bytes ?? this.#bytes;
     const chain = mark?.chain ?? this.#chain;
-    if (this.#syncedBytes >= bytes) return;
+    const cuts = this.#cuts;
+    if (this.#syncedBytes >= bytes && this.#cutsSynced === cuts) return;
     this.#syncsRunning++;
     try {
       await this.#file.sync();
@@ -219,25 +231,26 @@ export class RecordLogWriter {
       this.#syncsRunning--;
       if (this.#isClosed && this.#syncsRunning === 0) this.#file.close();
     }
-    this.#setSynced(bytes, chain);
+    this.#setSynced(bytes, chain, cuts);
   }
 
   /** The same, blocking the thread. */
   syncBlocking(): void {
     if (this.#failure !== undefined || this.#isClosed) throw this.#refusal('sync');
-    if (this.#syncedBytes === this.#bytes) return;
+    if (this.isSynced) return;
     try {
       this.#file.syncBlocking();
     } catch (error) {
       throw this.#latch(error);
     }
-    this.#setSynced(this.#bytes, this.#chain);
+    this.#setSynced(this.#bytes, this.#chain, this.#cuts);
   }
 
-  #setSynced(bytes: number, chain: number): void {
+  #setSynced(bytes: number, chain: number, cuts: number): void {
     // Two syncs in flight: the failure of one may have dropped the pages that the other reports as
     // written, so its success means nothing.
     if (this.#failure !== undefined) throw this.#refusal('sync');
+    this.#cutsSynced = Math.max(this.#cutsSynced, cuts);
     if (bytes <= this.#syncedBytes) return;
     this.#syncedBytes = bytes;
     this.#syncedChain = chain;

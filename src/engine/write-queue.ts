@@ -24,6 +24,7 @@ import type { KeyBuffer } from './key.js';
 import type { LoggedMemtable } from './logged-memtable.js';
 import { NO_KEY } from './memtable/memtable.js';
 import type { Durability } from './options.js';
+import { nothingWritten } from './nothing-written.js';
 import { RECORD_HEADER_BYTES } from './record-log.js';
 import type { ActiveValueLog } from './vlog/active-value-log.js';
 import { encodeValuePointer, VALUE_POINTER_SIZE } from './vlog/value-pointer.js';
@@ -238,7 +239,7 @@ export class WriteQueue {
 
   /** Fails the writes that wait for room: what they wait for has failed. Nothing of them was written. */
   rejectWaiting(error: unknown): void {
-    this.#waiters.reject(error);
+    this.#waiters.reject(nothingWritten(error));
   }
 
   /** Fails every write that is not acknowledged, now and from now on. */

@@ -244,6 +244,8 @@ class WorkdirFollower implements Follower {
     } catch (error) {
       for (const segment of newSegments) segment.file.close();
       this.#discard(replayed);
+      // Logs may have been read on that have not grown since: the next refresh must not believe that there is nothing new.
+      this.#stamp = '';
       throw error;
     }
   }

@@ -39,6 +39,9 @@ export class ValueLogWriter {
   #view: DataView;
   #fill: number;
   #failure: unknown;
+  /** Times that something was cut off the file, and those of them that are durable: it must not come back behind a sealed end. */
+  #cuts: number;
+  #cutsSynced: number;
   /** What each sync that is under way will have made durable. */
   readonly #syncing: Set<{ target: number }>;
 
@@ -54,6 +57,8 @@ export class ValueLogWriter {
     this.#view = viewOf(this.#buffer);
     this.#fill = 0;
     this.#failure = undefined;
+    this.#cuts = 0;
+    this.#cutsSynced = 0;
     this.#syncing = new Set();
   }
 
@@ -140,7 +145,9 @@ export class ValueLogWriter {
     this.syncedBytes = Math.min(this.syncedBytes, bytes);
     for (const sync of this.#syncing) sync.target = Math.min(sync.target, bytes);
     try {
-      if (this.file.size() > this.flushedBytes) this.file.truncate(this.flushedBytes);
+      if (this.file.size() <= this.flushedBytes) return;
+      this.file.truncate(this.flushedBytes);
+      this.#cuts++;
     } catch (error) {
       if (!(error instanceof IoError)) throw error;
     }
@@ -149,7 +156,8 @@ export class ValueLogWriter {
   /** Makes every flushed record durable. After a failure the segment takes nothing more. @throws IoError */
   async sync(): Promise<void> {
     if (this.#failure !== undefined) throw this.#failure;
-    if (this.syncedBytes >= this.flushedBytes) return;
+    const cuts = this.#cuts;
+    if (this.syncedBytes >= this.flushedBytes && this.#cutsSynced === cuts) return;
     const sync = { target: this.flushedBytes };
     this.#syncing.add(sync);
     try {
@@ -163,6 +171,7 @@ export class ValueLogWriter {
     // Two syncs in flight: the failure of one may have dropped the pages that the other reports as written.
     if (this.#failure !== undefined) throw this.#failure;
     this.syncedBytes = Math.max(this.syncedBytes, sync.target);
+    this.#cutsSynced = Math.max(this.#cutsSynced, cuts);
   }
 
   /** The blocking form of `sync`, for jobs. */
@@ -175,6 +184,7 @@ export class ValueLogWriter {
       throw error;
     }
     this.syncedBytes = this.flushedBytes;
+    this.#cutsSynced = this.#cuts;
   }
 
   close(): void {

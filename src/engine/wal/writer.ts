@@ -57,6 +57,11 @@ export class WalWriter {
     return this.#log.syncedBytes;
   }
 
+  /** @see RecordLogWriter.isSynced */
+  get isSynced(): boolean {
+    return this.#log.isSynced;
+  }
+
   /** The failure that latched the segment; nothing more is accepted then. */
   get failure(): Error | undefined {
     return this.#log.failure;
@@ -98,10 +103,10 @@ export class WalWriter {
 
   /**
    * What the manifest's sealWal edit says of this segment. Requires that all of it was synced: a sealed
-   * segment that is shorter after a power loss would be refused as damage.
+   * segment that is shorter or longer after a power loss would be refused as damage.
    */
   seal(): LogPosition {
-    assert(this.#log.syncedBytes === this.#log.bytes, 'wal: sealed segments are synced');
+    assert(this.#log.isSynced, 'wal: sealed segments are synced');
     return this.position;
   }
 

@@ -155,6 +155,39 @@ describe('RecordLogWriter', () => {
     expect(writer.syncedBytes).toBe(0);
   });
 
+  it('is not synced after a write that was cut back, until the cut is', async () => {
+    const fs = new FakeFs();
+    const writer = create(fs);
+    append(writer, 10, 1);
+    await writer.sync();
+    let syncs = 0;
+    let writes = 0;
+    fs.shorten = (length) => Math.min(length, 7);
+    fs.fault = (op) => {
+      if (op === 'sync') syncs++;
+      return op === 'write' && ++writes === 2 ? 'ENOSPC' : undefined;
+    };
+    expect(() => append(writer, 100, 2)).toThrow(IoError);
+    expect(writer.isSynced).toBe(false);
+    await writer.sync();
+    expect(writer.isSynced).toBe(true);
+    await writer.sync();
+    expect(syncs).toBe(1);
+  });
+
+  it('counts as synced only what lies before a mark', async () => {
+    const fs = new FakeFs();
+    const writer = create(fs);
+    append(writer, 10, 1);
+    const mark = { fileNumber: 5, bytes: writer.bytes, chain: writer.chain };
+    append(writer, 10, 2);
+    await writer.sync(mark);
+    expect(writer.syncedPosition()).toEqual(mark);
+    expect(writer.isSynced).toBe(false);
+    await writer.sync();
+    expect(writer.isSynced).toBe(true);
+  });
+
   it('counts as synced only what was appended before the sync began', async () => {
     const fs = new FakeFs();
     const writer = create(fs);

@@ -43,6 +43,22 @@ describe('ValueLogWriter', () => {
     },
   );
 
+  it('syncs again when it was wound back to the end of what is durable', async () => {
+    const { fs, writer, append } = openWriter();
+    const mark = append();
+    await writer.sync();
+    append();
+    writer.rewind(mark);
+    fs.syncMode = 'manual';
+    const sync = writer.sync();
+    // What was cut off must not come back behind a sealed end.
+    expect(fs.pendingSyncs.map(({ path }) => path)).toEqual(['/1']);
+    fs.completeSyncs();
+    await sync;
+    await writer.sync();
+    expect(fs.pendingSyncs).toEqual([]);
+  });
+
   it('trusts no sync that was under way when another one failed', async () => {
     const { fs, writer, append } = openWriter();
     append();
