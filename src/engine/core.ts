@@ -195,6 +195,8 @@ export class Core {
    * not be called synced. @throws IoError, ReadOnlyError
    */
   async syncLogs(marks: readonly LogPosition[]): Promise<void> {
+    // First: from here on records may say that those before the marks are durable, whose values lie in what has a name.
+    await this.tree.syncNames();
     for (const wal of [...this.#unsyncedLogs]) {
       const mark = marks.find(({ fileNumber }) => fileNumber === wal.fileNumber);
       // Flushed while an older one was synced: its entries are durable in a table, the file is closed.
@@ -210,6 +212,7 @@ export class Core {
       }
       wal.close();
     }
+    // The seals.
     await this.tree.syncNames();
   }
 

@@ -60,6 +60,25 @@ describe('a record whose value is not durable is not called durable', () => {
     expect(text(again.db.get('k'))).toBe('o'.repeat(600));
   });
 
+  it('nor while the name of the segment with its value is not', async () => {
+    const { db, env } = await openSim(SEPARATED);
+    const { fs } = env;
+    await db.put('a', '1', { durability: 'disk' });
+    fs.syncMode = 'manual';
+    void db.put('x', value('x'), { durability: 'disk' });
+    await turns();
+    await completeSyncs(fs, '.vlog');
+    await completeSyncs(fs, '.wal');
+    void db.put('z', '1');
+    await turns();
+    const crashed = fs.crashClone({
+      choose: ({ path, count }) => (path.includes('MANIFEST') ? 0 : count - 1),
+    });
+    const again = await openOn(crashed, SEPARATED);
+    expect(text(again.db.get('a'))).toBe('1');
+    expect(again.db.get('x')).toBeUndefined();
+  });
+
   it('nor by sealing its log', async () => {
     const options: OpenOptions = {
       ...TINY,
@@ -80,8 +99,10 @@ describe('a record whose value is not durable is not called durable', () => {
     void db.put('b2', value('2', 60_000));
     await turns();
     await completeSyncs(fs, '.vlog');
-    for (let i = 0; i < 3; i++) await completeSyncs(fs, '.wal');
-    await completeSyncs(fs, 'MANIFEST');
+    for (let i = 0; i < 4; i++) {
+      await completeSyncs(fs, '.wal');
+      await completeSyncs(fs, 'MANIFEST');
+    }
     await durable;
     const again = await openOn(withoutUnsyncedValues(fs), options);
     expect(text(again.db.get('x'))).toBe('x'.repeat(600));
