@@ -1,5 +1,5 @@
 /**
- * Many writes in flight while syncs end late and in any order, with log writes that fail, then a kill or a power cut. What a
+ * Many writes in flight while syncs end late and in any order, with log writes or anything failing, then a kill or a power cut. What a
  * writer that awaits each write never meets: values that come while others are being synced, logs that rotate meanwhile.
  * Everybody who looks at the crashed disk must see the same. SEED=n runs one seed, RUNS=n so many from SEED on.
  */
@@ -13,6 +13,7 @@ import { RECORD_HEADER_BYTES } from '../../src/engine/record-log.js';
 import { randomSteps } from '../../src/env/inline-executor.js';
 import type { CrashPolicy } from '../../src/env/mem-crash.js';
 import { MemFs } from '../../src/env/mem-fs.js';
+import type { MemOperationName } from '../../src/env/mem-operation.js';
 import { createSimEnv } from '../../src/env/sim-env.js';
 import { checkCrashed } from '../crash/crash-check.js';
 import { History, readContent } from '../crash/history.js';
@@ -20,7 +21,20 @@ import { abandon, fingerprint, openOn, SMALL, WORKDIR } from '../crash/simulatio
 import { randomWrites } from './random-writes.js';
 
 const FIRST = Number(process.env['SEED'] ?? '1');
-const RUNS = Number(process.env['RUNS'] ?? (process.env['SEED'] === undefined ? '60' : '1'));
+const RUNS = Number(process.env['RUNS'] ?? (process.env['SEED'] === undefined ? '90' : '1'));
+
+const OPERATIONS: readonly MemOperationName[] = [
+  'write',
+  'sync',
+  'truncate',
+  'rename',
+  'create',
+  'remove',
+  'syncdir',
+  'read',
+  'open',
+];
+const PLACES = ['.wal', '.vlog', '.sst', 'MANIFEST', 'CURRENT', WORKDIR];
 
 interface Crashed {
   readonly disk: MemFs;
@@ -59,12 +73,13 @@ class Life {
         this.#crashed ??= this.#crash();
     };
     fs.syncMode = 'manual';
-    const isFaulty = random.chance(1, 2);
+    const faults = random.below(3);
     const slowness = 2 + random.below(6);
     const writes = 30 + random.below(60);
     const inFlight: Promise<unknown>[] = [];
     for (let i = 0; i < writes && this.#crashed === undefined; i++) {
-      if (isFaulty && random.chance(1, 12)) this.#failWrite();
+      if (faults === 1 && random.chance(1, 12)) this.#failWrite();
+      if (faults === 2 && random.chance(1, 8)) this.#failAnything();
       const durability = random.chance(1, 2) ? 'disk' : 'os';
       inFlight.push(this.history.write(opened.db, randomWrites(random, i), durability));
       if (random.chance(1, 15)) inFlight.push(opened.db.flush().catch(() => undefined));
@@ -90,6 +105,19 @@ class Life {
       nth: 1 + random.below(2),
       // Less than a record: one that is whole may come back when the power goes before the next write.
       ...(random.chance(1, 2) ? { shortBytes: 1 + random.below(RECORD_HEADER_BYTES) } : {}),
+    });
+  }
+
+  /** Once or twice, with and without effect, whoever does it: writers, flushes, compactions, collections. */
+  #failAnything(): void {
+    const { random } = this;
+    this.fs.injectFault({
+      op: OPERATIONS[random.below(OPERATIONS.length)] as MemOperationName,
+      path: PLACES[random.below(PLACES.length)] as string,
+      errno: random.chance(1, 2) ? 'ENOSPC' : 'EIO',
+      nth: 1 + random.below(3),
+      times: 1 + random.below(2),
+      applied: random.chance(1, 3),
     });
   }
 
