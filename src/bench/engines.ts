@@ -48,13 +48,18 @@ export function isNokv(name: EngineName): boolean {
   return name.startsWith('nokv');
 }
 
+/** True for what comes in a package of its own: it works beside the workdir. null writes nothing. */
+export function isRival(name: EngineName): boolean {
+  return RIVALS.includes(name);
+}
+
 /** Before anything is run: every rival asked for is there. @throws NokvError NOKV_IO naming the one that is not. */
 export async function checkInstalled(
   names: readonly EngineName[],
   moduleDirectory: string,
 ): Promise<void> {
   for (const name of names) {
-    if (RIVALS.includes(name)) await loadModule(name, moduleDirectory);
+    if (isRival(name)) await loadModule(name, moduleDirectory);
   }
 }
 

@@ -48,8 +48,10 @@ export interface RunSettings {
 export interface RunPlace {
   readonly machine: BenchMachine;
   readonly progress: Progress;
-  /** Created by the engine; emptied before every load. The last database stays. */
+  /** Created by the engine; cleared before every load. The last database stays. */
   readonly directory: string;
+  /** Leaves nothing of an earlier database in the directory. Default: the directory goes. */
+  readonly clear?: () => void;
   /** From 1. */
   readonly round: number;
   /** Stops the run within a turn of the loop; its reason is thrown. */
@@ -152,8 +154,10 @@ class EngineRun {
 
   async #load(): Promise<{ row: BenchRow; records: number }> {
     await this.close();
-    this.#place.machine.removeDirectory(this.#place.directory);
-    await this.#engine.open(this.#place.directory, this.#settings.engine);
+    const { machine, directory, clear } = this.#place;
+    if (clear === undefined) machine.removeDirectory(directory);
+    else clear();
+    await this.#engine.open(directory, this.#settings.engine);
     this.#isOpen = true;
     return this.#phase(LOAD, loadStreams(this.#settings), 0, '');
   }

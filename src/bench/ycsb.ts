@@ -2,12 +2,13 @@
  * `nokv bench ycsb` as a function: rounds over engines over workloads. Engines alternate within a
  * round, so that a machine that slows down or speeds up meanwhile is no engine's luck.
  *
- * nokv works in the workdir, which is left as the database of its last run; everybody else works
- * beside it, in a directory that is removed.
+ * nokv works in the workdir, which is left as the database of its last run; rivals work beside it, in a
+ * directory that is theirs for the whole run and removed at its end.
  */
+import { claimDirectory, emptyDirectory, HeldDirectory } from '../env/claimed-directory.js';
 import { ProcessMeter } from '../env/process-meter.js';
 import type { BenchEngine } from './engine.js';
-import { type EngineName, isNokv, makeEngine } from './engines.js';
+import { type EngineName, isNokv, isRival, makeEngine } from './engines.js';
 import type { BenchMachine, Progress } from './machine.js';
 import type { BenchRow } from './rows.js';
 import { type RunSettings, runEngine } from './runner.js';
@@ -17,6 +18,8 @@ export interface YcsbRequest {
   readonly engines: readonly EngineName[];
   readonly rounds: number;
   readonly workdir: string;
+  /** Destroys what the directories hold, whosever it is. */
+  readonly isOverwriting?: boolean;
   /** Where rival packages are looked for besides nokv's own surroundings. */
   readonly moduleDirectory: string;
 }
@@ -30,25 +33,31 @@ export interface YcsbRun {
   readonly moduleDirectory: string;
 }
 
-/** Rows of every round in the order they ran. `runOne` runs one engine once: here, or in a process of its own. */
+/**
+ * Rows of every round in the order they ran. `runOne` runs one engine once: here, or in a process of its own.
+ * @throws LockedError, NokvError NOKV_INVALID when a directory is somebody else's: before anything is run
+ */
 export async function runYcsb(
   request: YcsbRequest,
   runOne: (run: YcsbRun) => Promise<readonly BenchRow[]>,
 ): Promise<BenchRow[]> {
   const machine = new ProcessMeter();
-  const beside = besideWorkdir(request.workdir);
+  const { engines, workdir, isOverwriting = false } = request;
+  const beside = besideWorkdir(workdir);
   const rows: BenchRow[] = [];
+  const held = engines.some(isRival) ? HeldDirectory.claim(beside, isOverwriting) : undefined;
   try {
+    if (engines.some(isNokv)) claimDirectory(workdir, isOverwriting);
     for (let round = 1; round <= request.rounds; round++) {
-      for (const engine of request.engines) {
+      for (const engine of engines) {
         const { settings, moduleDirectory } = request;
-        const directory = isNokv(engine) ? request.workdir : `${beside}/${engine}`;
+        const directory = isNokv(engine) ? workdir : `${beside}/${engine}`;
         rows.push(...(await runOne({ settings, engine, round, directory, moduleDirectory })));
-        if (!isNokv(engine)) machine.removeDirectory(directory);
+        if (isRival(engine)) machine.removeDirectory(directory);
       }
     }
   } finally {
-    machine.removeDirectory(beside);
+    held?.remove();
   }
   return rows;
 }
@@ -68,7 +77,11 @@ export async function runHere(
     valueBytes,
   });
   const { directory, round } = run;
-  return runEngine(engine, settings, { machine, progress, directory, round, signal });
+  const clear = (): void => {
+    if (isNokv(run.engine)) emptyDirectory(directory);
+    else if (isRival(run.engine)) machine.removeDirectory(directory);
+  };
+  return runEngine(engine, settings, { machine, progress, directory, clear, round, signal });
 }
 
 /** Where rivals keep their data during a run. */

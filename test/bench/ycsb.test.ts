@@ -1,7 +1,16 @@
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { NokvError } from '../../src/base/errors.js';
 import { ClassicLevelEngine } from '../../src/bench/engines/classic-level.js';
 import { LmdbEngine } from '../../src/bench/engines/lmdb.js';
 import { RocksDbEngine } from '../../src/bench/engines/rocksdb.js';
@@ -13,6 +22,7 @@ import { runEngine } from '../../src/bench/runner.js';
 import { parseWorkloads } from '../../src/bench/workloads.js';
 import { type YcsbRun, besideWorkdir, runHere, runYcsb } from '../../src/bench/ycsb.js';
 import { ProcessMeter } from '../../src/env/process-meter.js';
+import { open } from '../../src/index.js';
 import { row, settings } from './fixtures.js';
 
 const never = new AbortController().signal;
@@ -82,6 +92,105 @@ describe('runYcsb', () => {
       runHere(one, SILENT_PROGRESS, signal),
     );
     await expect(run).rejects.toThrow('enough');
+  });
+
+  describe('takes no directory of somebody else', () => {
+    const runs = (
+      engines: readonly EngineName[],
+      isOverwriting = false,
+    ): Promise<readonly unknown[]> =>
+      runYcsb({ ...request(), engines, isOverwriting }, (one) =>
+        runHere(one, SILENT_PROGRESS, never),
+      );
+    const file = (name: string, text: string): string => {
+      const path = join(directory, name);
+      mkdirSync(join(path, '..'), { recursive: true });
+      writeFileSync(path, text);
+      return path;
+    };
+
+    it('refuses a workdir that is open, marked or not: its writes stay what they are', async () => {
+      const workdir = join(directory, 'db');
+      for (const isOverwriting of [false, true]) {
+        await runs(['nokv']);
+        const db = await open(workdir);
+        await db.put('acknowledged', 'yes', { durability: 'disk' });
+        await expect(runs(['nokv'], isOverwriting)).rejects.toMatchObject({ code: 'NOKV_LOCKED' });
+        await db.put('later', 'yes', { durability: 'disk' });
+        await db.close();
+        const again = await open(workdir, { readOnly: true });
+        expect([again.has('acknowledged'), again.has('later')]).toEqual([true, true]);
+        await again.close();
+      }
+    });
+
+    it('also when it is opened between two rounds', async () => {
+      const held: { db?: Awaited<ReturnType<typeof open>> } = {};
+      const run = runYcsb({ ...request(), engines: ['nokv'] }, async (one) => {
+        if (one.round === 2) held.db = await open(one.directory);
+        return runHere(one, SILENT_PROGRESS, never);
+      });
+      await expect(run).rejects.toMatchObject({ code: 'NOKV_LOCKED' });
+      await held.db?.put('later', 'yes', { durability: 'disk' });
+      await held.db?.close();
+      const again = await open(join(directory, 'db'), { readOnly: true });
+      expect(again.has('later')).toBe(true);
+      await again.close();
+    });
+
+    it('refuses a workdir with other data, and leaves it as it is', async () => {
+      const thesis = file('db/thesis.txt', 'precious');
+      await expect(runs(['nokv'])).rejects.toMatchObject({ code: 'NOKV_INVALID' });
+      expect(readdirSync(join(directory, 'db'))).toEqual(['thesis.txt']);
+      expect(readFileSync(thesis, 'utf8')).toBe('precious');
+      await runs(['nokv'], true);
+      expect(existsSync(thesis)).toBe(false);
+    });
+
+    it('is marked from its first load on, and the next run takes it', async () => {
+      const marker = join(directory, 'db', 'BENCH.json');
+      const run = runYcsb({ ...request(), engines: ['nokv'] }, () => {
+        expect(existsSync(marker)).toBe(true);
+        return Promise.reject(new Error('stop'));
+      });
+      await expect(run).rejects.toThrow('stop');
+      expect(existsSync(marker)).toBe(true);
+      file('db/old.sst', 'of the earlier one');
+      await runs(['nokv']);
+      expect(existsSync(marker)).toBe(true);
+      expect(existsSync(join(directory, 'db', 'old.sst'))).toBe(false);
+    });
+
+    it('lets WORKDIR.rivals be when no rival runs', async () => {
+      const thesis = file('db.rivals/thesis.txt', 'precious');
+      const nothing = file('db.rivals/null/void.txt', 'precious');
+      await runs(['nokv', 'null']);
+      expect([existsSync(thesis), existsSync(nothing)]).toEqual([true, true]);
+    });
+
+    it('refuses WORKDIR.rivals with other data before anything is run', async () => {
+      const thesis = file('db.rivals/thesis.txt', 'precious');
+      await expect(runs(['nokv', 'lmdb'])).rejects.toMatchObject({
+        code: 'NOKV_INVALID',
+        message: expect.stringContaining('db.rivals') as string,
+      });
+      expect(existsSync(thesis)).toBe(true);
+      expect(existsSync(join(directory, 'db'))).toBe(false);
+      await runs(['lmdb'], true);
+      expect(existsSync(join(directory, 'db.rivals'))).toBe(false);
+    });
+
+    it('takes WORKDIR.rivals that a killed run left, and not one that runs', async () => {
+      file('db.rivals/lmdb/data.mdb', 'half');
+      file('db.rivals/BENCH.json', '{}');
+      const codes: unknown[] = [];
+      await runYcsb({ ...request(), engines: ['lmdb'], rounds: 1 }, async (one) => {
+        await runs(['lmdb']).catch((error: unknown) => codes.push((error as NokvError).code));
+        return runHere(one, SILENT_PROGRESS, never);
+      });
+      expect(codes).toEqual(['NOKV_LOCKED']);
+      expect(existsSync(join(directory, 'db.rivals'))).toBe(false);
+    });
   });
 
   it('besideWorkdir ignores separators at the end', () => {

@@ -1,7 +1,7 @@
 /** `nokv bench ycsb`: flags to settings, settings to rows, rows to reports. */
-import { existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { availableParallelism, cpus, totalmem } from 'node:os';
-import { basename, join, resolve } from 'node:path';
+import { basename, resolve } from 'node:path';
 import { boolean, integer, option, string } from '@oclif/core/flags';
 import { NokvError } from '../../base/errors.js';
 import {
@@ -11,7 +11,7 @@ import {
   parseBase,
   parseShare,
 } from '../../bench/compare.js';
-import { ENGINE_NAMES, checkInstalled, isNokv, parseEngines } from '../../bench/engines.js';
+import { ENGINE_NAMES, checkInstalled, parseEngines } from '../../bench/engines.js';
 import { htmlReport } from '../../bench/html-report.js';
 import type { Progress as BenchProgress } from '../../bench/machine.js';
 import {
@@ -33,8 +33,6 @@ import { formatCount } from '../../cli/format.js';
 import { Progress, type ProgressOptions } from '../../cli/progress.js';
 import { loadOptions } from '../../server/open-workdir.js';
 
-/** Marks a workdir that a benchmark made, so that the next one may replace it. */
-const MARKER = 'BENCH.json';
 const RUN = 'RUN';
 const DATA = 'DATA';
 const ENGINE = 'ENGINE';
@@ -54,7 +52,8 @@ export default class BenchYcsb extends BaseCommand<typeof BenchYcsb> {
   static override description = `Loads rows, then runs the workloads A to G (or a mix of your own) with N clients in this
 process, engine by engine, round by round. Keys, values and operations are made before anything is
 timed; the engine "null" shows what the harness itself costs. The workdir is left as the nokv database
-of the last run; other engines work in a directory beside it, which is removed.`;
+of the last run; other engines work in WORKDIR.rivals, which is removed. Neither directory is taken when it
+holds data of something else, or somebody has it open.`;
 
   static override examples = [
     '<%= config.bin %> bench ycsb --records 100000 --operations 100000 --workloads AC',
@@ -73,7 +72,7 @@ of the last run; other engines work in a directory beside it, which is removed.`
       default: 'benchmark_data',
     }),
     overwrite: boolean({
-      description: 'replace whatever the workdir holds (default: refuse)',
+      description: 'replace whatever the workdir and WORKDIR.rivals hold (default: refuse)',
       env: 'NOKV_BENCH_OVERWRITE',
       helpGroup: RUN,
     }),
@@ -292,17 +291,15 @@ of the last run; other engines work in a directory beside it, which is removed.`
     for (const name of ignoredProperties)
       this.note(`property ${name} has no meaning here: ignored`);
     await checkInstalled(engines, moduleDirectory);
-    if (engines.some(isNokv)) this.#claim(workdir);
 
     const progress = await this.#progress();
-    const { rounds } = flags;
-    const request = { settings, engines, rounds, workdir, moduleDirectory };
+    const { rounds, overwrite: isOverwriting } = flags;
+    const request = { settings, engines, rounds, workdir, isOverwriting, moduleDirectory };
     let rows: BenchRow[];
     try {
       rows = await runYcsb(request, (run) => runHere(run, progress, this.signal));
     } finally {
       progress.end();
-      if (engines.some(isNokv)) mark(workdir);
     }
     const medians = medianRows(rows);
     const comparison = base === undefined ? null : compareRows(medians, base, limit);
@@ -357,16 +354,6 @@ of the last run; other engines work in a directory beside it, which is removed.`
     };
   }
 
-  /** A benchmark destroys what its workdir holds, so it takes only what is empty or its own. */
-  #claim(workdir: string): void {
-    const isFree = !existsSync(workdir) || readdirSync(workdir).length === 0;
-    if (isFree || this.flags.overwrite || existsSync(join(workdir, MARKER))) return;
-    throw new NokvError('NOKV_INVALID', `Cannot use ${workdir}: it holds data of something else`, {
-      hint: 'Name another --workdir, or give --overwrite to destroy what is there',
-      details: { workdir },
-    });
-  }
-
   async #progress(): Promise<BenchProgress> {
     const isQuiet = this.flags.quiet;
     const isShown = !isQuiet && process.stderr.isTTY;
@@ -393,12 +380,6 @@ of the last run; other engines work in a directory beside it, which is removed.`
     for (const name of comparison?.onlyHere ?? []) this.note(`not in the base: ${name}`);
     for (const name of comparison?.onlyInBase ?? []) this.note(`only in the base: ${name}`);
   }
-}
-
-/** Also after a failed run: what it left may be replaced by the next one. */
-function mark(workdir: string): void {
-  mkdirSync(workdir, { recursive: true });
-  writeFileSync(join(workdir, MARKER), '{"madeBy":"nokv bench ycsb"}\n');
 }
 
 function readText(path: string): string {
