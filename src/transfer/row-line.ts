@@ -21,7 +21,7 @@ export interface ParsedRow {
   readonly value: string | Uint8Array;
 }
 
-/** What `nokv export --json` prints last: {"end":true,...}. It is no row. */
+/** What `nokv export --json` prints last: {"end":true,...}, without a field of a row. It is no row. */
 export const TRAILER = 'trailer';
 
 const FIELDS: readonly string[] = ['key', 'key_base64', 'value', 'value_base64'];
@@ -53,7 +53,7 @@ export function parseRow(line: string): ParsedRow | typeof TRAILER | { readonly 
     return { problem: 'it is no JSON object' };
   }
   const given = fields as Readonly<Record<string, unknown>>;
-  if (given['end'] === true) return TRAILER;
+  if (given['end'] === true && !FIELDS.some((name) => name in given)) return TRAILER;
   for (const name in given) {
     if (!FIELDS.includes(name)) return { problem: `it has an unknown field ${shown(name)}` };
   }

@@ -106,6 +106,12 @@ describe('parseRow', () => {
     ['no value', '{"key":"a"}', /^it has neither "value" nor/],
     ['a number', '{"key":"a","value":1}', /^"value" is no string$/],
     ['an unknown field', '{"key":"a","valeu":"b"}', /^it has an unknown field "valeu"$/],
+    [
+      'an end beside a row',
+      '{"key":"a","value":"b","end":true}',
+      /^it has an unknown field "end"$/,
+    ],
+    ['an end beside a key', '{"end":true,"key_base64":"YQ=="}', /^it has an unknown field "end"$/],
     ['an empty key', '{"key":"","value":"b"}', /^its key is empty$/],
     ['a long key', `{"key":"${'é'.repeat(32_768)}","value":""}`, /^its key has 65536 bytes/],
     ['bad base64', '{"key_base64":"YQ=","value":"b"}', /^"key_base64" is no base64/],
