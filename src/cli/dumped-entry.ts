@@ -1,5 +1,6 @@
 /** One stored entry as a line: "put default key @seq = value". */
-import { formatKey, formatText, type KeyFormat } from './key-format.js';
+import { formatTime } from './format.js';
+import { formatKey, formatPieces, type KeyFormat } from './key-format.js';
 
 /** See engine/inspect/stored-entry.ts. */
 export interface ShownEntry {
@@ -21,25 +22,32 @@ export interface EntryFormat {
   readonly isTerminal: boolean;
 }
 
-export function entryLine(entry: ShownEntry, format: EntryFormat): string {
+/** What an entry takes in JSON besides its bytes, rounded up. */
+const JSON_FIELDS_BYTES = 64;
+
+/** The line in pieces: with a large value it may be longer than a string can be. */
+export function* entryPieces(
+  entry: ShownEntry,
+  format: EntryFormat,
+): Generator<string, void, void> {
   const { key: keyFormat, value: valueFormat, isTerminal } = format;
+  const { value, pointer, value_bytes: bytes, expires_at_ms: expiryMs } = entry;
   const key = formatKey(entry.key, keyFormat, isTerminal);
+  const end = entry.end === undefined ? '' : ` .. ${formatKey(entry.end, keyFormat, isTerminal)}`;
   const version = entry.version === entry.seq ? '' : ` v${entry.version}`;
-  const expiry =
-    entry.expires_at_ms === null ? '' : ` expires ${new Date(entry.expires_at_ms).toISOString()}`;
-  const head = `${entry.kind} ${entry.family} ${key}`;
-  return `${head}${tailOf()} @${entry.seq}${version}${expiry}${valueOf()}`;
-
-  function tailOf(): string {
-    return entry.end === undefined ? '' : ` .. ${formatKey(entry.end, keyFormat, isTerminal)}`;
+  const expiry = expiryMs === null ? '' : ` expires ${formatTime(expiryMs)}`;
+  yield `${entry.kind} ${entry.family} ${key}${end} @${entry.seq}${version}${expiry}`;
+  if (value !== undefined) {
+    yield ' = ';
+    yield* formatPieces(value, valueFormat, isTerminal);
+  } else if (pointer !== undefined) {
+    yield ` -> value log ${pointer.fid} at ${pointer.offset}, ${pointer.bytes} bytes`;
+  } else if (bytes !== undefined) {
+    yield ` (${bytes} bytes)`;
   }
+}
 
-  function valueOf(): string {
-    const { value, pointer, value_bytes: bytes } = entry;
-    if (value !== undefined) return ` = ${formatText(value, valueFormat, isTerminal)}`;
-    if (pointer !== undefined) {
-      return ` -> value log ${pointer.fid} at ${pointer.offset}, ${pointer.bytes} bytes`;
-    }
-    return bytes === undefined ? '' : ` (${bytes} bytes)`;
-  }
+/** Bytes of an entry as checkJsonBytes counts them. */
+export function jsonBytesOf({ key, value, end }: ShownEntry): number {
+  return JSON_FIELDS_BYTES + key.length + (value?.length ?? 0) + (end?.length ?? 0);
 }

@@ -1,5 +1,5 @@
 /**
- * Numbers as people read and write them: sizes with IEC units, durations, counts. Parsers (parseBytes is in
+ * Numbers as people read and write them: sizes with IEC units, durations, times, counts. Parsers (parseBytes is in
  * base/byte-size.ts) accept what the formatters print, and throw NOKV_INVALID with an example.
  */
 import { splitNumber } from '../base/byte-size.js';
@@ -15,6 +15,9 @@ const MS_OF_UNIT: Readonly<Record<string, number>> = {
   h: 3_600_000,
   d: 86_400_000,
 };
+
+/** The last time that a Date can be: in the year 275760. */
+const TIME_MS_MAX = 8.64e15;
 
 /** "512 B", "72.0 MiB", "240 MiB": one decimal below 100. */
 export function formatBytes(bytes: number): string {
@@ -53,6 +56,11 @@ export function formatDuration(ms: number): string {
   if (minutes < 1440) return `${Math.floor(minutes / 60)} h ${minutes % 60} m`;
   const hours = Math.round(minutes / 60);
   return `${Math.floor(hours / 24)} d ${hours % 24} h`;
+}
+
+/** Milliseconds of the epoch as "2026-11-29T07:34:28.000Z"; the number itself where no date goes that far. */
+export function formatTime(ms: number): string {
+  return Math.abs(ms) <= TIME_MS_MAX ? new Date(ms).toISOString() : String(ms);
 }
 
 /** `part` of `whole` as "31%"; "-" when there is no whole. */

@@ -30,6 +30,15 @@ export class Output {
     return this.#pending.length < BATCH_LENGTH ? !this.#isClosed : this.flush();
   }
 
+  /** Adds a line that comes in pieces: it may be longer than a string can be. False as of `line`. */
+  async linePieces(pieces: Iterable<string>): Promise<boolean> {
+    for (const piece of pieces) {
+      this.#pending += piece;
+      if (this.#pending.length >= BATCH_LENGTH && !(await this.flush())) return false;
+    }
+    return this.line('');
+  }
+
   /** Writes what was gathered and then `data`, without line end; false when nobody reads any more. */
   async write(data: string | Uint8Array): Promise<boolean> {
     return (await this.flush()) && this.#write(data);

@@ -4,13 +4,13 @@ import { NokvError } from '../base/errors.js';
 import { MIB } from '../base/limits.js';
 import { BaseCommand } from '../cli/base-command.js';
 import { columnFamilyFlag, keyFormatFlag, workdirFlag } from '../cli/flags.js';
+import { checkJsonBytes } from '../cli/json-limit.js';
 import { formatKey, formatPieces, KEY_FORMATS, parseKey } from '../cli/key-format.js';
 import { open } from '../index.js';
 
 /** Bytes of a raw value that are given to standard output at a time. */
 const PIECE_BYTES = MIB;
-/** A larger value may be more than a string holds: base64, and text with two characters for one. */
-const JSON_VALUE_BYTES_MAX = 128 * MIB;
+const JSON_HINT = 'Leave out --json, and take --value-format raw';
 
 export default class Get extends BaseCommand<typeof Get> {
   static override summary = 'Print the value of a key.';
@@ -46,7 +46,7 @@ export default class Get extends BaseCommand<typeof Get> {
           details: { key: formatKey(key, 'auto', true) },
         });
       }
-      if (this.jsonEnabled()) checkJson(value);
+      if (this.jsonEnabled()) checkJsonBytes(value.length, JSON_HINT);
       else await this.#print(value);
       return { key, value };
     } finally {
@@ -82,12 +82,4 @@ export default class Get extends BaseCommand<typeof Get> {
       if (!(await output.write(piece))) return;
     await output.line('');
   }
-}
-
-function checkJson(value: Uint8Array): void {
-  if (value.length <= JSON_VALUE_BYTES_MAX) return;
-  throw new NokvError('NOKV_INVALID', 'Cannot print value as JSON: it is too large', {
-    hint: 'Leave out --json, and take --value-format raw',
-    details: { bytes: value.length, limit: JSON_VALUE_BYTES_MAX },
-  });
 }

@@ -1,9 +1,12 @@
 import { boolean } from '@oclif/core/flags';
 import { BaseCommand } from '../cli/base-command.js';
 import { valueFormatFlag, workdirFlag } from '../cli/flags.js';
-import { formatKey, formatText } from '../cli/key-format.js';
+import { checkJsonBytes } from '../cli/json-limit.js';
+import { formatKey, formatPieces, type KeyFormat } from '../cli/key-format.js';
 import { keyRangeOf, rangeFlags } from '../cli/range-flags.js';
 import { open, type Row, type ScanOptions } from '../index.js';
+
+const JSON_HINT = 'Leave out --json, or give --keys-only';
 
 export default class Scan extends BaseCommand<typeof Scan> {
   static override summary = 'Print keys and values in order.';
@@ -51,10 +54,23 @@ export default class Scan extends BaseCommand<typeof Scan> {
   #print({ key, value }: Row): Promise<boolean> {
     const { flags } = this;
     const isKeyOnly = flags['keys-only'];
-    if (this.jsonEnabled()) return this.jsonLine(isKeyOnly ? { key } : { key, value });
+    if (this.jsonEnabled()) {
+      if (!isKeyOnly) checkJsonBytes(value.length, JSON_HINT);
+      return this.jsonLine(isKeyOnly ? { key } : { key, value });
+    }
     const isTerminal = process.stdout.isTTY;
     const keyText = formatKey(key, flags['key-format'], isTerminal);
     if (isKeyOnly) return this.output.line(keyText);
-    return this.output.line(`${keyText}\t${formatText(value, flags['value-format'], isTerminal)}`);
+    return this.output.linePieces(rowPieces(keyText, value, flags['value-format'], isTerminal));
   }
+}
+
+function* rowPieces(
+  keyText: string,
+  value: Uint8Array,
+  format: KeyFormat,
+  isTerminal: boolean,
+): Generator<string, void, void> {
+  yield `${keyText}\t`;
+  yield* formatPieces(value, format, isTerminal);
 }

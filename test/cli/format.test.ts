@@ -6,6 +6,7 @@ import {
   formatCount,
   formatDuration,
   formatPercent,
+  formatTime,
   parseDuration,
 } from '../../src/cli/format.js';
 
@@ -30,6 +31,15 @@ describe('formatBytes', () => {
     for (let bytes = 1; bytes < 2 ** 42; bytes *= 3) {
       expect(Math.abs(parseBytes(formatBytes(bytes)) - bytes)).toBeLessThanOrEqual(bytes * 0.05);
     }
+  });
+});
+
+describe('formatTime', () => {
+  it('prints a date, and the number where no date goes that far', () => {
+    expect(formatTime(0)).toBe('1970-01-01T00:00:00.000Z');
+    expect(formatTime(8.64e15)).toBe('+275760-09-13T00:00:00.000Z');
+    expect(formatTime(8.64e15 + 1)).toBe('8640000000000001');
+    expect(formatTime(Number.MAX_SAFE_INTEGER)).toBe('9007199254740991');
   });
 });
 

@@ -44,6 +44,26 @@ describe('Output', () => {
     expect(await output.flush()).toBe(false);
   });
 
+  it('takes a line in pieces, in batches of bounded length, until nobody reads', async () => {
+    const pipe = new Pipe(40);
+    const output = new Output(pipe);
+    const piece = 'x'.repeat(1000);
+    expect(await output.linePieces(['one', ' ', 'line'])).toBe(true);
+    expect(await output.linePieces(Array.from({ length: 1000 }, () => piece))).toBe(true);
+    await output.flush();
+    expect(pipe.chunks.join('')).toBe(`one line\n${piece.repeat(1000)}\n`);
+    expect(Math.max(...pipe.chunks.map((chunk) => chunk.length))).toBeLessThan(40_000);
+    let taken = 0;
+    const endless = function* (): Generator<string, void, void> {
+      for (;;) {
+        taken++;
+        yield piece;
+      }
+    };
+    expect(await output.linePieces(endless())).toBe(false);
+    expect(taken).toBeLessThan(1000);
+  });
+
   it('writes pieces behind the lines before them, each when the one before was taken', async () => {
     const pipe = new Pipe(3);
     const output = new Output(pipe);

@@ -1,5 +1,5 @@
 import { integer } from '@oclif/core/flags';
-import { formatBytes } from '../../cli/format.js';
+import { formatBytes, formatTime } from '../../cli/format.js';
 import { keyFormatFlag, workdirFlag } from '../../cli/flags.js';
 import { InspectingCommand } from '../../cli/inspecting-command.js';
 import { formatRange } from '../../cli/key-format.js';
@@ -39,7 +39,7 @@ export default class ManifestDump extends InspectingCommand<typeof ManifestDump>
   async #print(edit: Edit): Promise<boolean> {
     if (this.jsonEnabled()) return this.jsonLine(edit);
     const { output } = this;
-    const time = new Date(edit.time_ms).toISOString();
+    const time = formatTime(edit.time_ms);
     let isRead = await output.line(`@${edit.offset} ${time} ${edit.reason} (${edit.bytes} bytes)`);
     for (const line of this.#lines(edit)) isRead = await output.line(`  ${line}`);
     return isRead;

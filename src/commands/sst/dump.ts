@@ -1,10 +1,13 @@
 import { string as stringArg } from '@oclif/core/args';
 import { boolean, integer, string } from '@oclif/core/flags';
-import { entryLine } from '../../cli/dumped-entry.js';
+import { entryPieces, jsonBytesOf } from '../../cli/dumped-entry.js';
 import { columnFamilyFlag, keyFormatFlag, valueFormatFlag } from '../../cli/flags.js';
 import { InspectingCommand } from '../../cli/inspecting-command.js';
+import { checkJsonBytes } from '../../cli/json-limit.js';
 import { parseKey } from '../../cli/key-format.js';
 import { dumpTable } from '../../server/workdir.js';
+
+const JSON_HINT = 'Leave out --json, or give --keys-only';
 
 export default class SstDump extends InspectingCommand<typeof SstDump> {
   static override summary = 'Print every entry of a table: all versions, deletes included.';
@@ -51,9 +54,10 @@ export default class SstDump extends InspectingCommand<typeof SstDump> {
       for (const entry of dump.entries) {
         if (entries === limit) break;
         signal.throwIfAborted();
+        if (this.jsonEnabled()) checkJsonBytes(jsonBytesOf(entry), JSON_HINT);
         const isRead = this.jsonEnabled()
           ? await this.jsonLine(entry)
-          : await this.output.line(entryLine(entry, format));
+          : await this.output.linePieces(entryPieces(entry, format));
         if (!isRead) return;
         entries++;
       }

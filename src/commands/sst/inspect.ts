@@ -1,6 +1,6 @@
 import { string } from '@oclif/core/args';
 import { keyFormatFlag, optionalWorkdirFlag } from '../../cli/flags.js';
-import { formatBytes, formatCount } from '../../cli/format.js';
+import { formatBytes, formatCount, formatTime } from '../../cli/format.js';
 import { InspectingCommand } from '../../cli/inspecting-command.js';
 import { formatRange } from '../../cli/key-format.js';
 import { mustGiveOne } from '../../cli/one-of.js';
@@ -68,7 +68,7 @@ export default class SstInspect extends InspectingCommand<typeof SstInspect> {
       this.text(`${label.padEnd(18)} ${text}`);
     await line('file number', String(table.file_number));
     await line('identity', table.identity);
-    await line('created', new Date(table.created_ms).toISOString());
+    await line('created', formatTime(table.created_ms));
     await line('size', `${formatBytes(table.bytes)} (${table.bytes} bytes)`);
     await line('keys', this.#keys(table));
     await line('entries', `${table.entries}, of them ${table.tombstones} deletes`);
@@ -80,7 +80,7 @@ export default class SstInspect extends InspectingCommand<typeof SstInspect> {
     await line('keys and values', formatBytes(table.raw_bytes));
     await line('stale', formatBytes(table.stale_bytes));
     const expiry = table.earliest_expiry_ms;
-    await line('earliest expiry', expiry === null ? '-' : new Date(expiry).toISOString());
+    await line('earliest expiry', expiry === null ? '-' : formatTime(expiry));
     await line(
       'blocks',
       blocks === null

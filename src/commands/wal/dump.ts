@@ -1,14 +1,17 @@
 import { string } from '@oclif/core/args';
 import { boolean, integer } from '@oclif/core/flags';
-import { entryLine } from '../../cli/dumped-entry.js';
+import { entryPieces, jsonBytesOf } from '../../cli/dumped-entry.js';
 import { keyFormatFlag, optionalWorkdirFlag, valueFormatFlag } from '../../cli/flags.js';
 import { formatCountOf } from '../../cli/format.js';
 import { InspectingCommand } from '../../cli/inspecting-command.js';
+import { checkJsonBytes } from '../../cli/json-limit.js';
 import { mustGiveOne } from '../../cli/one-of.js';
 import { dumpLogFile, dumpLogs } from '../../server/workdir.js';
 
 type Dump = ReturnType<typeof dumpLogs>;
 type DumpedRecord = Dump['records'] extends Iterable<infer Item> ? Item : never;
+
+const JSON_HINT = 'Leave out --json, or give --keys-only';
 
 export default class WalDump extends InspectingCommand<typeof WalDump> {
   static override summary = 'Print every record of the write-ahead logs, with its entries.';
@@ -54,7 +57,11 @@ export default class WalDump extends InspectingCommand<typeof WalDump> {
 
   /** False when nobody reads any more. */
   async #print(record: DumpedRecord): Promise<boolean> {
-    if (this.jsonEnabled()) return this.jsonLine(record);
+    if (this.jsonEnabled()) {
+      const bytes = record.entries.reduce((sum, entry) => sum + jsonBytesOf(entry), 0);
+      checkJsonBytes(bytes, JSON_HINT);
+      return this.jsonLine(record);
+    }
     const { flags, output } = this;
     const format = {
       key: flags['key-format'],
@@ -65,7 +72,13 @@ export default class WalDump extends InspectingCommand<typeof WalDump> {
       `${record.file_number} @${record.offset} ${record.type} ${record.bytes} bytes, ` +
         `${formatCountOf(record.entries.length, 'entry', 'entries')}, synced through ${record.synced_through}`,
     );
-    for (const entry of record.entries) isRead = await output.line(`  ${entryLine(entry, format)}`);
+    for (const entry of record.entries)
+      isRead = await output.linePieces(indented(entryPieces(entry, format)));
     return isRead;
   }
+}
+
+function* indented(pieces: Iterable<string>): Generator<string, void, void> {
+  yield '  ';
+  yield* pieces;
 }
