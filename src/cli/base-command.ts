@@ -6,7 +6,8 @@
  *   2. JSON is one envelope: {"ok":true,"schema":1,"data":...} or {"ok":false,"schema":1,"error":...};
  *      bytes, bigints and maps survive it (plain.ts); a command without result has data null
  *   3. errors say code, message and hint, on stderr; a stack only for a defect under DEBUG
- *   4. when nobody reads stdout any more the command stops within a batch, with status 0 (output.ts)
+ *   4. when nobody reads stdout any more the command stops within a batch, with status 0; when its reader stands still,
+ *      a signal stops it (output.ts)
  *   5. when stdout cannot be written, that is an error with its status, not an uncaught one; stderr is let be
  *   6. what is piped in is never taken for an argument that was left out
  *
@@ -75,7 +76,7 @@ export abstract class BaseCommand<T extends typeof Command> extends Command {
 
   /** Standard output for anything longer than a page; `this.log` serves the rest. */
   protected get output(): Output {
-    this.#output ??= new Output();
+    this.#output ??= new Output(process.stdout, () => this.#interrupts?.signal);
     return this.#output;
   }
 
@@ -127,8 +128,8 @@ export abstract class BaseCommand<T extends typeof Command> extends Command {
 
   protected override async catch(error: unknown): Promise<void> {
     if (isExit(error)) throw error;
-    // What was listed before the error is as good as it was.
-    await this.#output?.flush();
+    // What was listed before the error is as good as it was, as far as somebody takes it.
+    await this.#output?.flush().catch(() => undefined);
     if (this.#output?.isClosed === true) {
       process.exitCode = 0;
       this.#isAnswered = true;
@@ -147,6 +148,8 @@ export abstract class BaseCommand<T extends typeof Command> extends Command {
   protected override async finally(error: Error | undefined): Promise<void> {
     this.#interrupts?.dispose();
     await super.finally(error);
+    // Node would wait for the reader for ever.
+    if (this.#output?.isStalled === true) process.exit();
   }
 
   protected override toSuccessJson(data: unknown): unknown {

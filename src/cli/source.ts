@@ -1,5 +1,7 @@
-/** Where a command takes its lines from: a file, or standard input. */
+/** Where a command takes its lines from: a file, a named pipe, or standard input. */
+import { constants, openSync } from 'node:fs';
 import { open as openFile, stat } from 'node:fs/promises';
+import { Socket } from 'node:net';
 import { resolve } from 'node:path';
 import { addAbortSignal } from 'node:stream';
 import { NokvError } from '../base/errors.js';
@@ -34,6 +36,7 @@ export async function openSource(call: string, file: string, signal: AbortSignal
     const chunks = addAbortSignal(signal, process.stdin);
     return { name: STDIN, chunks, bytes: undefined, close: () => Promise.resolve() };
   }
+  if (process.platform === 'linux' && (await isPipe(file))) return openPipe(file, signal);
   const handle = await openFile(file);
   const found = await handle.stat();
   if (found.isDirectory()) {
@@ -50,6 +53,32 @@ export async function openSource(call: string, file: string, signal: AbortSignal
     ),
     bytes: found.isFile() ? found.size : undefined,
     close: () => handle.close(),
+  };
+}
+
+/** False for what is not there: to open it says why. */
+function isPipe(file: string): Promise<boolean> {
+  return stat(file).then(
+    (found) => found.isFIFO(),
+    () => false,
+  );
+}
+
+/**
+ * A named pipe. To open it as a file would wait for somebody who opens its other end, and neither that wait nor the one
+ * for bytes could be ended. Linux says nothing of its end before it had a beginning: other systems may.
+ */
+function openPipe(file: string, signal: AbortSignal): Source {
+  const descriptor = openSync(file, constants.O_RDONLY | constants.O_NONBLOCK);
+  const socket = new Socket({ fd: descriptor, readable: true, writable: false });
+  return {
+    name: resolve(file),
+    chunks: addAbortSignal(signal, socket),
+    bytes: undefined,
+    close: () => {
+      socket.destroy();
+      return Promise.resolve();
+    },
   };
 }
 

@@ -64,6 +64,27 @@ describe('Output', () => {
     expect(taken).toBeLessThan(1000);
   });
 
+  it('a signal ends the wait for a reader that takes nothing, and only that', async () => {
+    const reason = new Error('stop');
+    const stalled = new Writable({ write: () => undefined });
+    const controller = new AbortController();
+    const output = new Output(stalled, () => controller.signal);
+    await output.line('a');
+    const written = output.flush();
+    controller.abort(reason);
+    await expect(written).rejects.toBe(reason);
+    expect([output.isStalled, output.isClosed]).toEqual([true, false]);
+    expect(await output.line('x'.repeat(100_000))).toBe(false);
+    const late = new Output(new Writable({ write: () => undefined }), () => controller.signal);
+    await expect(late.write('x')).rejects.toBe(reason);
+    const pipe = new Pipe();
+    const alive = new Output(pipe, () => controller.signal);
+    await alive.line('what was listed before');
+    expect(await alive.flush()).toBe(true);
+    expect(pipe.chunks).toEqual(['what was listed before\n']);
+    expect(alive.isStalled).toBe(false);
+  });
+
   it('writes pieces behind the lines before them, each when the one before was taken', async () => {
     const pipe = new Pipe(3);
     const output = new Output(pipe);

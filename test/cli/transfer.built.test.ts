@@ -1,9 +1,20 @@
 /** import, export and compact as a user runs them, with a kill -9 in the middle. */
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  mkdtempSync,
+  openSync,
+  read,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, describe, expect, it } from 'vitest';
+import { afterAll, describe, expect, it, onTestFinished } from 'vitest';
 import { open } from '../../src/index.js';
 import { cleanEnv, nokv, ROOT, type Run } from './spawn.js';
 
@@ -30,6 +41,18 @@ const COMMAND = [join(ROOT, 'bin/run.js')];
 
 const exitOf = (child: ChildProcess): Promise<string | number | null> =>
   new Promise((resolve) => child.on('exit', (status, signal) => resolve(signal ?? status)));
+
+/** Whether a process has a file open; Linux only. */
+function hasOpen(child: ChildProcess, file: string): boolean {
+  const directory = `/proc/${child.pid}/fd`;
+  return readdirSync(directory).some((name) => {
+    try {
+      return readlinkSync(join(directory, name)) === file;
+    } catch {
+      return false;
+    }
+  });
+}
 
 function nokvWithInput(args: readonly string[], input: string): Run {
   const { status, stdout, stderr } = spawnSync(process.execPath, [...COMMAND, ...args], {
@@ -105,6 +128,55 @@ describe('import and export', () => {
     // Closed, not killed: nothing is locked, and the workdir opens.
     expect(nokvWithInput([...args, '--quiet'], text).status).toBe(0);
     expect(nokv(['export', '--workdir', path('interrupted')]).stdout).toBe(text);
+  });
+
+  it('end at a signal when the reader stands still', async () => {
+    writeLines('stalled.jsonl', 6000);
+    expect(nokv(['import', path('stalled.jsonl'), '-w', path('stalled')]).status).toBe(0);
+    const child = spawn(process.execPath, [...COMMAND, 'export', '-w', path('stalled')], {
+      env: cleanEnv(),
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    const exit = exitOf(child);
+    let stderr = '';
+    child.stderr.on('data', (chunk) => (stderr += String(chunk)));
+    await new Promise((resolve) => child.stdout.once('readable', resolve));
+    child.kill('SIGTERM');
+    expect(await exit).toBe(143);
+    expect(stderr).toContain('[NOKV_INTERRUPTED]');
+  });
+
+  it.runIf(process.platform === 'linux')(
+    'import ends in order at SIGINT while nobody opens the other end of a named pipe',
+    async () => {
+      spawnSync('mkfifo', [path('none.fifo')]);
+      const args = ['import', path('none.fifo'), '-w', path('of a pipe')];
+      const child = spawn(process.execPath, [...COMMAND, ...args], { env: cleanEnv() });
+      const exit = exitOf(child);
+      while (!hasOpen(child, path('none.fifo'))) await new Promise(setImmediate);
+      child.kill('SIGINT');
+      expect(await exit).toBe(130);
+    },
+  );
+
+  it('end at the second signal, whatever the system keeps them waiting for', async () => {
+    writeLines('waits.jsonl', 2000);
+    expect(nokv(['import', path('waits.jsonl'), '-w', path('waits')]).status).toBe(0);
+    spawnSync('mkfifo', [path('full.fifo')]);
+    const reader = openSync(path('full.fifo'), 'r+');
+    onTestFinished(() => closeSync(reader));
+    const args = ['export', '-w', path('waits'), '--out', path('full.fifo')];
+    const child = spawn(process.execPath, [...COMMAND, ...args], { env: cleanEnv() });
+    const exit = exitOf(child);
+    // The first write is larger than a pipe: with one byte of it here, it waits for the rest to be read.
+    await new Promise((resolve) => read(reader, Buffer.alloc(1), 0, 1, null, resolve));
+    let ended: string | number | null | undefined;
+    void exit.then((status) => (ended = status));
+    while (ended === undefined) {
+      child.kill('SIGINT');
+      await new Promise(setImmediate);
+    }
+    expect(ended).toBe('SIGINT');
   });
 
   it('name a bad line, keep what is before it, and leave it out when told to', () => {
