@@ -14,6 +14,9 @@ export type KeyForm = 'string' | 'bytes';
 /** "user" and 19 digits. */
 export const KEY_BYTES = 23;
 
+/** Keys of a run, records and inserts: an array and a buffer of Node hold no more of them. */
+export const KEYS_MAX = 100_000_000;
+
 const U32 = 4_294_967_296;
 const PRIME_LOW = 0x1b3; // the prime is 2^40 + 0x1b3
 const MILLION = 1_000_000;

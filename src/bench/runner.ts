@@ -13,12 +13,12 @@ import { Prng } from '../base/prng.js';
 import type { ChooserOptions } from './choosers.js';
 import { type OperationStream, countInserts, drawStreams } from './draw.js';
 import type { BenchEngine, EngineOptions } from './engine.js';
-import { type BenchKey, type InsertOrder, makeKeys } from './keys.js';
+import { type BenchKey, type InsertOrder, KEYS_MAX, makeKeys } from './keys.js';
 import type { BenchMachine, Progress } from './machine.js';
 import { type PhaseResult, type PhaseTally, runPhase } from './phase.js';
 import { type BenchRow, latencyFigures } from './rows.js';
 import { type ValueRing, type ValueSizes, makeRings } from './values.js';
-import { INSERT, type Workload, orderForOneLoad } from './workloads.js';
+import { INSERT, invalid, LOAD, type Workload, orderForOneLoad } from './workloads.js';
 
 /** Everything that decides a run, as plain data. */
 export interface RunSettings {
@@ -57,12 +57,6 @@ export interface RunPlace {
   /** Stops the run within a turn of the loop; its reason is thrown. */
   readonly signal?: AbortSignal;
 }
-
-export const LOAD: Workload = {
-  name: 'load',
-  mix: { read: 0, update: 0, insert: 1, scan: 0, rmw: 0 },
-  distribution: 'sequential',
-};
 
 /** Rows of the load (or loads) and of every workload, in the order they ran. The engine is closed at the end. */
 export async function runEngine(
@@ -149,7 +143,11 @@ class EngineRun {
       );
     });
     const extra = fresh ? Math.max(0, ...inserts) : inserts.reduce((sum, count) => sum + count, 0);
-    return records + extra;
+    if (records + extra <= KEYS_MAX) return records + extra;
+    throw invalid(
+      `${records} records and ${extra} inserts are more keys than it can make`,
+      `Give --records and --operations that come to ${KEYS_MAX} keys at most`,
+    );
   }
 
   async #load(): Promise<{ row: BenchRow; records: number }> {

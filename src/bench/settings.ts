@@ -6,14 +6,16 @@ import { MIB } from '../base/limits.js';
 import type { OpenOptions } from '../engine/options.js';
 import { CHOOSER_DEFAULTS, type ChooserOptions } from './choosers.js';
 import type { BenchDurability, EngineOptions } from './engine.js';
-import type { InsertOrder } from './keys.js';
+import { type InsertOrder, KEYS_MAX } from './keys.js';
 import { type PropertyFile, parsePropertyFile } from './property-file.js';
 import type { RunSettings } from './runner.js';
 import { valueSizesFromFlags } from './values.js';
 import {
   DISTRIBUTIONS,
   type Distribution,
+  LOAD,
   type Workload,
+  WORKLOADS,
   invalid,
   parseMix,
   parseWorkloads,
@@ -35,8 +37,10 @@ export const DEFAULTS = {
   compressibility: 0,
 } as const;
 
-/** Records and their numbers are u32 in the drawn streams. */
-const RECORDS_MAX = 1_000_000_000;
+/** What is drawn has a typed array of this many elements. */
+const OPERATIONS_MAX = 1_000_000_000;
+/** The workload of --mix. */
+const MIX = 'mix';
 const CLIENTS_MAX = 65_536;
 
 /** What a user may give; undefined = not given. Sizes in bytes unless the name says otherwise. */
@@ -89,14 +93,14 @@ export function resolveSettings(given: GivenSettings): ResolvedSettings {
       : parsePropertyFile(given.propertyFile.text, given.propertyFile.name);
   const settings: RunSettings = {
     workloads: workloadsOf(given, file),
-    records: between('records', given.records ?? file?.records ?? DEFAULTS.records, 1, RECORDS_MAX),
+    records: between('records', given.records ?? file?.records ?? DEFAULTS.records, 1, KEYS_MAX),
     operations: between(
       'operations',
       given.operations ?? file?.operations ?? DEFAULTS.operations,
       1,
-      RECORDS_MAX,
+      OPERATIONS_MAX,
     ),
-    warmup: between('warmup', given.warmup ?? DEFAULTS.warmup, 0, RECORDS_MAX),
+    warmup: between('warmup', given.warmup ?? DEFAULTS.warmup, 0, OPERATIONS_MAX),
     clients: between(
       'concurrency',
       given.concurrency ?? file?.concurrency ?? DEFAULTS.concurrency,
@@ -121,7 +125,12 @@ export function resolveSettings(given: GivenSettings): ResolvedSettings {
       0,
       1,
     ),
-    scanLengthMax: between('scan-length', given.scanLength ?? DEFAULTS.scanLength, 1, RECORDS_MAX),
+    scanLengthMax: between(
+      'scan-length',
+      given.scanLength ?? DEFAULTS.scanLength,
+      1,
+      OPERATIONS_MAX,
+    ),
     fresh: given.fresh ?? false,
     engine: engineOptionsOf(given),
   };
@@ -152,12 +161,25 @@ function workloadsOf(given: GivenSettings, file: PropertyFile | undefined): Work
   }
   if (given.mix !== undefined) {
     const distribution = distributionOf(given.distribution);
-    workloads.push({ name: 'mix', mix: parseMix(given.mix), distribution });
+    workloads.push({ name: MIX, mix: parseMix(given.mix), distribution });
   } else if (given.distribution !== undefined) {
     throw invalid('a distribution without a mix', 'Give --mix too; A to G have their own');
   }
-  if (file !== undefined) workloads.push(withScanLength(file.workload, given.scanLength));
+  if (file !== undefined) {
+    checkName(file.workload.name);
+    workloads.push(withScanLength(file.workload, given.scanLength));
+  }
   return workloads;
+}
+
+/** Rows meet by the name of their workload, also those of a base: one of a file means nothing else anywhere. */
+function checkName(name: string): void {
+  const taken = [...WORKLOADS.map((workload) => workload.name), MIX, LOAD.name];
+  if (!taken.some((other) => other.toUpperCase() === name.toUpperCase())) return;
+  throw invalid(
+    `the property file is called "${name}", as a workload of nokv is`,
+    'Give the file another name: it names the rows',
+  );
 }
 
 /** A scan length that was given wins over the one of the file. */

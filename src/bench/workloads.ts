@@ -42,6 +42,13 @@ export const WORKLOADS: readonly Workload[] = [
   { name: 'G', mix: { ...NOTHING, insert: 1 }, distribution: 'sequential' },
 ];
 
+/** How every run begins. */
+export const LOAD: Workload = {
+  name: 'load',
+  mix: { ...NOTHING, insert: 1 },
+  distribution: 'sequential',
+};
+
 /**
  * Takes "AC", "A,C", "a c" and combinations; the order is kept, repetitions are dropped.
  * @throws NokvError NOKV_INVALID for an unknown letter or an empty list.
@@ -80,10 +87,11 @@ export function parseMix(text: string): Mix {
   return normalizeMix(weights);
 }
 
-/** Scales weights so that they sum to 1. @throws NokvError NOKV_INVALID when all are zero. */
+/** Scales weights so that they sum to 1. @throws NokvError NOKV_INVALID when all are zero, or their sum is no number. */
 export function normalizeMix(weights: Mix): Mix {
   const sum = OPERATIONS.reduce((total, name) => total + weights[name], 0);
   if (sum <= 0) throw invalid('the mix has no operations', 'Give at least one weight above zero');
+  if (!Number.isFinite(sum)) throw invalid('the weights of the mix are too large', 'Give shares');
   const mix: Record<Operation, number> = { ...NOTHING };
   for (const name of OPERATIONS) mix[name] = weights[name] / sum;
   return mix;

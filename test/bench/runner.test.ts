@@ -35,6 +35,14 @@ describe('runEngine', () => {
     expect(engine.rows.size).toBe(200 + 50 + 400);
   });
 
+  it('refuses more keys than can be made, before it makes them', async () => {
+    const many = settings({ workloads: parseWorkloads('G'), records: 99_999_999, operations: 2 });
+    await expect(runEngine(new MapEngine(false), many, place())).rejects.toMatchObject({
+      code: 'NOKV_INVALID',
+      message: expect.stringContaining('99999999 records and 2 inserts') as string,
+    });
+  });
+
   it('the null engine runs end to end', async () => {
     const rows = await runEngine(new NullEngine(100), settings({ rate: 0, warmup: 10 }), place());
     expect(rows).toHaveLength(7);

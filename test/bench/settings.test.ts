@@ -89,6 +89,8 @@ describe('resolveSettings', () => {
 
   it.each([
     [{ records: 0 }, 'records is out of range'],
+    [{ records: 100_000_001 }, 'records is out of range'],
+    [{ mix: 'read=1e308,update=1e308' }, 'the weights of the mix are too large'],
     [{ concurrency: 0 }, 'concurrency is out of range'],
     [{ rate: -1 }, 'rate is out of range'],
     [{ theta: 1 }, 'theta out of range'],
@@ -98,6 +100,22 @@ describe('resolveSettings', () => {
     [{ mix: 'read=1', distribution: 'zipf' }, 'unknown distribution "zipf"'],
   ])('refuses %j', (given, message) => {
     expect(() => resolveSettings(given)).toThrow(message);
+  });
+});
+
+describe('the name of a property file', () => {
+  it.each(['load', 'A', 'g', 'mix', 'LOAD'])(
+    'is not "%s": rows of two workloads would meet',
+    (name) => {
+      expect(() => resolveSettings({ propertyFile: { ...FILE, name } })).toThrow(
+        `the property file is called "${name}", as a workload of nokv is`,
+      );
+    },
+  );
+
+  it('may be that of a workload of YCSB', () => {
+    const { settings } = resolveSettings({ propertyFile: { ...FILE, name: 'workloada' } });
+    expect(settings.workloads.map((workload) => workload.name)).toEqual(['workloada']);
   });
 });
 
