@@ -26,13 +26,26 @@ export interface EngineOptions {
   readonly nokv: OpenOptions;
 }
 
-/** Figures of the engine itself after a phase; null = it does not say. */
+/** Counters of the engine itself since it was opened; null = it does not say. */
 export interface EngineStats {
-  /** Share of block reads answered by the cache, 0 to 1, since open. */
-  readonly cacheHitRate: number | null;
+  readonly cache: CacheCounters | null;
 }
 
-export const NO_STATS: EngineStats = { cacheHitRate: null };
+export interface CacheCounters {
+  /** Reads that looked into the cache. */
+  readonly reads: number;
+  /** How often the cache had what was looked for; more than once a read, where there are several caches. */
+  readonly hits: number;
+}
+
+export const NO_STATS: EngineStats = { cache: null };
+
+/** Share of the reads between two readings that the cache answered, 0 to 1; null when there were none. */
+export function hitRateBetween(before: EngineStats, after: EngineStats): number | null {
+  if (before.cache === null || after.cache === null) return null;
+  const reads = after.cache.reads - before.cache.reads;
+  return reads <= 0 ? null : Math.min(1, (after.cache.hits - before.cache.hits) / reads);
+}
 
 export interface BenchEngine {
   readonly name: string;

@@ -1,3 +1,11 @@
+/** Two counters of the system, of which a file system may leave out the first. */
+export interface WrittenBytes {
+  /** Made dirty in the page cache, by write calls and memory maps alike. */
+  readonly dirtied: number;
+  /** Given to write calls, of whatever file or pipe. */
+  readonly called: number;
+}
+
 /**
  * What the harness asks of the machine: time, its own memory and CPU, bytes written, scratch
  * directories. The command line brings the real one; tests bring one with a clock of their own.
@@ -12,8 +20,8 @@ export interface BenchMachine {
   residentBytes(): number;
   /** User and system time of all threads of the process, milliseconds. */
   cpuMs(): number;
-  /** Bytes the process has sent towards the disk so far; null where the platform does not count them. */
-  bytesWritten(): number | null;
+  /** What the process has sent towards the disk so far; null where the platform does not count it. */
+  bytesWritten(): WrittenBytes | null;
   /** Bytes allocated under a directory; 0 when it is not there. */
   diskBytes(directory: string): number;
   /** Removes a directory and everything in it; fine when it is not there. */
@@ -33,3 +41,17 @@ export const SILENT_PROGRESS: Progress = {
   advance: () => undefined,
   end: () => undefined,
 };
+
+/** Below this share of what write calls were given, the file system does not account for what is made dirty: tmpfs. */
+const ACCOUNTED_SHARE = 0.01;
+
+/** Bytes written between two readings, by one of the counters; null where nobody counts. */
+export function writtenBetween(
+  before: WrittenBytes | null,
+  after: WrittenBytes | null,
+): number | null {
+  if (before === null || after === null) return null;
+  const dirtied = after.dirtied - before.dirtied;
+  const called = after.called - before.called;
+  return dirtied < ACCOUNTED_SHARE * called ? called : dirtied;
+}

@@ -7,14 +7,15 @@
  * operation to its last acknowledgement. What background work is left is waited for after either, and
  * reported, but not counted.
  */
+import { unlessAborted } from '../base/aborted.js';
 import { NokvError } from '../base/errors.js';
 import { Histogram } from '../base/histogram.js';
 import { Prng } from '../base/prng.js';
 import type { ChooserOptions } from './choosers.js';
 import { type OperationStream, countInserts, drawStreams } from './draw.js';
-import type { BenchEngine, EngineOptions } from './engine.js';
+import { type BenchEngine, type EngineOptions, hitRateBetween } from './engine.js';
 import { type BenchKey, type InsertOrder, KEYS_MAX, makeKeys } from './keys.js';
-import type { BenchMachine, Progress } from './machine.js';
+import { type BenchMachine, type Progress, writtenBetween } from './machine.js';
 import { type PhaseResult, type PhaseTally, runPhase } from './phase.js';
 import { type BenchRow, latencyFigures } from './rows.js';
 import { type ValueRing, type ValueSizes, makeRings } from './values.js';
@@ -78,6 +79,7 @@ interface Measured {
   readonly settleMs: number;
   readonly cpuMs: number;
   readonly written: number | null;
+  readonly cacheHitRate: number | null;
 }
 
 class EngineRun {
@@ -196,6 +198,7 @@ class EngineRun {
     const { machine, progress, round, signal } = this.#place;
     const total = streams.reduce((sum, stream) => sum + stream.count, 0);
     progress.start(`${this.#engine.name} ${workload.name}${suffix}, round ${round}`, total);
+    const statsBefore = this.#engine.stats();
     const cpuBefore = machine.cpuMs();
     const writtenBefore = machine.bytesWritten();
     const result = await runPhase({
@@ -211,23 +214,31 @@ class EngineRun {
       signal,
     });
     const doneMs = machine.nowMs();
-    await this.#engine.unthrottled();
+    await this.#unlessStopped(this.#engine.unthrottled());
     const throttledMs = machine.nowMs() - doneMs;
-    await this.#engine.idle();
+    await this.#unlessStopped(this.#engine.idle());
     const settleMs = machine.nowMs() - doneMs;
     progress.end();
     checkResult(this.#engine.name, workload, result);
-    const written = difference(machine.bytesWritten(), writtenBefore);
+    const written = writtenBetween(writtenBefore, machine.bytesWritten());
     const durationMs = result.durationMs + (workload === LOAD ? throttledMs : 0);
     const cpuMs = machine.cpuMs() - cpuBefore;
-    const row = this.#row(workload, result, { durationMs, settleMs, cpuMs, written });
+    const cacheHitRate = hitRateBetween(statsBefore, this.#engine.stats());
+    const measured = { durationMs, settleMs, cpuMs, written, cacheHitRate };
+    const row = this.#row(workload, result, measured);
     return { row, records: result.records };
+  }
+
+  /** Settling may take minutes: a signal ends the wait for it, too. */
+  async #unlessStopped(settling: Promise<void>): Promise<void> {
+    const { signal } = this.#place;
+    await (signal === undefined ? settling : unlessAborted(settling, signal));
   }
 
   #row(workload: Workload, result: PhaseResult, measured: Measured): BenchRow {
     const { machine, round, directory } = this.#place;
     const { tally } = result;
-    const { durationMs, settleMs, cpuMs, written } = measured;
+    const { durationMs, settleMs, cpuMs, written, cacheHitRate } = measured;
     return {
       engine: this.#engine.name,
       workload: workload.name,
@@ -251,7 +262,7 @@ class EngineRun {
       diskBytes: machine.diskBytes(directory),
       writeAmplification:
         written === null || tally.bytesWritten === 0 ? null : written / tally.bytesWritten,
-      cacheHitRate: this.#engine.stats().cacheHitRate,
+      cacheHitRate,
     };
   }
 }
@@ -303,8 +314,4 @@ function seedOf(seed: number, workload: string, isWarmup: boolean): number {
     mixed = (Math.imul(mixed, 31) + workload.charCodeAt(i)) >>> 0;
   }
   return isWarmup ? mixed + 0x1_0000_0000 : mixed;
-}
-
-function difference(after: number | null, before: number | null): number | null {
-  return after === null || before === null ? null : after - before;
 }

@@ -35,17 +35,17 @@ export class ProcessMeter {
   }
 
   /**
-   * Bytes the process made dirty in the page cache (write calls and memory maps alike), as Linux
-   * counts them; where the file system does not account for them, bytes given to write calls. Else null.
+   * Bytes the process made dirty in the page cache (write calls and memory maps alike), and bytes it gave to write
+   * calls, as Linux counts them. Which of them says what went to a disk, only their growth tells. Else null.
    */
-  bytesWritten(): number | null {
+  bytesWritten(): { readonly dirtied: number; readonly called: number } | null {
     let text: string;
     try {
       text = readFileSync('/proc/self/io', 'latin1');
     } catch {
       return null;
     }
-    return numberAfter(text, 'write_bytes') || numberAfter(text, 'wchar');
+    return { dirtied: numberAfter(text, 'write_bytes'), called: numberAfter(text, 'wchar') };
   }
 
   /** Bytes allocated to the files under a directory; 0 when it is not there. */

@@ -1,7 +1,7 @@
 /** What the tests of the harness share: a machine with a clock of its own, engines that keep rows in memory. */
 import type { BenchEngine, EngineStats } from '../../src/bench/engine.js';
 import { NO_STATS } from '../../src/bench/engine.js';
-import type { BenchMachine } from '../../src/bench/machine.js';
+import type { BenchMachine, WrittenBytes } from '../../src/bench/machine.js';
 import type { BenchRow } from '../../src/bench/rows.js';
 import type { RunSettings } from '../../src/bench/runner.js';
 import { parseWorkloads } from '../../src/bench/workloads.js';
@@ -43,7 +43,7 @@ export class FakeMachine implements BenchMachine {
     return this.#timeMs / 2;
   }
 
-  bytesWritten(): number | null {
+  bytesWritten(): WrittenBytes | null {
     return null;
   }
 

@@ -43,6 +43,49 @@ describe('runEngine', () => {
     });
   });
 
+  it('a signal ends the wait for background work, and the engine is closed', async () => {
+    for (const name of ['unthrottled', 'idle'] as const) {
+      const controller = new AbortController();
+      const engine = new MapEngine(false);
+      engine[name] = () => {
+        controller.abort(new Error('enough'));
+        return new Promise(() => undefined);
+      };
+      const run = runEngine(engine, settings(), { ...place(), signal: controller.signal });
+      await expect(run).rejects.toThrow('enough');
+      expect(engine.closed).toBe(1);
+    }
+  });
+
+  it('the hit rate of the cache is of the phase, not of all before it', async () => {
+    const engine = new MapEngine(false);
+    const readings = [0, 100, 100, 300, 300, 300].map((hits, i) => ({ reads: 200 * i, hits }));
+    engine.stats = () => ({ cache: readings.shift() ?? null });
+    const rows = await runEngine(engine, settings({ workloads: parseWorkloads('AB') }), place());
+    expect(rows.map((row) => row.cacheHitRate)).toEqual([0.5, 1, 0]);
+  });
+
+  it('counts what was written by one counter in a phase, whatever it was before', async () => {
+    const MIB = 2 ** 20;
+    const machine = new FakeMachine();
+    // A file system that accounts for nothing, behind one that did; then pages made dirty by a memory map.
+    const readings = [
+      { dirtied: MIB, called: MIB },
+      { dirtied: MIB + 4096, called: 3 * MIB },
+      { dirtied: MIB + 4096, called: 3 * MIB },
+      { dirtied: 5 * MIB + 4096, called: 3 * MIB },
+    ];
+    machine.bytesWritten = () => readings.shift() ?? null;
+    const workloads = parseWorkloads('A');
+    const [load, a] = await runEngine(
+      new MapEngine(false),
+      settings({ workloads }),
+      place(machine),
+    );
+    expect(load!.writeAmplification! * 200 * 123).toBeCloseTo(2 * MIB, 0);
+    expect(a!.writeAmplification! * a!.updates * 123).toBeCloseTo(4 * MIB, 0);
+  });
+
   it('the null engine runs end to end', async () => {
     const rows = await runEngine(new NullEngine(100), settings({ rate: 0, warmup: 10 }), place());
     expect(rows).toHaveLength(7);

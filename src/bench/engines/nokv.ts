@@ -63,10 +63,9 @@ export class NokvEngine implements BenchEngine {
 
   stats(): EngineStats {
     const { rows, block } = this.#db.stats().cache;
-    const blockHits = block.hitsL0 + block.hitsOther;
-    const reads = rows.hits + rows.misses;
     // A read that misses the rows looks for a block: the answers of both are the cache's.
-    return { cacheHitRate: reads === 0 ? null : Math.min(1, (rows.hits + blockHits) / reads) };
+    const hits = rows.hits + block.hitsL0 + block.hitsOther;
+    return { cache: { reads: rows.hits + rows.misses, hits } };
   }
 
   close(): Promise<void> {
