@@ -1,6 +1,6 @@
 /**
  * A run against an older one: the JSON of `nokv bench ycsb --json`, or any document with its rows.
- * Rows meet by engine and workload; what only one side has is reported and fails nothing.
+ * Rows meet by engine and workload; what only one side has is reported and fails nothing, unless no row meets another.
  */
 import { NokvError } from '../base/errors.js';
 import type { BenchRow } from './rows.js';
@@ -32,6 +32,9 @@ export interface Comparison {
   readonly onlyInBase: readonly string[];
 }
 
+/** Settings that need not be the same: rows meet by name. */
+const OF_ROWS: ReadonlySet<string> = new Set(['workloads', 'engines', 'rounds']);
+
 /** Share from "10%", "10 %" or "0.1". @throws NokvError NOKV_INVALID. */
 export function parseShare(text: string): number {
   const match = /^\s*(\d+(?:\.\d+)?)\s*(%?)\s*$/.exec(text);
@@ -60,6 +63,23 @@ export function parseBase(text: string): BaseRow[] {
   });
 }
 
+/**
+ * "records: 1000, in the base 2000" of every setting that makes rows differ and is another one in the base. `settings`
+ * as --json prints them. A base without settings differs in none.
+ */
+export function differentSettings(text: string, settings: unknown): string[] {
+  const document = field(parseJson(text), 'data') ?? parseJson(text);
+  const inBase = field(document, 'settings');
+  if (typeof inBase !== 'object' || inBase === null) return [];
+  const here = new Map(settingsIn(settings));
+  const there = new Map(settingsIn(inBase));
+  const names = new Set([...here.keys(), ...there.keys()]);
+  const shown = (value: string | undefined): string => value ?? 'none';
+  return [...names]
+    .filter((name) => here.get(name) !== there.get(name))
+    .map((name) => `${name}: ${shown(here.get(name))}, in the base ${shown(there.get(name))}`);
+}
+
 export function compareRows(
   rows: readonly BenchRow[],
   base: readonly BaseRow[],
@@ -78,8 +98,17 @@ export function compareRows(
   return { limit, rows: compared, onlyHere, onlyInBase: [...baseByLabel.keys()] };
 }
 
-/** The error that a slower run ends with, or undefined when nothing lost more than the limit. */
+/** The error that a slower run ends with, or one that met no row of the base; undefined when all is well. */
 export function comparisonFailure(comparison: Comparison): NokvError | undefined {
+  if (comparison.rows.length === 0) {
+    return new NokvError('NOKV_INVALID', 'Cannot compare: the base has no row of this run', {
+      hint: 'Run the workloads and engines that the base has',
+      details: {
+        only_here: comparison.onlyHere.join(', '),
+        only_in_base: comparison.onlyInBase.join(', '),
+      },
+    });
+  }
   const slower = comparison.rows.filter((row) => row.isSlower);
   if (slower.length === 0) return undefined;
   const list = slower
@@ -95,6 +124,18 @@ export function comparisonFailure(comparison: Comparison): NokvError | undefined
 export function formatChange(ratio: number): string {
   const percent = (ratio - 1) * 100;
   return `${percent < 0 ? '' : '+'}${percent.toFixed(1)} %`;
+}
+
+/** Paths and values of all settings but those that say which rows there are, and how often. */
+function* settingsIn(value: unknown, path = ''): Generator<[string, string], void, void> {
+  if (typeof value !== 'object' || value === null) {
+    yield [path, JSON.stringify(value)];
+    return;
+  }
+  for (const [name, inner] of Object.entries(value)) {
+    if (path !== '') yield* settingsIn(inner, `${path}.${name}`);
+    else if (!OF_ROWS.has(name)) yield* settingsIn(inner, name);
+  }
 }
 
 function compareRow(row: BenchRow, base: BaseRow, limit: number): ComparedRow {

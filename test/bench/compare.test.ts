@@ -1,5 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import { compareRows, comparisonFailure, parseBase, parseShare } from '../../src/bench/compare.js';
+import {
+  compareRows,
+  comparisonFailure,
+  differentSettings,
+  parseBase,
+  parseShare,
+} from '../../src/bench/compare.js';
 import { toJsonRow } from '../../src/bench/rows.js';
 import { row } from './fixtures.js';
 
@@ -30,6 +36,27 @@ describe('parseBase', () => {
   });
 });
 
+describe('differentSettings', () => {
+  const settings = { records: 10, engines: ['nokv'], rounds: 1, engine: { cache_bytes: 1 } };
+  const text = (inBase: unknown): string => JSON.stringify({ data: { settings: inBase } });
+
+  it('names what is another setting in the base, and not which rows are there', () => {
+    expect(differentSettings(text(settings), settings)).toEqual([]);
+    const other = {
+      records: 20,
+      engines: ['lmdb'],
+      rounds: 3,
+      engine: { cache_bytes: 2, nokv: {} },
+    };
+    expect(differentSettings(text({ ...other, seed: 1 }), settings)).toEqual([
+      'records: 10, in the base 20',
+      'engine.cache_bytes: 1, in the base 2',
+      'seed: none, in the base 1',
+    ]);
+    expect(differentSettings('{"rows":[]}', settings)).toEqual([]);
+  });
+});
+
 describe('compareRows', () => {
   it('fails a row that lost more than the limit, and only that', () => {
     const rows = [row({ opsPerSec: 89_999 }), row({ opsPerSec: 90_000, workload: 'B' })];
@@ -41,9 +68,19 @@ describe('compareRows', () => {
   });
 
   it('reports rows without a partner and fails nothing for them', () => {
-    const comparison = compareRows([row({ workload: 'C' })], [base(1e9)], 0);
+    const rows = [row({ workload: 'C' }), row({ workload: 'B', opsPerSec: 1 })];
+    const comparison = compareRows(rows, [base(1e9), base(1, 'B')], 0);
     expect(comparison.onlyHere).toEqual(['nokv C']);
     expect(comparison.onlyInBase).toEqual(['nokv A']);
     expect(comparisonFailure(comparison)).toBeUndefined();
+  });
+
+  it('fails when no row has a partner', () => {
+    const comparison = compareRows([row({ workload: 'C' })], [base(1e9)], 0);
+    expect(comparisonFailure(comparison)).toMatchObject({
+      code: 'NOKV_INVALID',
+      message: 'Cannot compare: the base has no row of this run',
+      details: { only_here: 'nokv C', only_in_base: 'nokv A' },
+    });
   });
 });

@@ -1,13 +1,14 @@
 /** `nokv bench ycsb`: flags to settings, settings to rows, rows to reports. */
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { availableParallelism, cpus, totalmem } from 'node:os';
-import { basename, resolve } from 'node:path';
+import { basename, resolve, sep } from 'node:path';
 import { boolean, integer, option, string } from '@oclif/core/flags';
 import { NokvError } from '../../base/errors.js';
 import {
   type Comparison,
   compareRows,
   comparisonFailure,
+  differentSettings,
   parseBase,
   parseShare,
 } from '../../bench/compare.js';
@@ -31,6 +32,7 @@ import { BaseCommand } from '../../cli/base-command.js';
 import { bytesFlag } from '../../cli/flags.js';
 import { formatCount } from '../../cli/format.js';
 import { Progress, type ProgressOptions } from '../../cli/progress.js';
+import { mustBeWritable, writeReport } from '../../cli/report-file.js';
 import { loadOptions } from '../../server/open-workdir.js';
 
 const RUN = 'RUN';
@@ -285,8 +287,11 @@ holds data of something else, or somebody has it open.`;
     const engines = parseEngines(flags.engines);
     const { settings, ignoredProperties } = resolveSettings(await this.#given());
     const limit = parseShare(flags['fail-over']);
-    const base = flags.compare === undefined ? undefined : parseBase(readText(flags.compare));
+    const baseText = flags.compare === undefined ? undefined : readText(flags.compare);
+    const base = baseText === undefined ? undefined : parseBase(baseText);
     const workdir = resolve(flags.workdir);
+    for (const path of [flags.csv, flags.html])
+      if (path !== undefined && !isWithin(workdir, path)) mustBeWritable(path);
     const moduleDirectory = process.cwd();
     for (const name of ignoredProperties)
       this.note(`property ${name} has no meaning here: ignored`);
@@ -308,11 +313,17 @@ holds data of something else, or somebody has it open.`;
       machine: describeMachine(),
       comparison,
     });
-    if (flags.csv !== undefined) writeFileSync(flags.csv, csvText(rows));
-    if (flags.html !== undefined) writeFileSync(flags.html, htmlReport(report, medians, rows));
     this.#print(medians, rows, comparison);
-    const failure = comparison === null ? undefined : comparisonFailure(comparison);
-    if (failure !== undefined) this.failWith(failure);
+    for (const difference of differentSettings(baseText ?? '{}', report.settings))
+      this.note(`other settings: ${difference}`);
+    const failures = [
+      flags.csv === undefined ? undefined : writeReport(flags.csv, csvText(rows)),
+      flags.html === undefined
+        ? undefined
+        : writeReport(flags.html, htmlReport(report, medians, rows)),
+      comparison === null ? undefined : comparisonFailure(comparison),
+    ];
+    for (const failure of failures) if (failure !== undefined) this.failWith(failure);
     return report;
   }
 
@@ -380,6 +391,11 @@ holds data of something else, or somebody has it open.`;
     for (const name of comparison?.onlyHere ?? []) this.note(`not in the base: ${name}`);
     for (const name of comparison?.onlyInBase ?? []) this.note(`only in the base: ${name}`);
   }
+}
+
+/** A workdir is made, or emptied, before anything is written into it. */
+function isWithin(workdir: string, path: string): boolean {
+  return resolve(path).startsWith(workdir + sep);
 }
 
 function readText(path: string): string {
