@@ -94,6 +94,51 @@ describe('startMetricsServer', () => {
 });
 
 describe('prometheusText', () => {
+  it('calls a counter what only rises, and nothing else', async () => {
+    const { db } = await openSim(TINY);
+    const text = prometheusText(db.stats());
+    await db.close();
+    const typeOf = new Map(
+      [...text.matchAll(/^# TYPE nokv_(\w+) (\w+)$/gm)].map(([, name, type]) => [name, type]),
+    );
+    for (const name of [
+      'txns_started',
+      'txns_committed',
+      'txns_conflicts',
+      'txn_rolled_back',
+      'txn_failed',
+      'txn_expired',
+      'cache_rows_hits',
+      'cache_rows_misses',
+      'cache_rows_inserts',
+      'cache_rows_evictions',
+      'cache_block_hits_l0',
+      'cache_block_evictions',
+      'cache_block_rejected',
+      'cache_index_index_loads',
+      'lsm_level_bytes_written',
+      'lsm_level_bytes_in',
+      'lsm_level_bytes_out',
+      'value_log_gc_gc_runs',
+      'value_log_gc_bytes_moved',
+    ])
+      expect([name, typeOf.get(name)]).toEqual([name, 'counter']);
+    for (const name of [
+      'txns_active',
+      'txn_active_read_only',
+      'txn_history_bytes',
+      'cache_rows_rows',
+      'cache_rows_bytes',
+      'cache_block_used_bytes',
+      'cache_index_index_bytes',
+      'lsm_level_in_per_second',
+      'value_log_gc_gc_active',
+      'value_log_gc_gc_scheduled',
+      'value_log_gc_gc_parallelism',
+    ])
+      expect([name, typeOf.get(name)]).toEqual([name, 'gauge']);
+  });
+
   it('leaves out texts and unknown figures, and spells camel case out', () => {
     const text = prometheusText({ a: null, b: 'x', isOn: true, cache: { hitsL0: 3 } });
     expect(text).toBe(
