@@ -29,7 +29,7 @@ export function expvarUrl(text: string): URL {
 
 /**
  * The value of `NoKV.Stats`; the document itself when it has no such name.
- * @throws NokvError NOKV_BUSY when nobody answers, NOKV_INVALID when the answer is no stats document
+ * @throws NokvError NOKV_BUSY when nobody answers, or not to the end; NOKV_INVALID when the answer is no stats document
  */
 export async function fetchExpvar(text: string): Promise<Record<string, unknown>> {
   const url = expvarUrl(text);
@@ -52,7 +52,16 @@ export async function fetchExpvar(text: string): Promise<Record<string, unknown>
       },
     );
   }
-  const stats = statsIn(await response.text());
+  let body: string;
+  try {
+    body = await response.text();
+  } catch (cause) {
+    throw new NokvError('NOKV_BUSY', `Cannot read ${url.href}: the answer was cut`, {
+      hint: 'Check that the process still runs, and run the command again',
+      cause,
+    });
+  }
+  const stats = statsIn(body);
   if (stats !== undefined) return stats;
   throw new NokvError(
     'NOKV_INVALID',

@@ -3,7 +3,7 @@
  *
  *   /debug/vars                     expvar: {"cmdline", "memstats", "NoKV.Stats"}; what `nokv stats --expvar` reads
  *   /metrics                        Prometheus text
- *   /debug/pprof/profile?seconds=N  CPU profile of the main thread (default 5, at most 300)
+ *   /debug/pprof/profile?seconds=N  CPU profile of the main thread (default 5, at most 300); ends with its request
  *   /debug/pprof/heap               heap snapshot
  *
  * It has no access control: it listens on 127.0.0.1 unless told otherwise. It keeps the process alive until
@@ -109,7 +109,9 @@ class Endpoint {
         send(response, 405, 'text/plain', 'only GET\n');
         return;
       }
-      await this.#route(new URL(request.url ?? '/', 'http://localhost'), response);
+      const url = targetOf(request.url ?? '/');
+      if (url === undefined) send(response, 404, 'text/plain', NOT_HERE);
+      else await this.#route(url, response);
     } catch (error) {
       if (response.headersSent) response.destroy();
       else if (error instanceof NokvError) send(response, 503, 'text/plain', `${error.message}\n`);
@@ -135,7 +137,7 @@ class Endpoint {
       case '/':
         return send(response, 200, 'text/plain', INDEX);
       default:
-        return send(response, 404, 'text/plain', `not here; try:\n${INDEX}`);
+        return send(response, 404, 'text/plain', NOT_HERE);
     }
   }
 
@@ -176,7 +178,11 @@ class Endpoint {
       send(response, 400, 'text/plain', `seconds is from 0 to ${PROFILE_SECONDS_MAX}\n`);
       return;
     }
-    const profile = await cpuProfile(this.#clock, seconds * 1000);
+    // Of a client that has gone, the next one need not wait for the end.
+    const gone = new AbortController();
+    response.once('close', () => gone.abort());
+    const profile = await cpuProfile(this.#clock, seconds * 1000, gone.signal);
+    if (gone.signal.aborted) return;
     download(response, 'nokv.cpuprofile');
     response.end(profile);
   }
@@ -184,6 +190,14 @@ class Endpoint {
 
 const PROMETHEUS_TYPE = 'text/plain; version=0.0.4';
 const INDEX = '/debug/vars\n/metrics\n/debug/pprof/profile?seconds=5\n/debug/pprof/heap\n';
+const NOT_HERE = `not here; try:\n${INDEX}`;
+
+/** The target of a request: a path, or a whole URL, as proxies are sent it; undefined when it is neither. */
+function targetOf(text: string): URL | undefined {
+  // Put behind a host, as "//metrics" alone would be one.
+  const whole = text.startsWith('/') ? `http://localhost${text}` : text;
+  return URL.canParse(whole) ? new URL(whole) : undefined;
+}
 
 async function sendHeap(response: ServerResponse): Promise<void> {
   download(response, 'nokv.heapsnapshot');

@@ -1,3 +1,5 @@
+import { createServer, get } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { fetchExpvar } from '../../src/cli/expvar.js';
 import type { Db } from '../../src/engine/db.js';
@@ -14,6 +16,16 @@ async function served(): Promise<{ db: Db; server: MetricsServer }> {
     await db.close();
   });
   return { db, server };
+}
+
+/** Of a request whose target is sent as it is. */
+function statusOf(port: number, target: string): Promise<number | undefined> {
+  return new Promise((resolve, reject) => {
+    get({ host: '127.0.0.1', port, path: target }, (response) => {
+      response.resume();
+      resolve(response.statusCode);
+    }).on('error', reject);
+  });
 }
 
 describe('startMetricsServer', () => {
@@ -51,6 +63,20 @@ describe('startMetricsServer', () => {
     }
   });
 
+  it('an answer to --expvar that is cut is no defect', async () => {
+    const cutter = createServer((_request, response) => {
+      response.writeHead(200, { 'content-length': 1000 });
+      response.write('{"NoKV.', () => response.destroy());
+    });
+    await new Promise<void>((resolve) => cutter.listen(0, '127.0.0.1', resolve));
+    onTestFinished(() => void cutter.close());
+    const { port } = cutter.address() as AddressInfo;
+    await expect(fetchExpvar(`127.0.0.1:${port}`)).rejects.toMatchObject({
+      code: 'NOKV_BUSY',
+      message: `Cannot read http://127.0.0.1:${port}/debug/vars: the answer was cut`,
+    });
+  });
+
   it('answers /metrics with Prometheus text', async () => {
     const { server } = await served();
     const response = await fetch(`${server.url}/metrics`);
@@ -75,9 +101,31 @@ describe('startMetricsServer', () => {
     expect(heap.slice(0, 20)).toContain('{"snapshot"');
   });
 
+  it('stops a CPU profile that nobody waits for any more', async () => {
+    const { server } = await served();
+    const shortProfile = async (): Promise<number> =>
+      (await fetch(`${server.url}/debug/pprof/profile?seconds=0.001`)).status;
+    const path = '/debug/pprof/profile?seconds=300';
+    const left = get({ host: '127.0.0.1', port: server.port, path, agent: false });
+    left.on('error', () => undefined);
+    await new Promise((resolve) => left.once('finish', resolve));
+    // Under way when another one is refused.
+    while ((await shortProfile()) !== 409);
+    left.destroy();
+    let status = 409;
+    while (status === 409) status = await shortProfile();
+    expect(status).toBe(200);
+  });
+
   it('refuses what it does not serve', async () => {
     const { server } = await served();
     expect((await fetch(`${server.url}/nothing`)).status).toBe(404);
+    for (const target of ['//metrics', '*', 'http://']) {
+      const status = await statusOf(server.port, target);
+      expect([target, status]).toEqual([target, 404]);
+    }
+    expect(await statusOf(server.port, '//')).toBe(200);
+    expect(await statusOf(server.port, 'http://elsewhere/metrics')).toBe(200);
     expect((await fetch(`${server.url}/metrics`, { method: 'POST' })).status).toBe(405);
     expect((await fetch(`${server.url}/debug/pprof/profile?seconds=x`)).status).toBe(400);
   });
