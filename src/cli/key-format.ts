@@ -2,6 +2,8 @@
  * Keys and values as text, both ways. Control bytes never reach a terminal raw: a key could move the
  * cursor, or change the title of the window.
  *
+ * As input, no text has U+FFFD: what stood there is not known any more.
+ *
  *   auto     printable UTF-8 as it is, anything else escaped; as input, the text itself. In keys a backslash is doubled:
  *            what is printed of a key is one key only, and is read back as `escaped`
  *   utf8     the text; on a terminal its control characters are escaped
@@ -17,6 +19,8 @@ export const KEY_FORMATS = ['auto', 'utf8', 'hex', 'base64', 'escaped'] as const
 export type KeyFormat = (typeof KEY_FORMATS)[number];
 
 const BACKSLASH = 0x5c;
+/** What a decoder of UTF-8 puts in the place of bytes that are none. */
+const REPLACEMENT = '\uFFFD';
 const ESCAPES: Readonly<Record<string, number>> = { n: 10, r: 13, t: 9, '0': 0, '\\': BACKSLASH };
 /** What stands behind the backslash, as codes. */
 const LETTER_OF_BYTE: Readonly<Record<number, number>> = {
@@ -78,8 +82,10 @@ export function* formatPieces(
 
 /** Text of a key: formatText, and no two keys look alike in `auto`. */
 export function formatKey(bytes: Uint8Array, format: KeyFormat, isTerminal: boolean): string {
-  const text = format === 'auto' ? printableText(bytes) : undefined;
-  return text?.replaceAll('\\', '\\\\') ?? formatText(bytes, format, isTerminal);
+  if (format !== 'auto') return formatText(bytes, format, isTerminal);
+  const text = printableText(bytes);
+  const isReadBack = text !== undefined && !text.includes(REPLACEMENT);
+  return isReadBack ? text.replaceAll('\\', '\\\\') : formatText(bytes, 'escaped', isTerminal);
 }
 
 /** See engine/inspect/findings.ts. */
@@ -112,6 +118,7 @@ export function parseText(text: string, format: KeyFormat): Uint8Array {
   switch (format) {
     case 'auto':
     case 'utf8':
+      checkDecoded(text);
       return new TextEncoder().encode(text);
     case 'hex':
       if (text.length % 2 !== 0 || !/^[0-9a-f]*$/i.test(text)) throw malformed(text, format);
@@ -123,8 +130,25 @@ export function parseText(text: string, format: KeyFormat): Uint8Array {
       return new Uint8Array(bytes);
     }
     case 'escaped':
+      checkDecoded(text);
       return unescapeText(text);
   }
+}
+
+/**
+ * Arguments reach a process of Node as text: of bytes that are no UTF-8, only U+FFFD is left, the same for all of them.
+ * @throws NokvError NOKV_INVALID when there is one
+ */
+function checkDecoded(text: string): void {
+  if (!text.includes(REPLACEMENT)) return;
+  throw new NokvError(
+    'NOKV_INVALID',
+    `Cannot use "${text}": it has bytes that are no UTF-8, or U+FFFD`,
+    {
+      hint: 'Give its bytes by --key-format hex, or --value-format hex',
+      details: { text },
+    },
+  );
 }
 
 function* slices(bytes: Uint8Array): Generator<Uint8Array, void, void> {

@@ -98,8 +98,9 @@ describe('formatKey', () => {
     expect(formatKey(utf8('\\xff'), 'auto', true)).toBe('\\\\xff');
     expect(formatKey(Uint8Array.of(0xff), 'auto', true)).toBe('\\xff');
     expect(formatKey(utf8('C:\\größe'), 'auto', true)).toBe('C:\\\\größe');
+    expect(formatKey(utf8('a\uFFFD'), 'auto', true)).toBe('a\\xef\\xbf\\xbd');
     const random = new Prng(4);
-    const alphabet = utf8('\\xf0n "ü\n\u0000');
+    const alphabet = utf8('\\xf0n "ü\n\u0000\uFFFD');
     for (let i = 0; i < 500; i++) {
       const key = Uint8Array.from({ length: random.below(8) }, () =>
         random.below(9) === 0 ? 0xff : (alphabet[random.below(alphabet.length)] as number),
@@ -138,6 +139,21 @@ describe('parseText', () => {
       }
     }
   });
+
+  it.each(['auto', 'utf8', 'escaped'] as const)(
+    'refuses what is left of no UTF-8 in %s',
+    (format) => {
+      const refused = (): unknown => parseText('a\uFFFDb', format);
+      expect(refused).toThrow('it has bytes that are no UTF-8');
+      expect(refused).toThrow(
+        expect.objectContaining({
+          code: 'NOKV_INVALID',
+          hint: expect.stringContaining('--key-format hex') as string,
+        }) as Error,
+      );
+      expect(parseText('efbfbd', 'hex')).toEqual(utf8('\uFFFD'));
+    },
+  );
 
   it('takes text literally in auto and utf8', () => {
     expect(parseText('a\\n', 'auto')).toEqual(utf8('a\\n'));

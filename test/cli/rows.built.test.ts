@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import {
   closeSync,
   existsSync,
@@ -93,6 +93,29 @@ describe('put, get and del', () => {
   it('delete several keys at once, and mind no missing one', () => {
     expect(nokv(['del', '\\0\\xff', 'missing', '--key-format=escaped'], env).status).toBe(0);
     expect(nokv(['get', '00ff', '--key-format=hex'], env).status).toBe(3);
+  });
+
+  it('refuse arguments that are no UTF-8, which would all be the same key', () => {
+    const workdir = join(base, 'no-utf8');
+    expect(nokv(['put', 'k', 'v', '-w', workdir, '--create']).status).toBe(0);
+    for (const args of [
+      'put $1 one',
+      'put one $1',
+      'get $1',
+      'del $1',
+      'scan --prefix $1',
+      'scan --from $1',
+    ]) {
+      const command = `set -- "$(printf '\\377')"; exec "$NODE" "$RUN_JS" ${args} -w "$WORKDIR"`;
+      const { status, stderr } = spawnSync('sh', ['-c', command], {
+        encoding: 'utf8',
+        env: cleanEnv({ NODE: process.execPath, RUN_JS, WORKDIR: workdir }),
+      });
+      expect([args, status]).toEqual([args, 2]);
+      expect(stderr).toContain('it has bytes that are no UTF-8');
+      expect(stderr).toContain('--key-format hex');
+    }
+    expect(nokv(['scan', '-w', workdir]).stdout).toBe('k\tv\n');
   });
 
   it('let a key expire', () => {
