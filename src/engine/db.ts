@@ -324,10 +324,7 @@ export class Db {
     return { cursor, hold: new Hold(state, cursor, this.#holds) };
   }
 
-  /**
-   * All stored versions of a key, newest first, deletes included. Managed versions are kept; of ordinary writes only
-   * what open snapshots see is sure to be there.
-   */
+  /** All stored versions of a key, newest first, deletes too. Sure to be there: managed ones, and what open snapshots see. */
   versions(key: Key, options: VersionsOptions = {}): Generator<KeyVersion, void, void> {
     if (this.#state === undefined) throw new ClosedError('versions');
     const source = { state: this.#state, holds: this.#holds, snapshots: this.#snapshots };
@@ -344,8 +341,9 @@ export class Db {
   }
 
   /**
-   * Calls `fn` in a transaction and commits it. After a conflict `fn` is called again, in another one, up to `retries`
-   * times: it must have no effects of its own. What it throws rolls back and is thrown on.
+   * Calls `fn` in a transaction and commits it. After a conflict `fn` is called again, in another one, up to `retries` times: it must have
+   * no effects of its own. What it throws rolls back and is thrown on. Resolves only when it is committed, or `fn` rolled it back.
+   * @throws TransactionDoneError (rejects) when it expired, or the database was closed, while `fn` ran; and as `commit`
    */
   transaction<T>(
     fn: (transaction: Transaction) => T | Promise<T>,

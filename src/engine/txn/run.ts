@@ -44,7 +44,10 @@ export interface RunHost {
   untilVisible(): Promise<void>;
 }
 
-/** Calls `fn` in a read-only transaction, which ends when `fn` returns, or when the promise it returns settles. */
+/**
+ * Calls `fn` in a read-only transaction, which ends when `fn` returns, or when the promise it returns settles. Nothing is
+ * committed: that it ended before matters to its reads only, which throw then.
+ */
 export function runView<T>(
   oracle: Oracle,
   fn: (transaction: Transaction) => T,
@@ -63,7 +66,11 @@ export function runView<T>(
   }
 }
 
-/** Calls `fn` in a transaction and commits it, again after a conflict. What `fn` throws rolls back and is thrown on. */
+/**
+ * Calls `fn` in a transaction and commits it, again after a conflict. What `fn` throws rolls back and is thrown on.
+ * Resolves only when the transaction is committed, or `fn` rolled it back: one that expired, that ended with the
+ * database, or whose commit by `fn` fails rejects as that commit does, awaited by `fn` or not.
+ */
 export async function runTransaction<T>(
   oracle: Oracle,
   host: RunHost,
@@ -78,16 +85,19 @@ export async function runTransaction<T>(
       `Cannot run transaction: retries must be an integer from 0 to ${RETRIES_MAX}`,
     );
   }
+  const how = durability === undefined ? {} : { durability };
   for (let attempt = 0; ; attempt++) {
     const transaction = oracle.begin(begin);
-    const result = await callIn(transaction, fn);
+    transaction.run();
     try {
-      // fn may have ended it itself.
-      if (transaction.isOpen)
-        await transaction.commit(durability === undefined ? {} : { durability });
+      const result = await fn(transaction);
+      await transaction.conclude(how);
       return result;
     } catch (error) {
+      if (transaction.isOpen) transaction.rollback();
       if (!(error instanceof ConflictError) || attempt === retries) throw error;
+      // One of another transaction is fn's.
+      if (!transaction.hasFailedWith(error)) throw error;
     }
     await host.untilVisible();
     if (attempt > 0) await host.env.clock.sleep(backoffMs(host, attempt));
@@ -97,18 +107,6 @@ export async function runTransaction<T>(
 function checkBody(fn: unknown): void {
   if (typeof fn !== 'function') {
     throw new TypeError('Cannot run transaction: what is to run in it must be a function');
-  }
-}
-
-async function callIn<T>(
-  transaction: Transaction,
-  fn: (transaction: Transaction) => T | Promise<T>,
-): Promise<T> {
-  try {
-    return await fn(transaction);
-  } catch (error) {
-    if (transaction.isOpen) transaction.rollback();
-    throw error;
   }
 }
 

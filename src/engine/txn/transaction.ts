@@ -37,6 +37,7 @@ import {
   type PutOptions,
   rangeToDelete,
   rangeOf,
+  rejectedWith,
   type ReadOptions,
   type ScanOptions,
   type Value,
@@ -135,6 +136,12 @@ export class Transaction {
   readonly #onRollback: ((reason: RollbackReason) => void)[];
   #state: 'open' | 'committing' | TransactionEnd;
   #commitSeq: number;
+  /** Settles as the commit does; undefined before. */
+  #outcome: Promise<void> | undefined;
+  /** What the commit rejected with. */
+  #failure: unknown;
+  /** Somebody awaits `conclude`, whatever becomes of the promises of `commit`. */
+  #isRun: boolean;
 
   /** Made by `Db.begin()`. Owns the snapshot. */
   constructor(
@@ -157,6 +164,9 @@ export class Transaction {
     this.#onRollback = [];
     this.#state = 'open';
     this.#commitSeq = 0;
+    this.#outcome = undefined;
+    this.#failure = undefined;
+    this.#isRun = false;
   }
 
   get isOpen(): boolean {
@@ -292,16 +302,27 @@ export class Transaction {
    * either way, but for a wrong argument.
    * @throws ConflictError (rejects): nothing was written, run it again; BusyError, IoError, ReadOnlyError as a batch
    */
-  async commit(options: CommitOptions = {}): Promise<void> {
-    this.#mustBeOpen('commit');
-    checkNames(options, COMMIT_NAMES);
-    const durability = durabilityOf(options, this.#parts.options.durability);
-    const version = this.#checkVersion(options.version);
-    this.#state = 'committing';
-    this.#closeCursors('committing');
+  commit(options: CommitOptions = {}): Promise<void> {
+    try {
+      this.#mustBeOpen('commit');
+      checkNames(options, COMMIT_NAMES);
+      const durability = durabilityOf(options, this.#parts.options.durability);
+      const version = this.#checkVersion(options.version);
+      this.#state = 'committing';
+      this.#closeCursors('committing');
+      this.#outcome = this.#commit(version, durability);
+    } catch (error) {
+      return rejectedWith(error);
+    }
+    if (this.#isRun) this.#outcome.catch(() => undefined);
+    return this.#outcome;
+  }
+
+  async #commit(version: number, durability: Durability): Promise<void> {
     try {
       if (this.writes.count > 0) await this.#host.write(this, version, durability);
     } catch (error) {
+      this.#failure = error;
       this.#finish('failed', error);
       throw error;
     }
@@ -323,6 +344,24 @@ export class Transaction {
     if (this.#state !== 'open') return;
     this.#closeCursors(end);
     this.#finish(end, undefined);
+  }
+
+  /** For run.ts, before its function is called: it will `conclude`, so that nobody has to await a commit of the function's. */
+  run(): void {
+    this.#isRun = true;
+  }
+
+  /** For run.ts: commits if it is open. Resolves when it is committed, or was rolled back by a call; else rejects as its commit. */
+  async conclude(options: CommitOptions): Promise<void> {
+    if (this.#state === 'open') return this.commit(options);
+    if (this.#state === 'rolled back') return;
+    if (this.#outcome === undefined) this.#mustBeOpen('commit');
+    await this.#outcome;
+  }
+
+  /** For run.ts: is this what its commit failed with? */
+  hasFailedWith(error: unknown): boolean {
+    return this.#state === 'failed' && this.#failure === error;
   }
 
   /** For the oracle: the batch has its place, up to this sequence number. */
