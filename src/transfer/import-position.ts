@@ -5,9 +5,17 @@
  * Batches are in flight together, and the failure of one does not stop the next. So there are
  * POSITION_SLOTS keys, and batch n writes to key n mod POSITION_SLOTS:
  *
- *   1. batch n is handed over only after batch n - POSITION_SLOTS is acknowledged;
- *   2. so every batch up to the lowest ordinal found is in the database;
- *   3. and the import goes on behind the last ordinal that follows from there without a gap.
+ *   1. a run begins at a position b that is known to be in the database, and writes it to every key;
+ *   2. batch n > b is handed over only after batch n - POSITION_SLOTS, when that is above b, is in the database;
+ *   3. so a key that holds n says that n, n - POSITION_SLOTS, ... down to b are in the database; of the batches that share it,
+ *      none up to n is missing;
+ *   4. every key holds a position, the lowest one m or a higher one: so no batch up to m is missing, whoever shares its key;
+ *   5. and the import goes on behind the last ordinal that follows from m without a gap.
+ *
+ * Former versions wrote b to its own key and removed the others. When all keys are there in spite of it, each was written by
+ * a batch, or is b, and the proof holds. When one is missing, no batch that shares it is in the database, and the lowest
+ * position found may lie behind that batch: b, replaced by b + POSITION_SLOTS, is not to be known any more. Only position 0 is
+ * sure to be a b. Without it such an import begins again at the first byte: rows are written twice then, and none is left out.
  *
  * Kept in the system family, as JSON:
  *
@@ -53,7 +61,7 @@ export class ImportPositionStore {
     );
   }
 
-  /** undefined when no import of this source was cut. @throws NokvError NOKV_FORMAT */
+  /** Up to where the source is in the database; undefined when no import of it was cut. @throws NokvError NOKV_FORMAT */
   load(db: Db): ImportPosition | undefined {
     const values = db.getMany(this.#keys, { columnFamily: SYSTEM_FAMILY });
     const found = values
@@ -61,31 +69,33 @@ export class ImportPositionStore {
       .map(decodePosition)
       .sort((a, b) => a.ordinal - b.ordinal);
     let last = found[0];
+    if (last === undefined) return undefined;
+    if (found.length < POSITION_SLOTS && last.ordinal > START.ordinal) return START;
     for (const position of found) {
-      if (last !== undefined && position.ordinal === last.ordinal + 1) last = position;
+      if (position.ordinal === last.ordinal + 1) last = position;
     }
     return last;
   }
 
   /** The operation that a batch carries to say how far it comes. */
   put(position: ImportPosition): BatchInput {
-    return {
-      type: 'put',
-      key: this.#keys[position.ordinal % POSITION_SLOTS] as string,
-      value: JSON.stringify({ format: FORMAT, ...position }),
-      columnFamily: SYSTEM_FAMILY,
-    };
+    return putAt(this.#keys[position.ordinal % POSITION_SLOTS] as string, position);
   }
 
-  /** The operations that make this the only position. */
+  /** The operations that make this the only position: in every slot, so that none is empty. */
   reset(position: ImportPosition): BatchInput[] {
-    return [...this.clear(), this.put(position)];
+    return this.#keys.map((key) => putAt(key, position));
   }
 
   /** The operations that forget the import. */
   clear(): BatchInput[] {
     return this.#keys.map((key) => ({ type: 'del', key, columnFamily: SYSTEM_FAMILY }));
   }
+}
+
+function putAt(key: string, position: ImportPosition): BatchInput {
+  const value = JSON.stringify({ format: FORMAT, ...position });
+  return { type: 'put', key, value, columnFamily: SYSTEM_FAMILY };
 }
 
 function decodePosition(value: Uint8Array): ImportPosition {

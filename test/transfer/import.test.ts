@@ -49,8 +49,13 @@ async function* chunksOf(text: string, bytes = 700): AsyncGenerator<Uint8Array, 
 }
 
 const contentOf = (db: Db): string[] => [...exportLines(db, {})];
-const positionsIn = (db: Db): number =>
-  db.scan({ columnFamily: SYSTEM_FAMILY, prefix: 'import/' }).take(10).length;
+/** The different positions, and in how many slots they are. */
+const slotsIn = (db: Db): string[] =>
+  db
+    .scan({ columnFamily: SYSTEM_FAMILY, prefix: 'import/' })
+    .take(10)
+    .map(({ value }) => String(value));
+const positionsIn = (db: Db): number => new Set(slotsIn(db)).size;
 
 describe('importLines', () => {
   it('writes every row, in batches, and leaves no position behind', async () => {
@@ -108,7 +113,10 @@ describe('importLines', () => {
     const db = await openDb(simulate(1), '/db');
     const bad = textOf([...sampleLines(60), 'no row']);
     const positions: number[] = [];
-    const onStart = async (): Promise<void> => void positions.push(positionsIn(db));
+    const onStart = async (): Promise<void> => {
+      positions.push(positionsIn(db));
+      expect(slotsIn(db)).toHaveLength(4);
+    };
     const cut = (options: Partial<ImportOptions>): Promise<unknown> =>
       importLines(db, chunksOf(bad), { ...OPTIONS, onStart, ...options }).catch(() => undefined);
     await cut({});
@@ -161,6 +169,36 @@ describe('importLines', () => {
       const again = await openDb(simulate(99, killed), '/db');
       await importLines(again, chunksOf(textOf(lines)), OPTIONS);
       expect(contentOf(again), `write ${nth} failed`).toEqual(contentAfter(lines));
+      await again.close();
+    }
+  });
+
+  it('skips no row when one of the first batches fails and the ones behind it do not', async () => {
+    const lines = Array.from({ length: 400 }, (_, i) =>
+      JSON.stringify({ key: `key:${String(i).padStart(4, '0')}`, value: 'v'.repeat(1000) }),
+    );
+    const input = (): AsyncIterable<Uint8Array> => chunksOf(textOf(lines), 1024 * 1024);
+    const options = { ...OPTIONS, batchBytes: 40 * 1024 };
+    for (let nth = 1; nth <= 12; nth++) {
+      const env = simulate(nth);
+      const limits = { memtableBytes: 64 * 1024, memtableCount: 2, valueThreshold: 1024 * 1024 };
+      const db = await openDb(env, '/db', limits);
+      // The first memtable is sealed, and its flush under way: batches wait for room together.
+      await db.put('~x', 'x'.repeat(50_000));
+      await db.put('~y', 'y'.repeat(50_000));
+      let fault: { cancel(): void } | undefined;
+      const onStart = async (): Promise<void> => {
+        fault = env.fs.injectFault({ op: 'write', path: '.wal', nth, errno: 'ENOSPC' });
+      };
+      await importLines(db, input(), { ...options, onStart }).catch((error: unknown) =>
+        expect(error).toMatchObject({ code: 'NOKV_NO_SPACE' }),
+      );
+      fault?.cancel();
+      await db.close();
+      const again = await openDb(simulate(99, env.fs), '/db');
+      await importLines(again, input(), options);
+      const content = [...exportLines(again, { prefix: 'key:' })];
+      expect(content, `write ${nth} failed`).toEqual(lines);
       await again.close();
     }
   });
