@@ -294,7 +294,7 @@ export class Db {
     return new DbIterator(cursor, familyOf(options), valueLog, this.#scanSlab, hold);
   }
 
-  /** Every stored entry of every family, all versions and deletes included, as of now. */
+  /** Every stored entry of every family, all versions and deletes included, as of now; held until its end, or `return()`. */
   storedEntries(): Generator<StoredEntry, void, void> {
     const state = this.#state;
     if (state === undefined) throw new ClosedError('storedEntries');
@@ -324,7 +324,10 @@ export class Db {
     return { cursor, hold: new Hold(state, cursor, this.#holds) };
   }
 
-  /** All stored versions of a key, newest first, deletes too. Sure to be there: managed ones, and what open snapshots see. */
+  /**
+   * All stored versions of a key, newest first, deletes too. Sure to be there: managed ones, and what open snapshots see. They are
+   * held as of the call, until it is read to its end or returned from.
+   */
   versions(key: Key, options: VersionsOptions = {}): Generator<KeyVersion, void, void> {
     if (this.#state === undefined) throw new ClosedError('versions');
     const source = { state: this.#state, holds: this.#holds, snapshots: this.#snapshots };
@@ -462,10 +465,7 @@ export class Db {
     while (await this.#mustBackground().compactNow(() => compaction.pickFull(seq))) continue;
   }
 
-  /**
-   * Collects value-log segments whose garbage is at least `ratio`; tells for every segment what
-   * was done or why not. `dryRun` only tells.
-   */
+  /** Collects value-log segments with garbage of at least `ratio`; tells of every segment what was done or why not. `dryRun` only tells. */
   async collectValueLog(options: CollectOptions = {}): Promise<SegmentReport[]> {
     checkNames(options, NAMES.collect);
     const { ratio = this.options.valueLogGcRatio, dryRun } = options;

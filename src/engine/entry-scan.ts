@@ -6,7 +6,7 @@
 import { decodeUserKey, userKeyLength } from './key.js';
 import { KIND_DELETE, KIND_VALUE_POINTER } from './entry.js';
 import type { EntryCursor } from './iterators/entry-cursor.js';
-import type { Hold } from './read-view.js';
+import { begun, type Hold } from './read-view.js';
 import type { ValueLogReader } from './vlog/reader.js';
 
 /** One stored entry; arrays are owned by the receiver. */
@@ -25,13 +25,24 @@ export interface StoredEntry {
   readonly isSeparated: boolean;
 }
 
-export function* storedEntries(
+/** What the cursor shows; owns `hold`, and releases it at its end, or when it is returned from. Ends early when that is released. */
+export function storedEntries(
   cursor: EntryCursor,
   valueLog: ValueLogReader,
   hold: Hold,
 ): Generator<StoredEntry, void, void> {
+  return begun(entriesOf(cursor, valueLog, hold));
+}
+
+function* entriesOf(
+  cursor: EntryCursor,
+  valueLog: ValueLogReader,
+  hold: Hold,
+): Generator<StoredEntry | undefined, void, void> {
   try {
-    for (cursor.first(); !hold.isReleased && cursor.valid; cursor.next()) {
+    yield undefined;
+    if (hold.isReleased) return;
+    for (cursor.first(); cursor.valid; cursor.next()) {
       const { keyBytes, keyStart, keyLength, kind } = cursor;
       const key = new Uint8Array(userKeyLength(keyBytes, keyStart, keyLength));
       decodeUserKey(keyBytes, keyStart, keyLength, key, 0);
@@ -45,6 +56,7 @@ export function* storedEntries(
         value: kind === KIND_DELETE ? undefined : valueOf(cursor, valueLog),
         isSeparated: kind === KIND_VALUE_POINTER,
       };
+      if (hold.isReleased) return;
     }
   } finally {
     hold.release();

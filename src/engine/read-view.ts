@@ -64,11 +64,16 @@ export class ReadState {
     );
   }
 
-  /** Keeps all sources alive for a cursor; undone by `release`. */
+  /** Keeps all sources alive for a cursor; undone by `release`. When one of them is gone already, none is kept. */
   retain(): void {
-    this.active.retain();
-    for (const memtable of this.sealed) memtable.retain();
-    this.tree.retain();
+    const sources = [this.active, ...this.sealed, this.tree];
+    let count = 0;
+    try {
+      for (; count < sources.length; count++) sources[count]?.retain();
+    } catch (error) {
+      for (const retained of sources.slice(0, count)) retained.release();
+      throw error;
+    }
   }
 
   release(): void {
@@ -122,6 +127,17 @@ export class Hold {
 }
 
 const databaseClosed = (call: string): Error => new ClosedError(call);
+
+/**
+ * A generator up to its first `yield`, which has no value yet: from there on its `finally` runs when it is returned from, also
+ * before anything was asked of it. For those that release a hold there.
+ */
+export function begun<T>(
+  generator: Generator<T | undefined, void, void>,
+): Generator<T, void, void> {
+  generator.next();
+  return generator as Generator<T, void, void>;
+}
 
 export class PointReader {
   readonly #valueLog: ValueLogReader;

@@ -5,7 +5,7 @@
 import { encodeKey, keySuccessor } from '../key.js';
 import { KIND_DELETE, KIND_VALUE_POINTER } from '../entry.js';
 import { MergingCursor } from '../iterators/merging.js';
-import { Hold, type ReadState } from '../read-view.js';
+import { begun, Hold, type ReadState } from '../read-view.js';
 import { equalBytes } from '../../base/bytes.js';
 import type { FamilyName } from '../options.js';
 import { checkNames, familyOf, isLimit, type Key } from '../requests.js';
@@ -58,7 +58,11 @@ interface Stamp {
   readonly seq: number;
 }
 
-/** The versions that a read at `visibleSeq`, or at the snapshot of the options, can see. @throws TypeError, RangeError, ClosedError */
+/**
+ * The versions that a read at `visibleSeq`, or at the snapshot of the options, can see. They are held from now on, until it
+ * is read to its end or returned from.
+ * @throws TypeError, RangeError, ClosedError
+ */
 export function openVersions(
   { state, holds, snapshots }: VersionsSource,
   valueLog: ValueLogReader,
@@ -81,20 +85,25 @@ export function openVersions(
     since,
     limit,
   };
-  return keyVersions(snapshot?.state ?? state, holds, valueLog, plan);
+  const source = snapshot?.state ?? state;
+  const cursor = new MergingCursor(
+    openSources(source, new ScanSpan(plan.key, keySuccessor(plan.key))),
+  );
+  const hold = new Hold(source, cursor, holds);
+  return begun(keyVersions(source, cursor, hold, valueLog, plan));
 }
 
-/** Keeps the state alive until it is read to its end or returned from; ends early when the database closes. */
+/** Keeps the state alive until it is read to its end or returned from; ends early when the database closes. To be `begun`. */
 function* keyVersions(
   state: ReadState,
-  holds: Set<Hold>,
+  cursor: MergingCursor,
+  hold: Hold,
   valueLog: ValueLogReader,
   plan: VersionsPlan,
-): Generator<KeyVersion, void, void> {
-  const span = new ScanSpan(plan.key, keySuccessor(plan.key));
-  const cursor = new MergingCursor(openSources(state, span));
-  const hold = new Hold(state, cursor, holds);
+): Generator<KeyVersion | undefined, void, void> {
   try {
+    yield undefined;
+    if (hold.isReleased) return;
     const deletes = rangeDeletesOf(state, plan);
     let left = plan.limit;
     cursor.seek(plan.key, 0, plan.key.length);
