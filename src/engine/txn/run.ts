@@ -8,7 +8,7 @@
 import { ConflictError } from '../../base/errors.js';
 import type { Env } from '../../base/env.js';
 import type { Durability } from '../options.js';
-import { checkNames } from '../requests.js';
+import { checkNames, durabilityOf } from '../requests.js';
 import type { BeginOptions, Oracle } from './oracle.js';
 import type { Transaction } from './transaction.js';
 
@@ -86,6 +86,7 @@ export async function runTransaction<T>(
     );
   }
   const how = durability === undefined ? {} : { durability };
+  durabilityOf(how, 'os');
   for (let attempt = 0; ; attempt++) {
     const transaction = oracle.begin(begin);
     transaction.run();

@@ -2,6 +2,7 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { ConflictError } from '../../../src/base/errors.js';
 import type { Db } from '../../../src/engine/db.js';
+import type { Durability } from '../../../src/engine/options.js';
 import type { SimEnv } from '../../../src/env/sim-env.js';
 import { openSim, text, TINY } from '../db-fixture.js';
 
@@ -114,5 +115,15 @@ describe('a run', () => {
     });
     await expect(run).rejects.toThrow(ConflictError);
     expect([attempts, get('mine'), db.stats().txns_active]).toEqual([1, undefined, 0]);
+  });
+
+  it('refuses a wrong durability before it begins', async () => {
+    let calls = 0;
+    const options = { durability: 'fsync' as Durability };
+    for (const run of [db.transaction(() => calls++, options), db.update(() => calls++, options)]) {
+      await expect(run).rejects.toThrow('durability must be os or disk, not fsync');
+    }
+    const { txns_active, txns_started } = db.stats();
+    expect([calls, txns_active, txns_started]).toEqual([0, 0, 0]);
   });
 });
