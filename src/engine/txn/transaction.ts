@@ -299,7 +299,8 @@ export class Transaction {
 
   /**
    * Writes everything or nothing. Resolves when it is visible and as durable as asked. The transaction is over
-   * either way, but for a wrong argument.
+   * either way, but for a wrong argument. Without writes it does nothing, unless it is asked for durability `disk`: then, as an
+   * empty batch, it makes durable what was acknowledged before.
    * @throws ConflictError (rejects): nothing was written, run it again; BusyError, IoError, ReadOnlyError as a batch
    */
   commit(options: CommitOptions = {}): Promise<void> {
@@ -310,7 +311,9 @@ export class Transaction {
       const version = this.#checkVersion(options.version);
       this.#state = 'committing';
       this.#closeCursors('committing');
-      this.#outcome = this.#commit(version, durability);
+      const isSync = options.durability === 'disk' && !this.settings.isReadOnly;
+      const hasWork = this.writes.count > 0 || isSync;
+      this.#outcome = this.#commit(hasWork, version, durability);
     } catch (error) {
       return rejectedWith(error);
     }
@@ -318,9 +321,9 @@ export class Transaction {
     return this.#outcome;
   }
 
-  async #commit(version: number, durability: Durability): Promise<void> {
+  async #commit(hasWork: boolean, version: number, durability: Durability): Promise<void> {
     try {
-      if (this.writes.count > 0) await this.#host.write(this, version, durability);
+      if (hasWork) await this.#host.write(this, version, durability);
     } catch (error) {
       this.#failure = error;
       this.#finish('failed', error);

@@ -1,6 +1,8 @@
 /** Commits that meet a full memory, a full disk, a failed sync. */
 import { describe, expect, it } from 'vitest';
 import { hasCode } from '../../../src/base/errors.js';
+import type { Db } from '../../../src/engine/db.js';
+import type { OpenOptions } from '../../../src/engine/options.js';
 import type { RollbackReason } from '../../../src/engine/txn/transaction.js';
 import { openSim, text, TINY } from '../db-fixture.js';
 
@@ -58,6 +60,35 @@ describe('a commit', () => {
     expect(db.view((view) => view.get('k'))).toBeUndefined();
     expect(db.stats().txns_active).toBe(0);
     await db.close().catch(() => undefined);
+  });
+});
+
+describe('a commit without writes', () => {
+  const syncs = async (
+    options: OpenOptions,
+    commit: (db: Db) => Promise<unknown>,
+  ): Promise<number> => {
+    const { db } = await openSim({ ...TINY, ...options });
+    await db.put('k', '1', { durability: 'os' });
+    const before = db.stats().write.sync_count;
+    await commit(db);
+    const count = db.stats().write.sync_count - before;
+    await db.close();
+    return count;
+  };
+
+  it('makes durable what was acknowledged before when it is asked to, as an empty batch does', async () => {
+    expect(await syncs({}, (db) => db.batch([], { durability: 'disk' }))).toBe(1);
+    expect(await syncs({}, (db) => db.begin().commit({ durability: 'disk' }))).toBe(1);
+    expect(await syncs({}, (db) => db.update(() => 1, { durability: 'disk' }))).toBe(1);
+  });
+
+  it('syncs nothing by the default of the database, nor when it is read-only', async () => {
+    expect(await syncs({ durability: 'disk' }, (db) => db.begin().commit())).toBe(0);
+    expect(await syncs({ durability: 'disk' }, (db) => db.update(() => 1))).toBe(0);
+    const commit = (db: Db): Promise<void> =>
+      db.begin({ readOnly: true }).commit({ durability: 'disk' });
+    expect(await syncs({}, commit)).toBe(0);
   });
 });
 
