@@ -288,7 +288,7 @@ export class Db {
 
   /** An iterator that can seek, over the same ranges as a scan (limit, reverse and keysOnly are the caller's). */
   iterator(options: Omit<ScanOptions, 'limit' | 'reverse' | 'keysOnly'> = {}): DbIterator {
-    checkNames(options, NAMES.scan);
+    checkNames(options, NAMES.iterator);
     const { cursor, hold } = this.#openCursor('iterator', options);
     const { valueLog } = this.#core.tree;
     return new DbIterator(cursor, familyOf(options), valueLog, this.#scanSlab, hold);

@@ -110,6 +110,7 @@ const namesOf = (text: string): ReadonlySet<string> => new Set(text.split(' '));
 export const NAMES = {
   read: namesOf('snapshot version columnFamily'),
   scan: namesOf('snapshot version columnFamily gte gt lte lt prefix reverse limit keysOnly'),
+  iterator: namesOf('snapshot version columnFamily gte gt lte lt prefix'),
   put: namesOf('durability ttlMs expiresAt version columnFamily'),
   delete: namesOf('durability version columnFamily'),
   write: namesOf('durability'),

@@ -104,6 +104,9 @@ describe('Db', () => {
     ['scan', [{ limit: Number.NaN }], 'limit must be an integer from 0'],
     ['versions', ['k', { limit: 1.5 }], 'limit must be an integer from 0'],
     ['iterator', [{ prefx: 'a' }], 'unknown name "prefx"; did you mean "prefix"?'],
+    ['iterator', [{ limit: 1 }], 'unknown name "limit"'],
+    ['iterator', [{ reverse: true }], 'unknown name "reverse"'],
+    ['iterator', [{ keysOnly: true }], 'unknown name "keysOnly"'],
   ])('%s(%j) is refused', async (call, args, message) => {
     const { db } = await openSim(TINY);
     expect(() => untyped(db)[call]?.(...args)).toThrow(message);
@@ -119,6 +122,9 @@ describe('Transaction', () => {
     ['has', ['k', null], 'options: they must be an object'],
     ['scan', [null], 'options: they must be an object'],
     ['iterator', [null], 'options: they must be an object'],
+    ['iterator', [{ limit: 1 }], 'unknown name "limit"'],
+    ['iterator', [{ reverse: true }], 'unknown name "reverse"'],
+    ['iterator', [{ keysOnly: true }], 'unknown name "keysOnly"'],
     ['put', ['k', 'v', null], 'options: they must be an object'],
     ['del', ['k', null], 'options: they must be an object'],
     ['deleteRange', ['a', 'z', null], 'options: they must be an object'],

@@ -107,17 +107,8 @@ export interface TransactionSettings {
 }
 
 const READ_NAMES = new Set(['columnFamily']);
-const SCAN_NAMES = new Set([
-  'columnFamily',
-  'gte',
-  'gt',
-  'lte',
-  'lt',
-  'prefix',
-  'reverse',
-  'limit',
-  'keysOnly',
-]);
+const ITERATOR_NAMES = new Set(['columnFamily', 'gte', 'gt', 'lte', 'lt', 'prefix']);
+const SCAN_NAMES = new Set([...ITERATOR_NAMES, 'reverse', 'limit', 'keysOnly']);
 const COMMIT_NAMES = new Set(['durability', 'version']);
 
 export class Transaction {
@@ -264,7 +255,7 @@ export class Transaction {
   /** As `Db.iterator`, with the own writes that there are now. Ends with the transaction. */
   iterator(options: Omit<TxnScanOptions, 'limit' | 'reverse' | 'keysOnly'> = {}): DbIterator {
     this.#mustBeOpen('iterator');
-    checkNames(options, SCAN_NAMES);
+    checkNames(options, ITERATOR_NAMES);
     const { cursor, hold } = this.#openCursor('iterator', options, undefined);
     return new DbIterator(cursor, familyOf(options), this.#parts.valueLog, this.#parts.slab, hold);
   }
