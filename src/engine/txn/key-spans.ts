@@ -29,6 +29,63 @@ export function mergeSpans(spans: readonly KeySpan[]): KeySpan[] {
   return merged;
 }
 
+/** What became of a merged set: `removed` had been where the span at `at` is now. */
+export interface SpanChange {
+  readonly at: number;
+  readonly removed: readonly KeySpan[];
+}
+
+/** Adds the keys of a span that is not empty to a merged set. */
+export function addSpan(spans: KeySpan[], span: KeySpan): SpanChange {
+  const at = firstReaching(spans, span.lower);
+  const end = firstAbove(spans, span.upper);
+  const removed = spans.slice(at, end);
+  spans.splice(at, end - at, joined(removed, span));
+  return { at, removed };
+}
+
+/** The set before the last change: `spans`, changed, or another array. */
+export function withoutChange(spans: KeySpan[], { at, removed }: SpanChange): KeySpan[] {
+  // Not all at once as arguments: there may be too many for the stack.
+  if (removed.length > 1) return spans.slice(0, at).concat(removed, spans.slice(at + 1));
+  spans.splice(at, 1, ...removed);
+  return spans;
+}
+
+/** One span for those of a set that a span meets or touches. */
+function joined(met: readonly KeySpan[], span: KeySpan): KeySpan {
+  const [first, last] = [met[0], met.at(-1)];
+  if (first === undefined || last === undefined) return span;
+  return {
+    lower: compareArrays(first.lower, span.lower) < 0 ? first.lower : span.lower,
+    upper: compareArrays(last.upper, span.upper) > 0 ? last.upper : span.upper,
+  };
+}
+
+/** Index of the first span of a merged set that ends at the key or behind it. */
+function firstReaching(spans: readonly KeySpan[], key: Uint8Array): number {
+  let low = 0;
+  let high = spans.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (compareArrays((spans[middle] as KeySpan).upper, key) < 0) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+/** Index of the first span of a merged set that begins behind the key. */
+function firstAbove(spans: readonly KeySpan[], key: Uint8Array): number {
+  let low = 0;
+  let high = spans.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (compareArrays((spans[middle] as KeySpan).lower, key) <= 0) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
 /** The span of a merged set that holds the key, or undefined. */
 export function spanOf(
   spans: readonly KeySpan[],

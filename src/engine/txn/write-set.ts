@@ -5,8 +5,8 @@
  * A range delete first drops the writes of its keys; later writes of such a key stand above it. So the batch of a
  * commit is: range deletes, then one operation per key.
  *
- * Ownership: keys and values are copies. `sorted()` hands out an array that is not changed afterwards: a scan keeps
- * what was there when it was opened.
+ * Ownership: keys and values are copies. `sorted()` and `deleted` hand out arrays that are not changed afterwards: a scan
+ * keeps what was there when it was opened, and the next change makes a copy.
  *
  * Invariant: #sorted, when it is there, has exactly the writes of #points in key order.
  */
@@ -17,7 +17,7 @@ import { entrySize, KIND_DELETE, KIND_PUT, KIND_RANGE_DELETE, NO_EXPIRY } from '
 import { type KeyBuffer, userKeyOf } from '../key.js';
 import { EMPTY } from '../requests.js';
 import type { BatchOperation } from '../batch.js';
-import { type KeySpan, mergeSpans, spanOf } from './key-spans.js';
+import { addSpan, type KeySpan, type SpanChange, spanOf, withoutChange } from './key-spans.js';
 
 /** One write of a key. */
 export interface PendingWrite {
@@ -37,10 +37,11 @@ interface RangeDelete extends KeySpan {
   readonly version: number;
 }
 
-/** What takes a change back. */
-type Undo =
-  | { readonly text: string; readonly before: PendingWrite | undefined }
-  | { readonly rangesBefore: readonly RangeDelete[] };
+/** What takes a change back: of a key, or the last range delete. */
+type Undo = { readonly text: string; readonly before: PendingWrite | undefined } | SpanChange;
+
+/** When more changes than these are taken back, the sorted list is made anew. */
+const PLACED_MAX = 64;
 
 /** Where to go back to; of one transaction. */
 export interface Savepoint {
@@ -63,12 +64,14 @@ export class WriteSet {
   readonly #bytesMax: number;
   readonly #points: Map<string, PendingWrite>;
   /** Merged, for reads. */
-  #deleted: readonly KeySpan[];
+  #deleted: KeySpan[];
+  /** Somebody else reads #deleted: the next change copies it. */
+  #isDeletedShared: boolean;
   /** As they were asked for, in their order. */
-  #ranges: readonly RangeDelete[];
+  readonly #ranges: RangeDelete[];
   #sorted: PendingWrite[] | undefined;
   /** Somebody else reads #sorted: the next change copies it. */
-  #isShared: boolean;
+  #isSortedShared: boolean;
   #bytes: number;
   /** Changes since the first savepoint; empty while there is none. */
   readonly #undo: Undo[];
@@ -81,9 +84,10 @@ export class WriteSet {
     this.#bytesMax = bytesMax;
     this.#points = new Map();
     this.#deleted = [];
+    this.#isDeletedShared = false;
     this.#ranges = [];
     this.#sorted = undefined;
-    this.#isShared = false;
+    this.#isSortedShared = false;
     this.#bytes = 0;
     this.#undo = [];
     this.#marks = [];
@@ -99,8 +103,9 @@ export class WriteSet {
     return this.#bytes;
   }
 
-  /** The ranges deleted: sorted, disjoint. */
+  /** The ranges deleted: sorted, disjoint; never changed afterwards. */
   get deleted(): readonly KeySpan[] {
+    this.#isDeletedShared = true;
     return this.#deleted;
   }
 
@@ -119,9 +124,9 @@ export class WriteSet {
 
   /** All writes of keys in key order; never changed afterwards. */
   sorted(): readonly PendingWrite[] {
-    this.#sorted ??= [...this.#points.values()].sort((a, b) => (a.text < b.text ? -1 : 1));
-    this.#isShared = true;
-    return this.#sorted;
+    const sorted = this.#inOrder();
+    this.#isSortedShared = true;
+    return sorted;
   }
 
   /** Sets a key; copies key and value. @throws TransactionTooLargeError: nothing was changed */
@@ -135,13 +140,15 @@ export class WriteSet {
     this.#set(pendingOf(key, true, EMPTY, NO_EXPIRY, version));
   }
 
-  /** Deletes [lower, upper); keeps the bounds. @throws TransactionTooLargeError: nothing was changed */
+  /** Deletes [lower, upper), which is not empty; keeps the bounds. @throws TransactionTooLargeError: nothing was changed */
   deleteRange(lower: Uint8Array, upper: Uint8Array, version: number): void {
     const range = { lower, upper, version };
     this.#checkLimits(1, sizeOfRange(range));
-    for (const write of this.#within(range)) this.#replace(write.text, undefined);
-    if (this.#marks.length > 0) this.#undo.push({ rangesBefore: this.#ranges });
-    this.#setRanges([...this.#ranges, range]);
+    this.#dropWithin(range);
+    const change = addSpan(this.#ownDeleted(), { lower, upper });
+    if (this.#marks.length > 0) this.#undo.push(change);
+    this.#ranges.push(range);
+    this.#bytes += sizeOfRange(range);
   }
 
   savepoint(): Savepoint {
@@ -156,8 +163,9 @@ export class WriteSet {
     const mark = this.#marks[at];
     if (mark === undefined) return false;
     const undone = this.#undo.splice(mark.undoLength).reverse();
+    if (undone.length > PLACED_MAX) this.#sorted = undefined;
     for (const change of undone) {
-      if ('rangesBefore' in change) this.#setRanges(change.rangesBefore);
+      if ('removed' in change) this.#takeBackRange(change);
       else this.#replace(change.text, change.before);
     }
     this.#undo.length = mark.undoLength; // taking back is not to be taken back
@@ -191,7 +199,8 @@ export class WriteSet {
   /** Lets go of everything. */
   clear(): void {
     this.#points.clear();
-    this.#setRanges([]);
+    this.#deleted = [];
+    this.#ranges.length = 0;
     this.#sorted = undefined;
     this.#undo.length = 0;
     this.#marks.length = 0;
@@ -218,7 +227,7 @@ export class WriteSet {
     }
   }
 
-  /** The one place where a write of a key comes, changes or goes. */
+  /** The one place where a write of a key comes, changes or goes, but for those that a range delete drops. */
   #replace(text: string, write: PendingWrite | undefined): void {
     const before = this.#points.get(text);
     if (this.#marks.length > 0) this.#undo.push({ text, before });
@@ -230,26 +239,54 @@ export class WriteSet {
   }
 
   #place(text: string, before: PendingWrite | undefined, write: PendingWrite | undefined): void {
-    if (this.#isShared) this.#sorted = (this.#sorted as PendingWrite[]).slice();
-    this.#isShared = false;
-    const sorted = this.#sorted as PendingWrite[];
+    const sorted = this.#ownSorted();
     const at = lowerBound(sorted, text);
     const removed = before === undefined ? 0 : 1;
     if (write === undefined) sorted.splice(at, removed);
     else sorted.splice(at, removed, write);
   }
 
-  #setRanges(ranges: readonly RangeDelete[]): void {
-    for (const range of this.#ranges) this.#bytes -= sizeOfRange(range);
-    for (const range of ranges) this.#bytes += sizeOfRange(range);
-    this.#ranges = ranges;
-    this.#deleted = mergeSpans(ranges);
+  /** Drops the writes of the keys of a range. */
+  #dropWithin({ lower, upper }: KeySpan): void {
+    if (this.#points.size === 0) return;
+    const sorted = this.#inOrder();
+    const from = lowerBound(sorted, keyText(lower, 0, lower.length));
+    const to = lowerBound(sorted, keyText(upper, 0, upper.length));
+    if (from === to) return;
+    const dropped = this.#ownSorted().splice(from, to - from);
+    for (const write of dropped) {
+      if (this.#marks.length > 0) this.#undo.push({ text: write.text, before: write });
+      this.#points.delete(write.text);
+      this.#bytes -= sizeOf(write);
+    }
   }
 
-  #within({ lower, upper }: KeySpan): readonly PendingWrite[] {
-    const sorted = this.sorted();
-    const from = lowerBound(sorted, keyText(lower, 0, lower.length));
-    return sorted.slice(from, lowerBound(sorted, keyText(upper, 0, upper.length)));
+  #takeBackRange(change: SpanChange): void {
+    this.#bytes -= sizeOfRange(this.#ranges.pop() as RangeDelete);
+    this.#deleted = withoutChange(this.#ownDeleted(), change);
+  }
+
+  #inOrder(): PendingWrite[] {
+    if (this.#sorted === undefined) {
+      this.#sorted = [...this.#points.values()].sort((a, b) => (a.text < b.text ? -1 : 1));
+      this.#isSortedShared = false;
+    }
+    return this.#sorted;
+  }
+
+  /** #sorted, to be changed. */
+  #ownSorted(): PendingWrite[] {
+    const sorted = this.#inOrder();
+    if (this.#isSortedShared) this.#sorted = sorted.slice();
+    this.#isSortedShared = false;
+    return this.#sorted as PendingWrite[];
+  }
+
+  /** #deleted, to be changed. */
+  #ownDeleted(): KeySpan[] {
+    if (this.#isDeletedShared) this.#deleted = this.#deleted.slice();
+    this.#isDeletedShared = false;
+    return this.#deleted;
   }
 }
 
