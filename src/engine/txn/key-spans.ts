@@ -37,8 +37,11 @@ export interface SpanChange {
 
 /** Adds the keys of a span that is not empty to a merged set. */
 export function addSpan(spans: KeySpan[], span: KeySpan): SpanChange {
-  const at = firstReaching(spans, span.lower);
-  const end = firstAbove(spans, span.upper);
+  let at = firstBehind(spans, span.lower);
+  let end = firstAt(spans, span.upper);
+  const [before, behind] = [spans[at - 1], spans[end]];
+  if (before !== undefined && compareArrays(before.upper, span.lower) === 0) at--;
+  if (behind !== undefined && compareArrays(behind.lower, span.upper) === 0) end++;
   const removed = spans.slice(at, end);
   spans.splice(at, end - at, joined(removed, span));
   return { at, removed };
@@ -62,25 +65,25 @@ function joined(met: readonly KeySpan[], span: KeySpan): KeySpan {
   };
 }
 
-/** Index of the first span of a merged set that ends at the key or behind it. */
-function firstReaching(spans: readonly KeySpan[], key: Uint8Array): number {
+/** Index of the first span of a disjoint, sorted list that ends behind the key. */
+export function firstBehind(spans: readonly KeySpan[], key: Uint8Array): number {
   let low = 0;
   let high = spans.length;
   while (low < high) {
     const middle = (low + high) >>> 1;
-    if (compareArrays((spans[middle] as KeySpan).upper, key) < 0) low = middle + 1;
+    if (compareArrays((spans[middle] as KeySpan).upper, key) <= 0) low = middle + 1;
     else high = middle;
   }
   return low;
 }
 
-/** Index of the first span of a merged set that begins behind the key. */
-function firstAbove(spans: readonly KeySpan[], key: Uint8Array): number {
+/** Index of the first span of a disjoint, sorted list that begins at the key or behind it. */
+export function firstAt(spans: readonly KeySpan[], key: Uint8Array): number {
   let low = 0;
   let high = spans.length;
   while (low < high) {
     const middle = (low + high) >>> 1;
-    if (compareArrays((spans[middle] as KeySpan).lower, key) <= 0) low = middle + 1;
+    if (compareArrays((spans[middle] as KeySpan).lower, key) < 0) low = middle + 1;
     else high = middle;
   }
   return low;
@@ -107,11 +110,8 @@ export function spanOf(
   return compareBytes(upper, 0, upper.length, bytes, start, length) > 0 ? span : undefined;
 }
 
-/** Does any span of a merged set share a key with `other`? */
+/** Does any span of a merged set share a key with `other`, which is not empty? */
 export function meetsSpans(spans: readonly KeySpan[], other: KeySpan): boolean {
-  const { lower, upper } = other;
-  if (spanOf(spans, lower, 0, lower.length) !== undefined) return true;
-  return spans.some(
-    (span) => compareArrays(span.lower, lower) >= 0 && compareArrays(span.lower, upper) < 0,
-  );
+  const span = spans[firstBehind(spans, other.lower)];
+  return span !== undefined && compareArrays(span.lower, other.upper) < 0;
 }

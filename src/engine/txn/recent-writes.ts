@@ -5,8 +5,9 @@
  * It holds whole keys, not fingerprints: a point is never confused with another one, and ranges can be asked
  * for. It is a list of segments, oldest first. A segment has its keys one after another, one row each (a key
  * written again while its segment is the last one only gets its new number), an open-addressed table from hash
- * to row, and the range deletes of its time. Segments grow from 256 rows to 16,384 (less when the memory is small), and are dropped whole,
- * when every open transaction began behind their last write.
+ * to row, and the range deletes of its time, in their order and, when a point is asked for, as pieces (newest-ranges.ts).
+ * Segments grow from 256 rows to 16,384 (less when the memory is small), and are dropped whole, when every open
+ * transaction began behind their last write.
  *
  * Bound: above `bytesMax` the oldest segment is dropped although somebody may need it. `floor` is the highest
  * number that was in it: a transaction that began before cannot be validated any more.
@@ -14,7 +15,7 @@
  * Invariant: every write with a number above max(floor, the number at which noting began) that is above the
  * last `forget` is in the table, whether its group is visible, on its way to the disk, or later undone.
  */
-import { compareBytes, copyBytes, equalBytes } from '../../base/bytes.js';
+import { copyBytes, equalBytes } from '../../base/bytes.js';
 import { KIB, MIB } from '../../base/limits.js';
 import {
   entryKeyLength,
@@ -26,6 +27,7 @@ import {
   KIND_RANGE_DELETE,
 } from '../entry.js';
 import { type KeySpan, meetsSpans, spanOf } from './key-spans.js';
+import { NewestRanges, type RangeWrite } from './newest-ranges.js';
 
 const SEGMENT_ROWS_MIN = 256;
 const SEGMENT_ROWS_MAX = 16 * KIB;
@@ -35,17 +37,13 @@ const SEGMENT_KEY_BYTES = MIB;
 const ROW_BYTES = 28;
 /** Room for keys that a segment starts with, per row. */
 const KEY_BYTES_GUESS = 32;
-/** Of the object for a range delete. */
-const RANGE_OVERHEAD_BYTES = 128;
+/** Of the object for a range delete, and of its pieces. */
+const RANGE_OVERHEAD_BYTES = 240;
 
 /** A write that somebody must not have missed. */
 export interface RecentWrite {
   /** Encoded key, or the encoded start of a range delete; owned by the receiver. */
   readonly key: Uint8Array;
-  readonly seq: number;
-}
-
-interface RangeWrite extends KeySpan {
   readonly seq: number;
 }
 
@@ -56,6 +54,8 @@ class Segment {
   maxSeq: number;
   readonly ranges: RangeWrite[];
   #rangeBytes: number;
+  /** Of the ranges, the first #newest.count of them. */
+  readonly #newest: NewestRanges;
   readonly seqs: Float64Array;
   readonly starts: Uint32Array;
   readonly lengths: Uint32Array;
@@ -71,6 +71,7 @@ class Segment {
     this.maxSeq = 0;
     this.ranges = [];
     this.#rangeBytes = 0;
+    this.#newest = new NewestRanges();
     this.seqs = new Float64Array(rows);
     this.starts = new Uint32Array(rows);
     this.lengths = new Uint32Array(rows);
@@ -124,6 +125,14 @@ class Segment {
     this.#rangeBytes += range.lower.length + range.upper.length + RANGE_OVERHEAD_BYTES;
   }
 
+  /** The newest range delete that holds the key, or undefined. */
+  rangeOf(bytes: Uint8Array): RangeWrite | undefined {
+    const newest = this.#newest;
+    for (let i = newest.count; i < this.ranges.length; i++)
+      newest.add(this.ranges[i] as RangeWrite);
+    return newest.find(bytes);
+  }
+
   keyAt(row: number): Uint8Array {
     const start = this.starts[row] as number;
     return this.bytes.slice(start, start + (this.lengths[row] as number));
@@ -144,6 +153,7 @@ class Segment {
     this.maxSeq = 0;
     this.ranges.length = 0;
     this.#rangeBytes = 0;
+    this.#newest.clear();
     this.#used = 0;
   }
 
@@ -221,15 +231,13 @@ export class RecentWrites {
     for (let i = this.#segments.length - 1; i >= 0; i--) {
       const segment = this.#segments[i] as Segment;
       if (segment.maxSeq <= sinceSeq) break;
-      const range = segment.ranges.find(
-        (one) => one.seq > sinceSeq && holds(one, bytes, 0, bytes.length),
-      );
-      if (range !== undefined) return { key: range.lower, seq: range.seq };
+      const range = segment.rangeOf(bytes);
       const row = segment.find(bytes, 0, bytes.length, hash);
-      if (row >= 0) {
-        const seq = segment.seqs[row] as number;
-        return seq > sinceSeq ? { key: bytes, seq } : undefined;
-      }
+      const seq = row < 0 ? 0 : (segment.seqs[row] as number);
+      if (range !== undefined && range.seq > Math.max(seq, sinceSeq))
+        return { key: range.lower, seq: range.seq };
+      if (seq > sinceSeq) return { key: bytes, seq };
+      if (row >= 0) return undefined;
     }
     return undefined;
   }
@@ -308,12 +316,4 @@ function rowsMaxOf(bytesMax: number): number {
   while (rows < SEGMENT_ROWS_MAX && 16 * rows * (ROW_BYTES + KEY_BYTES_GUESS) <= bytesMax)
     rows *= 2;
   return rows;
-}
-
-function holds(span: KeySpan, bytes: Uint8Array, start: number, length: number): boolean {
-  const { lower, upper } = span;
-  return (
-    compareBytes(lower, 0, lower.length, bytes, start, length) <= 0 &&
-    compareBytes(upper, 0, upper.length, bytes, start, length) > 0
-  );
 }
