@@ -285,7 +285,7 @@ const END_MESSAGES: Readonly<Record<TransactionEnd | 'committing', string>> = {
   committing: 'is being committed',
 };
 
-/** A transaction would be larger than a batch may be, or has read too much to be checked. It is as it was before. */
+/** A transaction would take more memory than it may, or has read too much to be checked. It is as it was before. */
 export class TransactionTooLargeError extends NokvError {
   override readonly name = 'TransactionTooLargeError';
   constructor(details: Details) {

@@ -260,7 +260,7 @@ export class Transaction {
     return new DbIterator(cursor, familyOf(options), this.#parts.valueLog, this.#parts.slab, hold);
   }
 
-  /** Remembers the writes so far. */
+  /** Remembers the writes so far. @throws TransactionDoneError, TransactionTooLargeError */
   savepoint(): Savepoint {
     this.#mustBeOpen('savepoint');
     return this.writes.savepoint();

@@ -27,20 +27,101 @@ describe('WriteSet', () => {
   });
 
   it('refuses a byte too many, and gives room back with what is replaced, deleted or rolled back', () => {
-    const writes = new WriteSet(100, 1000);
-    put(writes, 'a', 800);
-    expect(() => put(writes, 'b', 200)).toThrow(TransactionTooLargeError);
+    const writes = new WriteSet(100, 11_000);
+    put(writes, 'a', 8000);
+    expect(() => put(writes, 'b', 2000)).toThrow(TransactionTooLargeError);
     put(writes, 'a', 10);
     const point = writes.savepoint();
-    put(writes, 'b', 800);
+    put(writes, 'b', 8000);
     writes.rollbackTo(point);
-    put(writes, 'b', 800);
+    put(writes, 'b', 8000);
     writes.deleteRange(encoded('b'), encoded('c'), 0);
-    put(writes, 'c', 700);
+    put(writes, 'c', 7000);
     const { bytes } = writes;
     writes.rollbackTo(point);
     expect(writes.bytes).toBeLessThan(bytes);
     expect(writes.operations(7)).toMatchObject([{ key: Uint8Array.of(97), version: 7 }]);
+  });
+});
+
+describe('the memory of a WriteSet', () => {
+  const MIB = 1024 * 1024;
+
+  it('counts what an operation takes beside its bytes: 1 GiB are about 1.6 million small ones', () => {
+    const fill = (write: (writes: WriteSet, key: string) => void): number => {
+      const writes = new WriteSet(Number.POSITIVE_INFINITY, 16 * MIB);
+      for (let i = 0; ; i++) {
+        const { bytes } = writes;
+        try {
+          write(writes, `user${String(i).padStart(12, '0')}`);
+        } catch (error) {
+          expect([error instanceof TransactionTooLargeError, writes.bytes]).toEqual([true, bytes]);
+          return i;
+        }
+      }
+    };
+    const counts = [
+      fill((writes, key) => put(writes, key, 20)),
+      fill((writes, key) => writes.del(keyOf(key), 0)),
+      fill((writes, key) => writes.deleteRange(encoded(`${key}a`), encoded(`${key}b`), 0)),
+    ];
+    for (const count of counts) {
+      expect(count).toBeGreaterThan(1_500_000 / 64);
+      expect(count).toBeLessThan(1_750_000 / 64);
+    }
+  });
+
+  it('counts what is kept to go back to a savepoint, by every way that it is replaced', () => {
+    const replacings: readonly ((writes: WriteSet) => void)[] = [
+      (writes) => put(writes, 'a', 1),
+      (writes) => writes.del(keyOf('a'), 0),
+      (writes) => writes.deleteRange(encoded('a'), encoded('b'), 0),
+    ];
+    for (const replace of replacings) {
+      const writes = new WriteSet(100, 10_000);
+      put(writes, 'a', 6000);
+      const point = writes.savepoint();
+      const { bytes } = writes;
+      replace(writes);
+      expect(() => put(writes, 'b', 3000)).toThrow(TransactionTooLargeError);
+      writes.rollbackTo(point);
+      expect(writes.bytes).toBe(bytes);
+      expect(writes.get(String.fromCharCode(...encoded('a')))?.value).toHaveLength(6000);
+    }
+  });
+
+  it('keeps nothing of a key that is written again and again behind one savepoint', () => {
+    const writes = new WriteSet(100, 10_000);
+    put(writes, 'a', 10);
+    const point = writes.savepoint();
+    for (let i = 0; i < 100; i++) {
+      put(writes, 'a', 1000 + i);
+      put(writes, 'b', 1000 + i);
+    }
+    const inner = writes.savepoint();
+    put(writes, 'a', 20);
+    for (let i = 0; i < 100; i++) put(writes, 'a', 1000 + i);
+    const lengthsNow = (): (number | undefined)[] =>
+      ['a', 'b'].map((key) => writes.get(String.fromCharCode(...encoded(key)))?.value.length);
+    writes.rollbackTo(inner);
+    expect(lengthsNow()).toEqual([1099, 1099]);
+    put(writes, 'a', 30);
+    writes.deleteRange(encoded('a'), encoded('z'), 0);
+    put(writes, 'b', 40);
+    writes.rollbackTo(inner);
+    expect(lengthsNow()).toEqual([1099, 1099]);
+    writes.rollbackTo(point);
+    expect(lengthsNow()).toEqual([10, undefined]);
+  });
+
+  it('counts savepoints', () => {
+    const writes = new WriteSet(100, 10_000);
+    const first = writes.savepoint();
+    expect(() => {
+      for (let i = 0; i < 1000; i++) writes.savepoint();
+    }).toThrow(TransactionTooLargeError);
+    writes.rollbackTo(first);
+    put(writes, 'a', 6000);
   });
 });
 

@@ -61,13 +61,14 @@ function modelOf(steps: readonly Step[]): { keys: string[]; spans: KeySpan[] } {
   return { keys: [...keys].sort(), spans: mergeSpans(spans) };
 }
 
-/** Of a write set, and of one that has only what the steps leave. */
+/** Of a write set that has these steps and a savepoint behind them. */
 function bytesAfter(steps: readonly Step[]): number {
   const fresh = new WriteSet();
   for (const step of steps) {
     if ('key' in step) put(fresh, step.key);
     else fresh.deleteRange(encoded(step.from), encoded(step.to), 0);
   }
+  fresh.savepoint();
   return fresh.bytes;
 }
 
