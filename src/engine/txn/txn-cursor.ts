@@ -311,7 +311,8 @@ export class TxnCursor implements EntryCursor {
   #widen(): void {
     const span = this.#span;
     if (span === undefined) return;
-    const { lower, upper } = this.#options;
+    const { lower, upper, reads } = this.#options;
+    const before = span.lower.length + span.upper.length;
     if (this.#isForward) {
       const edge = this.valid ? keySuccessor(this.#key()) : upper;
       if (compareArrays(edge, span.upper) > 0) span.upper = edge;
@@ -319,6 +320,7 @@ export class TxnCursor implements EntryCursor {
       const edge = this.valid ? this.#key() : lower;
       if (compareArrays(edge, span.lower) < 0) span.lower = edge;
     }
+    reads?.lengthened(span.lower.length + span.upper.length - before);
   }
 
   #endSpan(): void {

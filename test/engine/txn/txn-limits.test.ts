@@ -3,6 +3,7 @@ import { TransactionTooLargeError } from '../../../src/base/errors.js';
 import { encodeKey, FAMILY_DEFAULT, KeyBuffer } from '../../../src/engine/key.js';
 import { ReadSet } from '../../../src/engine/txn/read-set.js';
 import { WriteSet } from '../../../src/engine/txn/write-set.js';
+import { openSim } from '../db-fixture.js';
 
 const keyOf = (key: string): KeyBuffer => {
   const buffer = new KeyBuffer();
@@ -132,6 +133,35 @@ describe('ReadSet', () => {
     expect(() => reads.addPoint(keyOf('d'))).toThrow(TransactionTooLargeError);
   });
 
+  it('refuses a byte too many, of points and of ranges; what it knows takes no more', () => {
+    const reads = new ReadSet(1000, 3000);
+    reads.addPoint(keyOf('a'.repeat(1000)));
+    const { bytes } = reads;
+    reads.addPoint(keyOf('a'.repeat(1000)));
+    expect(reads.bytes).toBe(bytes);
+    const span = { lower: encoded('m'), upper: encoded('n'), isGrowing: true };
+    reads.addSpan(span);
+    expect(() => reads.addPoint(keyOf('b'.repeat(1500)))).toThrow(TransactionTooLargeError);
+    expect(() => reads.addSpan({ ...span, lower: encoded('a'.repeat(1000)) })).toThrow(
+      expect.objectContaining({
+        details: { bytes: expect.any(Number), bytesMax: 3000, reads: 2, readsMax: 1000 },
+      }),
+    );
+    reads.addPoint(keyOf('c'));
+    reads.lengthened(1300);
+    expect(() => reads.addPoint(keyOf('d'))).toThrow(TransactionTooLargeError);
+    expect(reads.count).toBe(3);
+  });
+
+  it('counts 130 bytes for a point of 30, and for ranges what is left of them when they are joined', () => {
+    const reads = new ReadSet();
+    reads.addPoint(keyOf('k'.repeat(28)));
+    expect(reads.bytes).toBe(126);
+    for (let i = 0; i < 1025; i++)
+      reads.addSpan({ lower: encoded('a'), upper: encoded('b'), isGrowing: false });
+    expect([reads.count, reads.bytes]).toEqual([3, 126 + 2 * 486]);
+  });
+
   it('joins ranges that touch, but leaves those alone that still grow', () => {
     const reads = new ReadSet();
     const growing = { lower: encoded('m'), upper: encoded('m'), isGrowing: true };
@@ -144,5 +174,24 @@ describe('ReadSet', () => {
       { lower: encoded('a'), upper: encoded('b') },
       { lower: encoded('m'), upper: encoded('z') },
     ]);
+  });
+
+  it('counts the bounds of what a cursor has looked at, forward and in reverse', async () => {
+    const { db } = await openSim({});
+    const long = (letter: string): string => letter.repeat(10_000);
+    for (const letter of ['c', 'e']) await db.put(long(letter), '1');
+    const txn = db.begin();
+    const bytes = (): number => txn.reads?.bytes ?? 0;
+    const iterator = txn.iterator();
+    iterator.seek('d');
+    iterator.seekForPrev('d');
+    expect(bytes()).toBeGreaterThan(10_000);
+    expect(bytes()).toBeLessThan(11_500);
+    iterator.close();
+    expect(bytes()).toBeGreaterThan(20_000);
+    expect(bytes()).toBeLessThan(21_500);
+    await txn.commit();
+    expect(bytes()).toBe(0);
+    await db.close();
   });
 });
