@@ -96,6 +96,8 @@ export async function runTransaction<T>(
       return result;
     } catch (error) {
       if (transaction.isOpen) transaction.rollback();
+      // A commit that fn left may be under way; its outcome is not what fn threw.
+      else await transaction.conclude(how).catch(() => undefined);
       if (!(error instanceof ConflictError) || attempt === retries) throw error;
       // One of another transaction is fn's.
       if (!transaction.hasFailedWith(error)) throw error;

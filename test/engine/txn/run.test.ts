@@ -103,6 +103,20 @@ describe('a run', () => {
     expect([get('k'), db.stats().txns_active]).toEqual(['other', 0]);
   });
 
+  it('that throws beside a commit that it left rejects with that when the commit has ended', async () => {
+    const run = db.transaction((txn) => {
+      txn.put('k', '1');
+      void txn.commit({ durability: 'disk' });
+      throw new Error('mine');
+    });
+    const outcome = run.catch((error: unknown) => [
+      String(error),
+      get('k'),
+      db.stats().txns_active,
+    ]);
+    expect(await outcome).toEqual(['Error: mine', '1', 0]);
+  });
+
   it('does not repeat for a conflict of another transaction that the function throws', async () => {
     let attempts = 0;
     const run = db.transaction(async (txn) => {
