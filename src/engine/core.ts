@@ -163,6 +163,8 @@ export class Core {
 
   #createLog(previous: LoggedMemtable | undefined): WalWriter {
     const { env, tree } = this;
+    // Else each write that is refused would leave a file behind.
+    tree.mustTakeEdits();
     const fileNumber = tree.nextFileNumber();
     const path = env.fs.join(this.workdir, walName(fileNumber));
     const wal = WalWriter.create(env.fs, path, {
@@ -258,10 +260,7 @@ export class Core {
     const isWriter = this.#lock !== undefined;
     // Whatever fails: the threads end, and the lock goes last.
     await runAll('Cannot close cleanly: see errors', [
-      () =>
-        isWriter && this.tree.manifest.failure === undefined
-          ? this.#closeClean(lastSeq)
-          : undefined,
+      () => (isWriter ? this.#closeClean(lastSeq) : undefined),
       () => {
         for (const wal of this.#unsyncedLogs) wal.close();
       },
@@ -343,6 +342,7 @@ export class Core {
 
   #createSegment(): ValueLogWriter {
     const { env, tree } = this;
+    tree.mustTakeEdits();
     const fileNumber = tree.nextFileNumber();
     const directory = env.fs.join(this.workdir, VALUE_LOG_DIRECTORY, bucketName(FRESH_BUCKET));
     env.fs.makeDirectory(directory);

@@ -12,7 +12,7 @@
 import { assert } from '../base/assert.js';
 import { checksum, newChecksumType } from '../base/checksum.js';
 import { crc32 } from '../base/crc32.js';
-import { ClosedError, IoError, ReadOnlyError } from '../base/errors.js';
+import { ClosedError, IoError, type Outcome, ReadOnlyError } from '../base/errors.js';
 import type { Fs, FsFile } from '../base/env.js';
 import { writeWhole } from './write-whole.js';
 import { recordHeaderCrc } from './record-log-crc.js';
@@ -248,8 +248,8 @@ export class RecordLogWriter {
 
   #setSynced(bytes: number, chain: number, cuts: number): void {
     // Two syncs in flight: the failure of one may have dropped the pages that the other reports as
-    // written, so its success means nothing.
-    if (this.#failure !== undefined) throw this.#refusal('sync');
+    // written, so its success means nothing: what was appended may be there or not.
+    if (this.#failure !== undefined) throw this.#refusal('sync', 'unknown');
     this.#cutsSynced = Math.max(this.#cutsSynced, cuts);
     if (bytes <= this.#syncedBytes) return;
     this.#syncedBytes = bytes;
@@ -271,10 +271,11 @@ export class RecordLogWriter {
     );
   }
 
-  #refusal(call: string): Error {
+  #refusal(call: string, outcome: Outcome = 'none'): Error {
     if (this.#failure === undefined) return new ClosedError(call);
     return new ReadOnlyError(`Cannot ${call} ${this.#file.path}: an earlier write or sync failed`, {
       cause: this.#failure,
+      outcome,
     });
   }
 

@@ -39,7 +39,7 @@ import { ScanPruning } from './scan-pruning.js';
 import { workdirIsFile } from './inspect/workdir-files.js';
 import { openReadOnlyCore } from './inspect/read-only-core.js';
 import { type RecoveryReport, reportOf, traceRecovery } from './recovery-report.js';
-import { hasItsValue, mayBeLost } from './value-probe.js';
+import { hasItsValue, hasSegmentHeader, mayBeLost } from './value-probe.js';
 import { manifestInit, Tree } from './tree.js';
 import { replaySegments, type ReplayedSegment } from './wal-recovery.js';
 
@@ -284,7 +284,7 @@ async function repair(
   report: RecoveryReport,
 ): Promise<void> {
   const version = tree.manifest.version;
-  const ends = endOpenSegments(env, tree, version, mayLackFiles);
+  const ends = endOpenSegments(env, tree, version, replayed, mayLackFiles);
   const highest = highestNumber(files, version);
   syncUnsealed(env, tree, version, replayed);
   const edit: VersionEdit = {
@@ -352,22 +352,32 @@ interface SegmentEnds {
 }
 
 /**
- * Segments that were being written to end where they end now; nothing is appended to them again. One whose
- * name alone survived a power loss (`mayLackFiles`) is given up: nothing durable points into it.
+ * Segments that were being written to end where they end now; nothing is appended to them again. One whose name, or whose
+ * name and edit, alone survived a power loss (`mayLackFiles`) is given up: nothing durable points into it.
  */
 function endOpenSegments(
   env: Env,
   tree: Tree,
   version: Version,
+  replayed: readonly ReplayedSegment[],
   mayLackFiles: boolean,
 ): SegmentEnds {
   const ends: SegmentEnds = { sealed: [], lost: [] };
-  for (const [fileNumber, { bucket, sealedBytes }] of version.valueLog) {
+  for (const [fileNumber, { bucket, identity, sealedBytes }] of version.valueLog) {
     const path = tree.segmentPath(fileNumber, bucket);
     const stat = env.fs.stat(path);
     if (stat === undefined) {
       const isLost = mayLackFiles && mayBeLost(version, fileNumber);
       if (!isLost) throw new CorruptionError('file is missing', { file: path, offset: 0 });
+      ends.lost.push(fileNumber);
+    } else if (
+      sealedBytes === undefined &&
+      mayLackFiles &&
+      mayBeLost(version, fileNumber) &&
+      !replayed.some(({ valueLogs }) => valueLogs.has(fileNumber)) &&
+      !hasSegmentHeader(env, path, fileNumber, identity)
+    ) {
+      // Sealed as it is, it would be damage to the next one who looks.
       ends.lost.push(fileNumber);
     } else if (sealedBytes === undefined) {
       ends.sealed.push({ fileNumber, bytes: stat.bytes });

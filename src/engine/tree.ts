@@ -258,7 +258,8 @@ export class Tree {
   }
 
   #maybeRewrite(): void {
-    if (!this.manifest.isRewriteDue) return;
+    // What was applied is durable and current; that no edit follows is not its failure.
+    if (!this.manifest.isRewriteDue || this.manifest.failure !== undefined) return;
     const { env } = this.#parts;
     try {
       this.manifest.rewrite(manifestInit(env, this.nextFileNumber()), env.clock.nowMs());
@@ -300,7 +301,7 @@ export class Tree {
 
   #onReleased(released: TreeVersion): void {
     for (const table of released.tables()) {
-      if (table.references === 0) this.#dropTable(table);
+      if (table.references === 0) this.#dropTable(table, this.#current !== released);
     }
     for (const fileNumber of released.version.valueLog.keys()) {
       const segment = this.#segments.get(fileNumber);
@@ -358,8 +359,11 @@ export class Tree {
     }
   }
 
-  /** Closes a table that no version names; its file goes unless the whole tree is closing. */
-  #dropTable(table: OpenTable): void {
+  /**
+   * Closes a table that no version names. Its file goes if it `isReplaced`: when the whole tree is closing, the edit that
+   * removes it may be one that failed, and nobody knows whether that is durable.
+   */
+  #dropTable(table: OpenTable, isReplaced: boolean): void {
     const { fileNumber } = table.meta;
     this.#tables.delete(fileNumber);
     this.#parts.tableCache.remove(table.reader);
@@ -367,7 +371,7 @@ export class Tree {
     const isLive = this.manifest.version.levels.some((metas) =>
       metas.some((meta) => meta.fileNumber === fileNumber),
     );
-    if (!isLive) this.#discard(this.tablePath(fileNumber));
+    if (isReplaced && !isLive) this.#discard(this.tablePath(fileNumber));
   }
 
   #discard(path: string): void {

@@ -47,6 +47,22 @@ export function hasItsValue(
   }
 }
 
+/** @throws IoError: a read that fails says nothing about what was lost */
+export function hasSegmentHeader(
+  env: Env,
+  path: string,
+  fileNumber: number,
+  identity: string,
+): boolean {
+  try {
+    ValueLogFile.open(env.fs, path, { fileNumber, identity }).file.close();
+    return true;
+  } catch (error) {
+    if (error instanceof CorruptionError) return false;
+    throw error;
+  }
+}
+
 /** A segment that is not sealed, and that no table points into, may be gone with the power. */
 export function mayBeLost(version: Version, fileNumber: number): boolean {
   if (version.valueLog.get(fileNumber)?.sealedBytes !== undefined) return false;

@@ -155,7 +155,7 @@ export class WriteQueue {
   /** Resolves when everything acknowledged so far is durable. */
   sync(): Promise<void> {
     this.#checkFailure();
-    this.#commitOpenGroup();
+    this.#commitForMore();
     const group = new WriteGroup(this.active, this.#valueLog.mark());
     group.needsSync = true;
     group.lastSeq = this.lastSeq;
@@ -217,7 +217,7 @@ export class WriteQueue {
 
   /** Seals the active memtable; false when there is no room for another one yet. @throws IoError */
   rotate(): boolean {
-    this.#commitOpenGroup();
+    this.#commitForMore();
     const next = this.#host.nextMemtable(0, 0);
     if (next === undefined) return false;
     this.active = next;
@@ -398,7 +398,7 @@ export class WriteQueue {
   /** True when the active memtable can take a record of `bytes`; rotates if need be. */
   #makeRoom(bytes: number, entries: number): boolean {
     if (this.#hasRoomFor(bytes, entries)) return true;
-    this.#commitOpenGroup();
+    this.#commitForMore();
     const needed = bytes + RECORD_HEADER_BYTES + BATCH_HEADER_BYTES;
     const next = this.#host.nextMemtable(needed, entries);
     if (next === undefined) return false;
@@ -408,7 +408,7 @@ export class WriteQueue {
 
   /** A segment is left between groups only, and values of many writes may come as one group. */
   #makeRoomForValues(bytes: number): void {
-    if (this.#group !== undefined && !this.#valueLog.hasRoomFor(bytes)) this.#commitOpenGroup();
+    if (this.#group !== undefined && !this.#valueLog.hasRoomFor(bytes)) this.#commitForMore();
   }
 
   #hasRoomFor(bytes: number, entries: number): boolean {
@@ -430,6 +430,15 @@ export class WriteQueue {
       void this.#clock.nextTurn().then(this.#commitSoon);
     }
     return group;
+  }
+
+  /**
+   * Writes the open group for who goes on behind it. @throws ReadOnlyError when that has failed for good: no record, and no
+   * segment, follows one that ends in doubt
+   */
+  #commitForMore(): void {
+    this.#commitOpenGroup();
+    this.#checkFailure();
   }
 
   #commitOpenGroup(): void {

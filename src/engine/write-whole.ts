@@ -19,3 +19,19 @@ export function writeWhole(
     done += count;
   }
 }
+
+const PIECE_BYTES = 1024 * 1024;
+
+/**
+ * Writes a file over with what it holds. Of a file whose sync failed in an earlier process the system shows pages that it has
+ * given up to write: they count as clean, and no later sync would reach them. @throws IoError
+ */
+export function writeAgain(file: FsFile): void {
+  const piece = new Uint8Array(Math.min(PIECE_BYTES, file.size()));
+  for (let at = 0; ;) {
+    const count = file.read(piece, 0, piece.length, at);
+    if (count === 0) return;
+    writeWhole(file, piece, 0, count, at);
+    at += count;
+  }
+}

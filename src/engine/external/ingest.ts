@@ -69,6 +69,8 @@ export interface IngestQueue {
   hold(): Promise<() => void>;
   sync(): Promise<void>;
   jumpTo(seq: number, ranges: readonly KeyRange[]): void;
+  /** No write is taken any more. */
+  fail(error: unknown): void;
 }
 
 /** What the database does for it. */
@@ -200,7 +202,7 @@ export class Ingester {
       this.#host.mustWrite();
       await queue.sync();
       if (this.#isInMemory(ranges)) await this.#host.flush();
-      const plan = await this.#apply(placed, firstNumber, queue.lastSeq);
+      const plan = await this.#apply(placed, firstNumber, queue);
       queue.jumpTo(plan.lastSeq, ranges);
       return plan;
     } finally {
@@ -211,11 +213,11 @@ export class Ingester {
   async #apply(
     placed: readonly PlacedTable[],
     firstNumber: number,
-    lastSeq: number,
+    queue: IngestQueue,
   ): Promise<IngestPlan> {
     const { env, tree, claims } = this.#host;
     // The version that the edit follows: one that waits for its sync counts.
-    const plan = planIngest(placed, firstNumber, lastSeq, tree.manifest.version, claims);
+    const plan = planIngest(placed, firstNumber, queue.lastSeq, tree.manifest.version, claims);
     const held = plan.addTables.map(({ level, meta: { lower, upper } }) =>
       claims.claim({ inputs: [], outputLevel: level, lower, upper }),
     );
@@ -228,6 +230,10 @@ export class Ingester {
         addTables,
       });
       return plan;
+    } catch (error) {
+      // The rows may be there at the next open, with the numbers that a write behind them would be given.
+      if (tree.manifest.failure !== undefined) queue.fail(error);
+      throw error;
     } finally {
       for (const claim of held) claims.release(claim);
     }

@@ -22,6 +22,7 @@ import {
   MAGIC_MANIFEST,
   RECORD_HEADER_BYTES,
 } from '../record-log.js';
+import { writeAgain } from '../write-whole.js';
 import { prepareCurrent, publishCurrent, readCurrent } from './current.js';
 import { type LoadedManifest, MANIFEST_EDIT } from './manifest-reader.js';
 import {
@@ -119,6 +120,8 @@ export class ManifestLog {
     const file = fs.open(loaded.path, 'update');
     try {
       if (tail.tornBytes > 0) file.truncate(tail.bytes);
+      // Of another boot it is rewritten as a whole, and what was closed in order was synced.
+      if (!loaded.isOtherBoot && !loaded.version.isCleanClose) writeAgain(file);
       file.syncBlocking();
       fs.syncDirectory(workdir);
     } catch (error) {
