@@ -42,6 +42,7 @@ import { type RecoveryReport, reportOf, traceRecovery } from './recovery-report.
 import { hasItsValue, hasSegmentHeader, mayBeLost } from './value-probe.js';
 import { manifestInit, Tree } from './tree.js';
 import { replaySegments, type ReplayedSegment } from './wal-recovery.js';
+import { writeAgain } from './write-whole.js';
 
 /**
  * Opens a workdir for what `make` makes of its core, and closes it again when that throws: else nobody could, and the
@@ -286,7 +287,7 @@ async function repair(
   const version = tree.manifest.version;
   const ends = endOpenSegments(env, tree, version, replayed, mayLackFiles);
   const highest = highestNumber(files, version);
-  syncUnsealed(env, tree, version, replayed);
+  syncUnsealed(env, tree, version, replayed, mayLackFiles);
   const edit: VersionEdit = {
     timeMs: env.clock.nowMs(),
     reason: 'open',
@@ -310,25 +311,27 @@ async function repair(
 
 /**
  * What a process wrote and did not live to sync may still be in memory alone. From here on tables may
- * replace a log and point into the value log, and new logs may be synced that follow the old ones.
+ * replace a log and point into the value log, and new logs may be synced that follow the old ones. The sync of a log
+ * may have failed in that process: then it is written again, unless another boot (`isOtherBoot`) shows what the disk has.
  */
 function syncUnsealed(
   env: Env,
   tree: Tree,
   version: Version,
   replayed: readonly ReplayedSegment[],
+  isOtherBoot: boolean,
 ): void {
   const { fs } = env;
   const logs = replayed.filter(
     (segment) => isKept(segment) && !version.sealedWals.has(segment.fileNumber),
   );
-  for (const { path } of logs) syncFile(env, path);
+  for (const { path } of logs) syncFile(env, path, !isOtherBoot);
   const directories = new Set(logs.length === 0 ? [] : [tree.workdir]);
   const valueLogs = fs.join(tree.workdir, VALUE_LOG_DIRECTORY);
   for (const [fileNumber, { bucket, sealedBytes }] of version.valueLog) {
     const path = tree.segmentPath(fileNumber, bucket);
     if (sealedBytes !== undefined || fs.stat(path) === undefined) continue;
-    syncFile(env, path);
+    syncFile(env, path, false);
     directories
       .add(fs.join(valueLogs, bucketName(bucket)))
       .add(valueLogs)
@@ -337,9 +340,10 @@ function syncUnsealed(
   for (const directory of directories) fs.syncDirectory(directory);
 }
 
-function syncFile(env: Env, path: string): void {
+function syncFile(env: Env, path: string, mustWrite: boolean): void {
   const file = env.fs.open(path, 'update');
   try {
+    if (mustWrite) writeAgain(file);
     file.syncBlocking();
   } finally {
     file.close();

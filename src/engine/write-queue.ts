@@ -400,7 +400,12 @@ export class WriteQueue {
     if (this.#hasRoomFor(bytes, entries)) return true;
     this.#commitForMore();
     const needed = bytes + RECORD_HEADER_BYTES + BATCH_HEADER_BYTES;
-    const next = this.#host.nextMemtable(needed, entries);
+    let next: LoggedMemtable | undefined;
+    try {
+      next = this.#host.nextMemtable(needed, entries);
+    } catch (error) {
+      throw nothingWritten(error);
+    }
     if (next === undefined) return false;
     this.active = next;
     return true;

@@ -9,32 +9,18 @@ import { openDb } from '../../src/engine/db.js';
 import { checkWorkdir } from '../../src/engine/inspect/check-workdir.js';
 import { startJob } from '../../src/engine/jobs.js';
 import type { OpenOptions } from '../../src/engine/options.js';
-import { RECORD_HEADER_BYTES } from '../../src/engine/record-log.js';
 import { randomSteps } from '../../src/env/inline-executor.js';
 import type { CrashPolicy } from '../../src/env/mem-crash.js';
 import { MemFs } from '../../src/env/mem-fs.js';
-import type { MemOperationName } from '../../src/env/mem-operation.js';
 import { createSimEnv } from '../../src/env/sim-env.js';
 import { checkCrashed } from '../crash/crash-check.js';
 import { History, readContent } from '../crash/history.js';
 import { abandon, fingerprint, openOn, SMALL, WORKDIR } from '../crash/simulation.js';
+import { failAnything, failWrite } from './random-faults.js';
 import { randomWrites } from './random-writes.js';
 
 const FIRST = Number(process.env['SEED'] ?? '1');
 const RUNS = Number(process.env['RUNS'] ?? (process.env['SEED'] === undefined ? '90' : '1'));
-
-const OPERATIONS: readonly MemOperationName[] = [
-  'write',
-  'sync',
-  'truncate',
-  'rename',
-  'create',
-  'remove',
-  'syncdir',
-  'read',
-  'open',
-];
-const PLACES = ['.wal', '.vlog', '.sst', 'MANIFEST', 'CURRENT', WORKDIR];
 
 interface Crashed {
   readonly disk: MemFs;
@@ -78,8 +64,8 @@ class Life {
     const writes = 30 + random.below(60);
     const inFlight: Promise<unknown>[] = [];
     for (let i = 0; i < writes && this.#crashed === undefined; i++) {
-      if (faults === 1 && random.chance(1, 12)) this.#failWrite();
-      if (faults === 2 && random.chance(1, 8)) this.#failAnything();
+      if (faults === 1 && random.chance(1, 12)) failWrite(fs, random);
+      if (faults === 2 && random.chance(1, 8)) failAnything(fs, random);
       const durability = random.chance(1, 2) ? 'disk' : 'os';
       inFlight.push(this.history.write(opened.db, randomWrites(random, i), durability));
       if (random.chance(1, 15)) inFlight.push(opened.db.flush().catch(() => undefined));
@@ -94,31 +80,6 @@ class Life {
     fs.completeSyncs();
     void Promise.allSettled(inFlight);
     return crashed;
-  }
-
-  #failWrite(): void {
-    const { random } = this;
-    this.fs.injectFault({
-      op: 'write',
-      path: random.chance(2, 3) ? '.wal' : '.vlog',
-      errno: random.chance(1, 2) ? 'ENOSPC' : 'EIO',
-      nth: 1 + random.below(2),
-      // Less than a record: one that is whole may come back when the power goes before the next write.
-      ...(random.chance(1, 2) ? { shortBytes: 1 + random.below(RECORD_HEADER_BYTES) } : {}),
-    });
-  }
-
-  /** Once or twice, with and without effect, whoever does it: writers, flushes, compactions, collections. */
-  #failAnything(): void {
-    const { random } = this;
-    this.fs.injectFault({
-      op: OPERATIONS[random.below(OPERATIONS.length)] as MemOperationName,
-      path: PLACES[random.below(PLACES.length)] as string,
-      errno: random.chance(1, 2) ? 'ENOSPC' : 'EIO',
-      nth: 1 + random.below(3),
-      times: 1 + random.below(2),
-      applied: random.chance(1, 3),
-    });
   }
 
   #crash(): Crashed {
