@@ -199,8 +199,10 @@ export class Core {
   async syncLogs(marks: readonly LogPosition[]): Promise<void> {
     // First: from here on records may say that those before the marks are durable, whose values lie in what has a name.
     await this.tree.syncNames();
+    // When nothing that came since needs a value or a name that is not durable, it comes along: else a sync of its own.
+    const all = this.valueLog.isSynced && this.tree.hasSyncedNames ? this.logMarks() : marks;
     for (const wal of [...this.#unsyncedLogs]) {
-      const mark = marks.find(({ fileNumber }) => fileNumber === wal.fileNumber);
+      const mark = all.find(({ fileNumber }) => fileNumber === wal.fileNumber);
       // Flushed while an older one was synced: its entries are durable in a table, the file is closed.
       if (mark === undefined || !this.#unsyncedLogs.includes(wal)) continue;
       if (!this.#listedLogs.has(wal.fileNumber)) this.#listLog(wal.fileNumber);

@@ -194,10 +194,14 @@ export class Tree {
    * @throws IoError, ReadOnlyError
    */
   async syncNames(): Promise<void> {
+    if (!this.hasSyncedNames) await this.manifest.sync();
+  }
+
+  /** What `syncNames` would make durable is. */
+  get hasSyncedNames(): boolean {
     // A rewrite made durable everything that the old manifest said.
-    if (this.#namedIn !== this.manifest.fileNumber) return;
-    if (this.manifest.syncedPosition().bytes >= this.#namedBytes) return;
-    await this.manifest.sync();
+    if (this.#namedIn !== this.manifest.fileNumber) return true;
+    return this.manifest.syncedPosition().bytes >= this.#namedBytes;
   }
 
   /**

@@ -106,6 +106,11 @@ export class ActiveValueLog {
     this.#unsynced.push(writer);
   }
 
+  /** Every flushed record of every segment is durable. */
+  get isSynced(): boolean {
+    return this.#unsynced.length === 0 && (this.#writer === undefined || this.#writer.isSynced);
+  }
+
   /** Makes every flushed record of every segment durable. @throws IoError */
   async sync(): Promise<void> {
     try {

@@ -153,11 +153,16 @@ export class ValueLogWriter {
     }
   }
 
+  /** Everything flushed is durable, and nothing else is in the file. */
+  get isSynced(): boolean {
+    return this.syncedBytes >= this.flushedBytes && this.#cutsSynced === this.#cuts;
+  }
+
   /** Makes every flushed record durable. After a failure the segment takes nothing more. @throws IoError */
   async sync(): Promise<void> {
     if (this.#failure !== undefined) throw this.#failure;
+    if (this.isSynced) return;
     const cuts = this.#cuts;
-    if (this.syncedBytes >= this.flushedBytes && this.#cutsSynced === cuts) return;
     const sync = { target: this.flushedBytes };
     this.#syncing.add(sync);
     try {
