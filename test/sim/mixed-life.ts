@@ -85,6 +85,7 @@ export class MixedLife {
   readonly #snapshots: { snapshot: Snapshot; content: Content }[] = [];
   readonly #settled: Promise<unknown>[] = [];
   #failure: unknown;
+  #unchecked: Db | undefined;
   #isIngesting = 0;
   #stamp: number;
   #readers: { db: Db; low: number }[] = [];
@@ -222,6 +223,8 @@ export class MixedLife {
   async #turn(): Promise<void> {
     await new Promise(setImmediate);
     if (this.crash !== undefined) return;
+    // Who was refused has been told by now.
+    if (this.#unchecked !== undefined) this.#checkNow(this.#unchecked);
     for (const sync of [...this.#fs.pendingSyncs])
       if (this.#random.chance(1, this.#slowness)) sync.complete();
     this.#clock.advance(this.#random.chance(1, 20) ? 600 : 2);
@@ -272,7 +275,7 @@ export class MixedLife {
       this.#quietly('collect', db.collectValueLog({ ratio: pick(random, 0.05, 0.3) }));
     else if (kind < 95) this.#sync(db);
     else if (kind < 98) this.#snapshot(db);
-    else this.#checkNow(db);
+    else this.#unchecked = db;
   }
 
   #write(db: Db): void {
@@ -490,6 +493,7 @@ export class MixedLife {
 
   /** Reads show all that is acknowledged, and nothing but what was written. */
   #checkNow(db: Db): void {
+    this.#unchecked = undefined;
     this.#clock.advance(3);
     const found = this.#tryRead(() => contentOf(db));
     if (found === undefined) return;
