@@ -201,7 +201,9 @@ function errorLines(stats: ShownStats): string[] {
   const error = valueAt(stats, 'compaction.last_error');
   if (typeof error === 'string') lines.push(`${'failure'.padEnd(11)} ${error}`);
   if (valueAt(stats, 'write.is_failed') === true) {
-    lines.push(`${'failure'.padEnd(11)} writes stopped after a failed sync: reopen the database`);
+    lines.push(
+      `${'failure'.padEnd(11)} writes stopped after a failure of the disk: reopen the database`,
+    );
   }
   return lines;
 }

@@ -53,10 +53,6 @@ export class WalWriter {
     return this.#log.chain;
   }
 
-  get syncedBytes(): number {
-    return this.#log.syncedBytes;
-  }
-
   /** @see RecordLogWriter.isSynced */
   get isSynced(): boolean {
     return this.#log.isSynced;
